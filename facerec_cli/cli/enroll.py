@@ -1,0 +1,118 @@
+"""facerec enroll."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from facerec_cli.cli import options
+from facerec_cli.cli.render import Reporter, Results, count, rounded
+
+
+@click.command(
+    "enroll",
+    cls=options.PhotosCommand,
+    epilog="Example: facerec enroll --name 'Ada Lovelace' ada1.jpg ada2.jpg",
+)
+@options.photos_argument
+@options.image_option
+@click.option("--name", help="The person in the photos.")
+@options.database_option
+@options.model_option
+@options.largest_option
+@options.size_option
+@options.format_option
+def command(
+    photos: tuple[Path, ...],
+    images: tuple[Path, ...],
+    name: str | None,
+    database: Path,
+    model: str,
+    largest: bool,
+    size: int,
+    output_format: str,
+) -> int:
+    """Enrol people from one photo each, or more.
+
+    PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
+    each photo directly in it, named by its file. With --name a folder's photos are all of that person.
+    """
+    from facerec_cli.cli.prepare import prepare
+    from facerec_cli.gallery.base import Gallery
+    from facerec_cli.recognizer import Recognizer
+
+    with Reporter("Enrolling") as reporter:
+        work = _people(options.Photos((*photos, *images), recursive=True), name, reporter)
+        if not work:
+            return 1
+    recognizer = Recognizer(model, detection_size=size)
+    gallery = Gallery.open(database, create=True)
+    prepare(recognizer, gallery)
+    statuses: Counter[str] = Counter()
+    people: dict[str, Counter[str]] = {}
+    with Reporter("Enrolling", len(work)) as reporter, Results(output_format, _columns(output_format)) as results:
+        for enrolment in recognizer.enroll_all(gallery, work, largest=largest):
+            reporter.advance()
+            status = "refused" if enrolment.error else "enrolled" if enrolment.is_new else "already enrolled"
+            statuses[status] += 1
+            people.setdefault(enrolment.name, Counter())[status] += 1
+            if enrolment.error:
+                reporter.error(enrolment.error)
+            elif not enrolment.is_new:
+                reporter.note(f"{enrolment.photo} is already enrolled for {enrolment.name}: nothing changed.")
+            lookalike = enrolment.lookalike
+            if lookalike:
+                reporter.warn(
+                    f"{enrolment.photo}, enrolled as {enrolment.name}, looks like {lookalike.name} too "
+                    f"(distance {lookalike.distance:.3f}): check that they are two people."
+                )
+            if output_format != "table":
+                record = {"photo": str(enrolment.photo), "name": enrolment.name, "status": status}
+                record |= {"lookalike": lookalike.name if lookalike else None}
+                distance = rounded(lookalike.distance) if lookalike else None
+                results.add(record | {"lookalike_distance": distance, "error": _text(enrolment.error)})
+        if output_format == "table":
+            for person, counts in people.items():
+                results.add({"name": person, **{status: counts[status] for status in _STATUSES}})
+        enrolled = sum(1 for counts in people.values() if counts["enrolled"])
+        summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
+        reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
+        return reporter.status
+
+
+_STATUSES = ("enrolled", "already enrolled", "refused")
+
+
+def _columns(output_format: str) -> tuple[str, ...]:
+    if output_format == "table":
+        return ("name", *_STATUSES)
+    return ("photo", "name", "status", "lookalike", "lookalike_distance", "error")
+
+
+def _people(photos: options.Photos, name: str | None, reporter: Reporter) -> list[tuple[str, Path]]:
+    """The command line as pairs of name and photo."""
+    from facerec_cli.datasets.folder import people_in
+    from facerec_cli.errors import PhotoError
+    from facerec_cli.gallery.base import clean_name
+
+    if name is not None:
+        person = clean_name(name)
+        work = [(person, photo) for photo in photos]
+        for folder in photos.empty_folders:
+            reporter.error(f"{folder} holds no photo: give photos of {person}.")
+        return work
+    work = []
+    for path in photos.named:
+        if not path.is_dir():
+            raise click.UsageError(f"Whose photo is {path}? Say it with --name, or give a folder of people.")
+        try:
+            work += [(clean_name(person), photo) for person, photo in people_in(path)]
+        except PhotoError as error:
+            reporter.error(error)
+    return work
+
+
+def _text(error: Exception | None) -> str | None:
+    return None if error is None else str(error)

@@ -1,0 +1,141 @@
+"""Options that several commands share, and how photos are named on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+PHOTO = click.Path(path_type=Path, allow_dash=True)
+
+
+class PhotosCommand(click.Command):
+    """A command whose -i takes all that follow it up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args))
+
+
+def spread(args: Sequence[str]) -> list[str]:
+    """``-i a b -m x`` as ``-i a -i b -m x``, which is what click understands.
+
+    >>> spread(["-i", "a", "b", "-m", "x"])
+    ['-i', 'a', '-i', 'b', '-m', 'x']
+    """
+    spread_args: list[str] = []
+    taking = False
+    for position, argument in enumerate(args):
+        if argument == "--":
+            return [*spread_args, *args[position:]]
+        if argument.startswith("-") and argument != "-":
+            taking = argument in ("-i", "--image")
+        elif taking and spread_args[-1] not in ("-i", "--image"):
+            spread_args.append("-i")
+        spread_args.append(argument)
+    return spread_args
+
+
+def probability_type(name: str) -> click.FloatRange:
+    """A rate strictly between 0 and 1."""
+    kind = click.FloatRange(0, 1, min_open=True, max_open=True)
+    kind.name = name
+    return kind
+
+
+photos_argument = click.argument("photos", nargs=-1, type=PHOTO, metavar="[PHOTO]...")
+image_option = click.option(
+    "-i",
+    "--image",
+    "images",
+    multiple=True,
+    type=PHOTO,
+    metavar="PHOTO...",
+    help="Photos; takes all that follow up to the next option.",
+)
+database_option = click.option(
+    "-db",
+    "--database",
+    type=click.Path(path_type=Path),
+    default=Path("database"),
+    show_default=True,
+    help="Folder of the enrolled people.",
+)
+model_option = click.option(
+    "-m",
+    "--model",
+    default="pretrained",
+    show_default=True,
+    help="Model: a name in ./models or a bundled one, or a folder.",
+    shell_complete=lambda _context, _parameter, incomplete: _model_names(incomplete),
+)
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="table; json: one object a line; csv.",
+)
+largest_option = click.option("--largest", is_flag=True, help="Take the biggest face of a photo with several.")
+size_option = click.option(
+    "--size",
+    type=click.IntRange(min=64),
+    default=640,
+    show_default=True,
+    help="Longest side at which faces are looked for, pixels; raise it for crowds.",
+)
+threshold_option = click.option(
+    "--threshold",
+    type=click.FloatRange(min=0),
+    help="Largest distance that is a match, in place of an error rate.",
+)
+
+
+class Photos:
+    """The photos of a command line, in order, read as they are needed; ``-`` reads paths from standard input."""
+
+    def __init__(self, named: Sequence[Path], *, recursive: bool = False) -> None:
+        """Take paths as they were typed.
+
+        Args:
+            named: photos, and folders where ``recursive``.
+            recursive: look for photos in folders.
+
+        Raises:
+            click.UsageError: there are none.
+        """
+        if not named:
+            raise click.UsageError("Name at least one photo: facerec … PHOTO, or -i PHOTO.")
+        self.named = named
+        self.recursive = recursive
+        self.empty_folders: list[Path] = []
+
+    @property
+    def count(self) -> int | None:
+        """How many photos, where that is known beforehand."""
+        return None if self.recursive or Path("-") in self.named else len(self.named)
+
+    def __iter__(self) -> Iterator[Path]:
+        """The photos; folders without any are noted in ``empty_folders``."""
+        for path in self.named:
+            if path == Path("-"):
+                yield from (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
+            elif self.recursive and path.is_dir():
+                from facerec_cli.faces.images import photos_in
+
+                found = photos_in(path)
+                yield from found
+                if not found:
+                    self.empty_folders.append(path)
+            else:
+                yield path
+
+
+def _model_names(incomplete: str) -> list[str]:
+    from facerec_cli.encoders.bundle import find_bundles
+
+    return [name for name in find_bundles() if name.startswith(incomplete)]

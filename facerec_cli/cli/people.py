@@ -1,0 +1,160 @@
+"""facerec people: who is enrolled, and changes to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facerec_cli.cli import options
+from facerec_cli.cli.render import Reporter, Results, count, percent, rounded
+
+if TYPE_CHECKING:
+    from facerec_cli.gallery.base import EnrolledFace, Gallery
+
+_FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
+
+
+@click.group("people", epilog="Example: facerec people list -db database")
+def command() -> None:
+    """List, show, rename, remove and export enrolled people; rebuild the database's index."""
+
+
+@command.command("list", epilog="Example: facerec people list --format csv")
+@options.database_option
+@options.model_option
+@options.format_option
+def list_people(database: Path, model: str, output_format: str) -> int:
+    """List everybody enrolled, and the threshold that follows from how many they are."""
+    from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.evaluation.calibration import DEFAULT_FPIR, Calibration, comparisons, fmr_for
+
+    gallery = _open(database)
+    people = gallery.people()
+    if not people:
+        Reporter("").note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
+        return 0
+    with Results(output_format, ("name", "photos", "enrolled")) as results:
+        for person in people:
+            results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
+        bundle = resolve_bundle(model)
+        searched = comparisons(gallery.photo_counts())
+        limit = Calibration.from_json(bundle.calibration).threshold(fmr_for(DEFAULT_FPIR, searched))
+        results.caption(
+            f"{count(len(people), 'person')}. With {bundle.name} a match is a distance of at most {limit:.3f}, "
+            f"so that {percent(DEFAULT_FPIR)} of strangers are named."
+        )
+    return 0
+
+
+@command.command("show", epilog="Example: facerec people show 'Ada Lovelace'")
+@click.argument("name")
+@options.database_option
+@options.format_option
+def show_person(name: str, database: Path, output_format: str) -> int:
+    """Show a person's photos."""
+    from facerec_cli.gallery.base import clean_name
+
+    with Results(output_format, _FACE_COLUMNS) as results:
+        for face in _open(database).faces(clean_name(name)):
+            results.add(_face(face))
+    return 0
+
+
+@command.command("rename", epilog="Example: facerec people rename 'Ada Byron' 'Ada Lovelace'")
+@click.argument("name")
+@click.argument("new_name")
+@options.database_option
+def rename_person(name: str, new_name: str, database: Path) -> int:
+    """Give a person another name."""
+    from facerec_cli.gallery.base import clean_name
+
+    _open(database).rename(clean_name(name), new_name)
+    Reporter("").note(f"{clean_name(name)} is now {clean_name(new_name)}.")
+    return 0
+
+
+@command.command("remove", epilog="Example: facerec people remove 'Ada Lovelace' --yes")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.database_option
+def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
+    """Forget people: their chips, embeddings and names."""
+    from facerec_cli.errors import PersonError
+    from facerec_cli.gallery.base import clean_name
+
+    gallery = _open(database)
+    reporter = Reporter("")
+    for name in names:
+        if not yes and not click.confirm(f"Forget {name}, all chips and embeddings?", err=True):
+            reporter.note(f"{name} stays.")
+            continue
+        try:
+            photos = gallery.remove(clean_name(name))
+        except PersonError as error:
+            reporter.error(error)
+        else:
+            reporter.note(f"{name} is forgotten: {count(photos, 'photo')}.")
+    return reporter.status
+
+
+@command.command("rebuild", epilog="Example: facerec people rebuild -db database")
+@options.database_option
+@options.model_option
+def rebuild(database: Path, model: str) -> int:
+    """Make gallery.h5 anew from the chips in faces/, after damage to it."""
+    from facerec_cli.cli.prepare import prepare
+    from facerec_cli.recognizer import Recognizer
+
+    recognizer = Recognizer(model)
+    gallery = _open(database)
+    reporter = Reporter("")
+    for problem in gallery.rebuild():
+        reporter.warn(problem)
+    prepare(recognizer, gallery)
+    counts = gallery.photo_counts()
+    reporter.note(f"{database} holds {count(int(counts.sum()), 'photo')} of {count(len(counts), 'person')}.")
+    return 0
+
+
+@command.command("export", epilog="Example: facerec people export -db database > people.jsonl")
+@options.database_option
+@options.model_option
+@click.option(
+    "--format", "output_format", type=click.Choice(["json", "csv"]), default="json", show_default=True, help="Format."
+)
+def export(database: Path, model: str, output_format: str) -> int:
+    """Write every enrolled photo's record and embedding to standard output, for other programs."""
+    from facerec_cli.cli.prepare import prepare
+    from facerec_cli.recognizer import Recognizer
+
+    recognizer = Recognizer(model)
+    gallery = _open(database)
+    prepare(recognizer, gallery)
+    with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
+        for face, embedding in zip(gallery.faces(), gallery.embeddings(recognizer.digest), strict=True):
+            numbers = [float(f"{number:.6g}") for number in embedding]
+            results.add(_face(face) | {"model": recognizer.digest, "embedding": numbers})
+    return 0
+
+
+def _open(database: Path) -> Gallery:
+    from facerec_cli.gallery.base import Gallery
+
+    return Gallery.open(database)
+
+
+def _when(moment: str) -> str:
+    return moment.replace("+00:00", "Z")
+
+
+def _face(face: EnrolledFace) -> dict[str, object]:
+    return {
+        "name": face.name,
+        "source": face.source,
+        "chip": face.chip,
+        "score": rounded(face.score),
+        "enrolled": _when(face.created.isoformat()),
+        "sha256": face.sha256,
+    }

@@ -1,0 +1,79 @@
+"""facerec verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from facerec_cli.cli import options
+from facerec_cli.cli.render import Results, rounded
+
+_COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability")
+
+
+@click.command(
+    "verify",
+    cls=options.PhotosCommand,
+    epilog="Example: facerec verify a.jpg b.jpg; facerec verify --name 'Ada Lovelace' a.jpg",
+)
+@options.photos_argument
+@options.image_option
+@click.option("--name", help="Compare with this enrolled person, in place of a second photo.")
+@click.option(
+    "--fmr",
+    type=options.probability_type("rate"),
+    default=0.001,
+    show_default=True,
+    help="Share of pairs of different people that may be called the same.",
+)
+@options.threshold_option
+@options.largest_option
+@options.database_option
+@options.model_option
+@options.size_option
+@options.format_option
+def command(
+    photos: tuple[Path, ...],
+    images: tuple[Path, ...],
+    name: str | None,
+    fmr: float,
+    threshold: float | None,
+    largest: bool,
+    database: Path,
+    model: str,
+    size: int,
+    output_format: str,
+) -> int:
+    """Say whether two photos, or a photo and an enrolled person, show the same person."""
+    named = (*photos, *images)
+    wanted = 2 if name is None else 1
+    if len(named) != wanted:
+        raise click.UsageError("Name two photos, or one photo and an enrolled person with --name.")
+
+    from facerec_cli.recognizer import Recognizer
+
+    recognizer = Recognizer(model, detection_size=size)
+    if name is None:
+        verified = recognizer.verify(named[0], named[1], fmr=fmr, threshold=threshold, largest=largest)
+    else:
+        from facerec_cli.cli.prepare import prepare
+        from facerec_cli.gallery.base import Gallery
+
+        gallery = Gallery.open(database)
+        prepare(recognizer, gallery)
+        verified = recognizer.verify_person(gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
+    record = {
+        "first": str(named[0]),
+        "second": name if name is not None else str(named[1]),
+        "same": verified.same,
+        "distance": rounded(verified.distance),
+        "threshold": rounded(verified.threshold),
+        "fmr": verified.fmr,
+        "probability": rounded(verified.probability),
+    }
+    with Results(output_format, _COLUMNS) as results:
+        if output_format == "table":
+            record["same"] = "same person" if verified.same else "different people"
+        results.add(record)
+    return 0

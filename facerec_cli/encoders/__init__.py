@@ -1,0 +1,1 @@
+"""Chip to embedding: model bundles and the runtime that runs them."""

@@ -1,0 +1,190 @@
+"""A saved model on disk: read it, write it, verify it, find it by name.
+
+A bundle is a folder with ``model.json`` and ``encoder.onnx``. The graph takes a batch of chips,
+uint8 [n, 112, 112, 3] RGB, and gives float32 [n, d]: scaling, resizing and colour are inside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facerec_cli import __version__
+from facerec_cli.errors import ModelError
+
+FORMAT = 1
+BUNDLED = Path(__file__).parent / "weights"
+DEFAULT_MODEL = "pretrained"
+CHIP_INPUT: dict[str, Any] = {"shape": [112, 112, 3], "dtype": "uint8", "colour": "RGB", "range": [0, 255]}
+"""What every encoder.onnx takes, a chip: stated in model.json so that other programs can run it."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model bundle's model.json, and where it lies.
+
+    Attributes:
+        folder: the bundle's folder.
+        name: the name people call it by.
+        embedding_size: d, the length of an embedding.
+        metric: how embeddings are compared; ``cosine`` means distance = 1 - cosine of the angle.
+        digest: SHA-256 over encoder.onnx and the input and metric fields, 64 hex digits. Embeddings of two
+            digests are never compared.
+        sha256: SHA-256 of the bundle's other files, by file name.
+        calibration: see ``evaluation.calibration.Calibration.from_json``.
+        about: what people should know: description, source, licence, training data.
+        input: what encoder.onnx takes.
+    """
+
+    folder: Path
+    name: str
+    embedding_size: int
+    metric: str
+    digest: str
+    sha256: dict[str, str]
+    calibration: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
+    input: dict[str, Any] = field(default_factory=lambda: dict(CHIP_INPUT))
+
+    def encoder_bytes(self) -> bytes:
+        """encoder.onnx, verified against the digest in model.json.
+
+        Raises:
+            ModelError: the file is missing or is not the one that model.json describes.
+        """
+        path = self.folder / "encoder.onnx"
+        try:
+            encoder = path.read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"{path} cannot be read ({error.strerror}): restore the model or choose another with -m."
+            ) from error
+        if model_digest(encoder, self.input, self.metric) != self.digest:
+            raise ModelError(
+                f"{path} is not the file that its model.json describes: restore the model or choose another with -m."
+            )
+        return encoder
+
+
+def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
+    """SHA-256 over the encoder's bytes and the fields that decide what its embeddings mean; 64 hex digits."""
+    digest = hashlib.sha256(encoder)
+    digest.update(json.dumps([input_spec, metric], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle's model.json.
+
+    Raises:
+        ModelError: the folder holds no bundle, a damaged one, or one of a newer format.
+    """
+    path = folder / "model.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format"]
+        if version != FORMAT:
+            raise ModelError(f"{path} has format {version}, and this facerec reads format {FORMAT}: upgrade facerec.")
+        bundle = Bundle(
+            folder=folder,
+            name=manifest["name"],
+            embedding_size=int(manifest["embedding_size"]),
+            metric=manifest["metric"],
+            digest=manifest["digest"],
+            sha256=manifest["sha256"],
+            calibration=manifest["calibration"],
+            about=manifest["about"],
+            input=manifest["input"],
+        )
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read ({error.strerror}): give a model folder or the name of a model."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged ({error!r}): restore the model or choose another with -m.") from error
+    if bundle.metric != "cosine":
+        raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here: upgrade facerec.")
+    return bundle
+
+
+def write_bundle(
+    folder: Path,
+    encoder: bytes,
+    *,
+    embedding_size: int,
+    metric: str,
+    calibration: dict[str, Any],
+    about: dict[str, Any],
+    others: dict[str, bytes],
+) -> Bundle:
+    """Write a bundle beside its final place and rename it in, so that it is whole or absent.
+
+    Args:
+        folder: where it goes; its last part is the model's name. An existing bundle there is replaced.
+        encoder: encoder.onnx.
+        embedding_size: d.
+        metric: ``cosine``.
+        calibration: as ``Calibration.to_json`` gives it.
+        about: description, source, licence, training data.
+        others: further files (licence, history, network), by name.
+
+    Returns:
+        The bundle as read back.
+    """
+    manifest = {
+        "format": FORMAT,
+        "name": folder.name,
+        "input": CHIP_INPUT,
+        "embedding_size": embedding_size,
+        "metric": metric,
+        "digest": model_digest(encoder, CHIP_INPUT, metric),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(others.items())},
+        "version": __version__,
+        "about": about,
+        "calibration": calibration,
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (beside / "encoder.onnx").write_bytes(encoder)
+        for name, data in others.items():
+            (beside / name).write_bytes(data)
+        (beside / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return read_bundle(folder)
+
+
+def find_bundles(models: Path = Path("models")) -> dict[str, Path]:
+    """The models that can be named with -m: those in ``models``, then the bundled ones; name to folder."""
+    found: dict[str, Path] = {}
+    for place in (models, BUNDLED):
+        for manifest in sorted(place.glob("*/model.json")):
+            found.setdefault(manifest.parent.name, manifest.parent)
+    return found
+
+
+def resolve_bundle(model: str | Path, models: Path = Path("models")) -> Bundle:
+    """Find a model by folder or by name.
+
+    Raises:
+        ModelError: there is no such model (the sentence lists those that exist), or it cannot be read.
+    """
+    if (Path(model) / "model.json").is_file():
+        return read_bundle(Path(model))
+    known = find_bundles(models)
+    if str(model) in known:
+        return read_bundle(known[str(model)])
+    raise ModelError(
+        f"There is no model named {str(model)!r}; there are: {', '.join(sorted(known))}. "
+        "Choose one with -m, or give a model's folder."
+    )

@@ -1,0 +1,1 @@
+"""Photo to chip: decode, detect, align."""

@@ -1,0 +1,1 @@
+"""Embeddings to nearest people: who is enrolled, and who a probe looks like."""

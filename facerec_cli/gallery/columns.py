@@ -1,0 +1,111 @@
+"""An HDF5 file of contiguous arrays: memory-mapped by readers, replaced whole by writers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[Any]
+
+
+def read_columns(path: Path) -> tuple[dict[str, Column], dict[str, int]]:
+    """Map the arrays of a file, without reading them.
+
+    Returns:
+        The arrays by their path in the file, and the file's whole-number attributes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError, RuntimeError, KeyError, ValueError, TypeError: it is damaged.
+    """
+    columns: dict[str, Column] = {}
+    size = path.stat().st_size
+    with h5py.File(path, "r", locking=False) as file:
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                columns[name] = _map(path, size, item)
+
+        file.visititems(visit)
+        return columns, {key: int(value) for key, value in file.attrs.items()}
+
+
+def write_columns(
+    path: Path,
+    columns: Mapping[str, Sequence[Column]],
+    attributes: Mapping[str, int],
+    patches: Mapping[str, tuple[Sequence[int], Column]] | None = None,
+) -> None:
+    """Write arrays to a file beside the path, flush it to the disk, and rename it in.
+
+    Args:
+        path: the file that is replaced.
+        columns: each array as the parts that make it up, one after the other.
+        attributes: whole numbers kept with the file.
+        patches: rows to overwrite after the parts are laid down: row numbers, and their values.
+
+    Raises:
+        OSError: the disk is full or the folder not writable; the old file is untouched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with h5py.File(beside, "w", locking=False) as file:
+                for name, parts in columns.items():
+                    _write_column(file, name, parts)
+                for name, (rows, values) in (patches or {}).items():
+                    for row, value in zip(rows, values, strict=True):
+                        file[name][row] = value
+                file.attrs.update(attributes)
+        except RuntimeError as error:  # what h5py raises when the last flush fails
+            raise OSError(str(error)) from error
+        with beside.open("rb+") as written:
+            os.fsync(written.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def text_column(values: Sequence[str]) -> Column:
+    """Strings as a fixed-width UTF-8 column."""
+    return np.array([value.encode() for value in values], dtype="S") if values else np.empty(0, "S1")
+
+
+def _write_column(file: h5py.File, name: str, parts: Sequence[Column]) -> None:
+    kind = np.result_type(*parts)
+    shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+    stored: Any = h5py.string_dtype("utf-8", kind.itemsize) if kind.kind == "S" else kind
+    column = file.create_dataset(name, shape, stored)
+    start = 0
+    for part in parts:
+        column[start : start + len(part)] = part.astype(kind, copy=False).view(stored)
+        start += len(part)
+
+
+def _map(path: Path, size: int, dataset: Any) -> Column:
+    if dataset.size == 0:
+        return np.empty(dataset.shape, dataset.dtype)
+    offset = dataset.id.get_offset()
+    if offset is None or offset + dataset.size * dataset.dtype.itemsize > size:
+        raise ValueError(f"{dataset.name} is cut short")
+    if os.name == "nt":  # a mapped file cannot be replaced there
+        return np.asarray(dataset[...])
+    plain = np.dtype(dataset.dtype.str)
+    return np.memmap(path, plain, "r", offset=offset, shape=dataset.shape)

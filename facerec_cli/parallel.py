@@ -1,0 +1,46 @@
+"""Work on several photos at once: results in order, memory bounded."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Iterator[Result]:
+    """Apply a function to items on several threads, yielding results in the items' order.
+
+    At most a few items a thread are in flight, so an endless stream of items needs no more memory than a short one.
+    Closing the iterator drops what has not started.
+
+    Args:
+        function: what releases the interpreter lock for long: decoding, networks, hashing.
+        items: read as results are taken.
+        threads: how many; by default the cores that this process may use.
+    """
+    threads = threads or usable_cores()
+    in_flight: deque[Future[Result]] = deque()
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="facerec")
+    try:
+        for item in items:
+            in_flight.append(executor.submit(function, item))
+            if len(in_flight) >= 4 * threads:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,534 @@
+"""The one way through: photo, face, chip, embedding, nearest person, name or unknown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.bundle import DEFAULT_MODEL, resolve_bundle
+from facerec_cli.encoders.onnx_encoder import Embeddings, OnnxEncoder, stack
+from facerec_cli.errors import DatabaseError, ModelError, PhotoError
+from facerec_cli.evaluation.calibration import (
+    DEFAULT_FMR,
+    DEFAULT_FPIR,
+    Calibration,
+    comparisons,
+    fmr_for,
+)
+from facerec_cli.faces.alignment import Chip, align
+from facerec_cli.faces.detector import WORKING_SIZE, Detector, Face
+from facerec_cli.faces.images import Image, decode_photo, read_photo
+from facerec_cli.gallery.base import UNKNOWN, Gallery, Match, NewFace, clean_name
+from facerec_cli.gallery.chipfile import decode_chip, encode_chip
+from facerec_cli.parallel import ordered_map
+
+Photo = str | Path | Image
+"""A photo's file, or its pixels: uint8 [height, width, 3], RGB, upright."""
+Item = TypeVar("Item")
+
+_SEARCH_PHOTOS = 16
+"""Photos whose faces are searched for in one matrix product."""
+_COMMIT_SECONDS = 1.0
+"""Longest wait of an enrolled photo for its batch."""
+_COMMIT_SHARE = 10
+"""A batch is not written before this many times the duration of the last writing has passed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """A face of a photo, and its chip, uint8 [112, 112, 3] RGB."""
+
+    face: Face
+    chip: Chip
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The largest distance that counts as a match, and where it comes from.
+
+    Attributes:
+        distance: the threshold itself.
+        comparisons: how many comparisons a search counts as (sum of 1 + log2 k over people with k photos).
+        fpir: the false positive identification rate it keeps; None where the user gave the distance.
+    """
+
+    distance: float
+    comparisons: float
+    fpir: float | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody a face may be: distance to their template, and the probability that it is them."""
+
+    name: str
+    distance: float
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """Who a face is.
+
+    Attributes:
+        face: where it is in the photo.
+        name: the nearest person's, or ``unknown`` where nobody is within the threshold.
+        candidates: the nearest people whatever their distance, nearest first.
+        threshold: the distance in force.
+    """
+
+    face: Face
+    name: str
+    candidates: tuple[Candidate, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoResult:
+    """What was found in one of many photos; ``error`` is set where it could not be used."""
+
+    photo: Path
+    faces: tuple[Identification, ...] = ()
+    error: PhotoError | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolment:
+    """What became of one of many photos.
+
+    Attributes:
+        photo: the file.
+        name: the person it was to be enrolled for.
+        is_new: false where that very photo was enrolled already.
+        lookalike: another person whose template this face matches, with its distance.
+        error: why the photo was refused.
+    """
+
+    photo: Path
+    name: str
+    is_new: bool = False
+    lookalike: Match | None = None
+    error: PhotoError | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether two photos, or a photo and an enrolled person, are the same person.
+
+    Attributes:
+        same: distance <= threshold.
+        distance: between the two.
+        threshold: the distance at which a pair of different people matches with probability ``fmr``.
+        probability: that it is one person; 0.5 at the threshold.
+        fmr: the false match rate in force; None where the user gave the distance.
+    """
+
+    same: bool
+    distance: float
+    threshold: float
+    probability: float
+    fmr: float | None
+
+
+class Recognizer:
+    """Enrols, identifies and verifies with one model; may be shared by threads."""
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, detection_size: int = WORKING_SIZE) -> None:
+        """Choose a model; it loads in the background until it is first needed.
+
+        Args:
+            model: a bundle's folder, or a name found in ./models or among the bundled models.
+            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be read.
+        """
+        self.bundle = resolve_bundle(model)
+        self.digest = self.bundle.digest
+        loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
+        self._encoder = loader.submit(OnnxEncoder, self.bundle)
+        loader.shutdown(wait=False)
+        self._detector = Detector(detection_size)
+
+    # ------------------------------------------------------------------ photo to embedding
+
+    def detect(self, photo: Photo) -> list[Detection]:
+        """The faces of a photo and their chips, largest first.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        image = decode_photo(read_photo(Path(photo))) if isinstance(photo, str | Path) else photo
+        return self._detect_in(image)
+
+    def detect_one(self, photo: Photo, *, largest: bool = False) -> Detection:
+        """The one face of a photo.
+
+        Args:
+            photo: the photo.
+            largest: take the largest face where there are several.
+
+        Raises:
+            PhotoError: the photo cannot be read, has no face, or has several and ``largest`` is false.
+        """
+        return _one(self.detect(photo), photo, largest)
+
+    def embed(self, chips: Sequence[Chip]) -> Embeddings:
+        """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d], rows of unit length.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        return self._encoder.result().encode(stack(list(chips)))
+
+    # ------------------------------------------------------------------ enrolment
+
+    def enroll(
+        self, gallery: Gallery, name: str, photos: Iterable[str | Path], *, largest: bool = False
+    ) -> list[Enrolment]:
+        """Enrol a person from one photo or several; see ``enroll_all``."""
+        return list(self.enroll_all(gallery, ((name, Path(photo)) for photo in photos), largest=largest))
+
+    def enroll_all(
+        self, gallery: Gallery, photos: Iterable[tuple[str, Path]], *, largest: bool = False
+    ) -> Iterator[Enrolment]:
+        """Enrol many photos, each with its person's name, in constant memory.
+
+        A photo's outcome is yielded once the gallery holds it for good; a photo that cannot be used is an outcome too.
+
+        Args:
+            gallery: where to.
+            photos: name and file, read as they are needed.
+            largest: take the largest face of a photo with several, which is refused otherwise.
+
+        Raises:
+            PersonError: a name is not usable.
+            DatabaseError: the gallery cannot be changed.
+            ModelError: the model cannot be loaded.
+        """
+        self.prepare(gallery)
+
+        def extract(item: tuple[str, Path]) -> tuple[Enrolment, NewFace | None]:
+            return self._extract(gallery, item[0], item[1], largest)
+
+        named = ((clean_name(name), photo) for name, photo in photos)
+        batch: list[tuple[Enrolment, NewFace | None]] = []
+        started, duration = time.monotonic(), 0.0
+        extracted = ordered_map(extract, named)
+        try:
+            for outcome in extracted:
+                batch.append(outcome)
+                waited = time.monotonic() - started
+                if waited >= max(_COMMIT_SECONDS, _COMMIT_SHARE * duration):
+                    ready, batch = batch, []
+                    before = time.monotonic()
+                    yield from self._commit(gallery, ready)
+                    started = time.monotonic()
+                    duration = started - before
+        finally:
+            # Also after Ctrl-C: what was worked out is kept, whether or not anybody is there to hear of it.
+            rest = self._commit(gallery, batch)
+        yield from rest
+
+    def prepare(self, gallery: Gallery, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Embed the enrolled chips that have no embedding of this model yet.
+
+        Args:
+            gallery: which.
+            progress: told how many chips are done, of how many.
+
+        Returns:
+            A sentence for each chip that could not be used; its person is known by their other photos.
+        """
+        pending = gallery.pending(self.digest)
+        if not pending:
+            return []
+        problems: list[str] = []
+        embeddings: dict[int, npt.NDArray[np.float32]] = {}
+
+        def embed(face_index: int) -> npt.NDArray[np.float32] | DatabaseError:
+            try:
+                return self.embed([gallery.read_chip(pending[face_index])])[0]
+            except DatabaseError as error:
+                return error
+
+        for done, result in enumerate(ordered_map(embed, range(len(pending)))):
+            if isinstance(result, DatabaseError):
+                problems.append(str(result))
+            else:
+                embeddings[pending[done].id] = result
+            if progress:
+                progress(done + 1, len(pending))
+        gallery.store(self.digest, embeddings)
+        return problems
+
+    # ------------------------------------------------------------------ identification
+
+    def threshold(self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR, distance: float | None = None) -> Threshold:
+        """The threshold for identifying in a gallery.
+
+        Args:
+            gallery: whose people and photos are counted.
+            fpir: the share of strangers that may be named.
+            distance: an explicit threshold, in place of the one that follows from ``fpir``.
+
+        Raises:
+            DatabaseError: nobody is enrolled.
+            ModelError: the model is not calibrated.
+        """
+        counts = gallery.photo_counts()
+        if len(counts) == 0:
+            raise DatabaseError(
+                f"Nobody is enrolled in {gallery.location}: enrol somebody with "
+                f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
+            )
+        searched = comparisons(counts)
+        if distance is not None:
+            return Threshold(distance, searched, None)
+        return Threshold(self.calibration.threshold(fmr_for(fpir, searched)), searched, fpir)
+
+    def identify(
+        self,
+        gallery: Gallery,
+        photo: Photo,
+        *,
+        fpir: float = DEFAULT_FPIR,
+        threshold: float | None = None,
+        top: int = 1,
+    ) -> list[Identification]:
+        """Name the faces of one photo, largest first.
+
+        Args:
+            gallery: who may be named.
+            photo: file or pixels.
+            fpir: the share of strangers that may be named.
+            threshold: an explicit distance in place of ``fpir``.
+            top: how many candidates a face.
+
+        Raises:
+            PhotoError, DatabaseError, ModelError: as ``detect``, ``threshold`` and ``embed``.
+        """
+        detections = self.detect(photo)
+        self.prepare(gallery)
+        limit = self.threshold(gallery, fpir=fpir, distance=threshold)
+        embeddings = self.embed([detection.chip for detection in detections])
+        return self._decide(gallery, [item.face for item in detections], embeddings, limit, top)
+
+    def identify_all(
+        self, gallery: Gallery, photos: Iterable[Path], limit: Threshold, *, top: int = 1
+    ) -> Iterator[PhotoResult]:
+        """Name the faces of many photos, several photos at a time, in their order and in constant memory.
+
+        Args:
+            gallery: who may be named; ``prepare`` it first.
+            photos: files, read as they are needed; one that cannot be used is a result too.
+            limit: from ``threshold``.
+            top: how many candidates a face.
+        """
+
+        def extract(photo: Path) -> tuple[PhotoResult, list[Face], Embeddings]:
+            try:
+                detections = self.detect(photo)
+            except PhotoError as error:
+                return PhotoResult(photo, error=error), [], self.embed([])
+            embeddings = self.embed([detection.chip for detection in detections])
+            return PhotoResult(photo), [item.face for item in detections], embeddings
+
+        for group in _grouped(ordered_map(extract, photos), _SEARCH_PHOTOS):
+            found = self._decide(
+                gallery,
+                [face for _, faces, _ in group for face in faces],
+                np.concatenate([embeddings for _, _, embeddings in group]),
+                limit,
+                top,
+            )
+            named = iter(found)
+            for result, faces, _ in group:
+                yield PhotoResult(result.photo, tuple(islice(named, len(faces))), result.error)
+
+    # ------------------------------------------------------------------ verification
+
+    def verify(
+        self,
+        first: Photo,
+        second: Photo,
+        *,
+        fmr: float = DEFAULT_FMR,
+        threshold: float | None = None,
+        largest: bool = False,
+    ) -> Verification:
+        """Whether two photos show the same person.
+
+        Args:
+            first: a photo with one face.
+            second: another.
+            fmr: the share of pairs of different people that may be called the same.
+            threshold: an explicit distance in place of ``fmr``.
+            largest: take the largest face of a photo with several.
+
+        Raises:
+            PhotoError: a photo cannot be read, has no face or several.
+            ModelError: the model cannot be loaded or is not calibrated.
+        """
+        chips = [self.detect_one(photo, largest=largest).chip for photo in (first, second)]
+        one, other = self.embed(chips)
+        return self._judge(one, other, fmr, 1.0, threshold)
+
+    def verify_person(
+        self,
+        gallery: Gallery,
+        name: str,
+        photo: Photo,
+        *,
+        fmr: float = DEFAULT_FMR,
+        threshold: float | None = None,
+        largest: bool = False,
+    ) -> Verification:
+        """Whether a photo shows an enrolled person; arguments and errors as ``verify``.
+
+        A template of k photos counts as 1 + log2 k comparisons.
+
+        Raises:
+            PersonError: nobody of this name is enrolled.
+        """
+        photos = len(gallery.faces(clean_name(name)))
+        self.prepare(gallery)
+        template = gallery.template(self.digest, clean_name(name))
+        probe = self.embed([self.detect_one(photo, largest=largest).chip])[0]
+        return self._judge(template, probe, fmr, comparisons([photos]), threshold)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The model's calibration.
+
+        Raises:
+            ModelError: it has none.
+        """
+        if not self.bundle.calibration:
+            raise ModelError(
+                f"The model {self.bundle.name} is not calibrated, so it has no threshold: choose another with -m."
+            )
+        return Calibration.from_json(self.bundle.calibration)
+
+    # ------------------------------------------------------------------ steps
+
+    def _detect_in(self, image: Image) -> list[Detection]:
+        return [Detection(face, align(image, face.landmarks)) for face in self._detector.detect(image)]
+
+    def _extract(self, gallery: Gallery, name: str, photo: Path, largest: bool) -> tuple[Enrolment, NewFace | None]:
+        """Everything about enrolling a photo but the writing."""
+        try:
+            file = read_photo(photo)
+            sha256 = file.sha256
+            if gallery.has_photo(name, sha256):
+                return Enrolment(photo, name), None
+            detection = _one(self._detect_in(decode_photo(file)), photo, largest)
+        except PhotoError as error:
+            return Enrolment(photo, name, error=error), None
+        jpeg = encode_chip(detection.chip)
+        embedding = self.embed([decode_chip(jpeg)])[0]
+        face = NewFace(name, jpeg, embedding, sha256, photo.name, detection.face.score)
+        return Enrolment(photo, name), face
+
+    def _commit(self, gallery: Gallery, batch: Sequence[tuple[Enrolment, NewFace | None]]) -> list[Enrolment]:
+        """Write a batch's faces, and say what became of each photo."""
+        faces = [face for _, face in batch if face is not None]
+        if not faces:
+            return [enrolment for enrolment, _ in batch]
+        lookalikes = self._lookalikes(gallery, faces)
+        added = iter(zip(gallery.add(self.digest, faces), lookalikes, strict=True))
+        outcomes = []
+        for enrolment, face in batch:
+            if face is None:
+                outcomes.append(enrolment)
+            else:
+                is_new, lookalike = next(added)
+                outcomes.append(Enrolment(enrolment.photo, face.name, is_new, lookalike if is_new else None))
+        return outcomes
+
+    def _lookalikes(self, gallery: Gallery, faces: Sequence[NewFace]) -> list[Match | None]:
+        """For each new face the nearest person of another name within the threshold, enrolled or in the same batch."""
+        embeddings = np.stack([face.embedding for face in faces])
+        counts = gallery.photo_counts()
+        searched = comparisons(np.concatenate([counts, np.ones(len(faces), np.int64)]))
+        limit = self.calibration.threshold(fmr_for(DEFAULT_FPIR, searched))
+        enrolled = gallery.search(self.digest, embeddings, top=2)
+        within = 1.0 - embeddings @ embeddings.T
+        found: list[Match | None] = []
+        for row, face in enumerate(faces):
+            others = [match for match in enrolled[row] if match.name != face.name]
+            others += [
+                Match(earlier.name, max(0.0, float(within[row, column])))
+                for column, earlier in enumerate(faces[:row])
+                if earlier.name != face.name
+            ]
+            nearest = min(others, key=lambda match: match.distance, default=None)
+            found.append(nearest if nearest and nearest.distance <= limit else None)
+        return found
+
+    def _decide(
+        self,
+        gallery: Gallery,
+        faces: Sequence[Face],
+        embeddings: Embeddings,
+        limit: Threshold,
+        top: int,
+    ) -> list[Identification]:
+        """Nearest people, threshold, name."""
+        if len(faces) == 0:
+            return []
+        found = []
+        for face, matches in zip(faces, gallery.search(self.digest, embeddings, top), strict=True):
+            candidates = tuple(
+                Candidate(match.name, match.distance, self.calibration.probability(match.distance, limit.distance))
+                for match in matches
+            )
+            is_known = bool(matches) and matches[0].distance <= limit.distance
+            found.append(Identification(face, matches[0].name if is_known else UNKNOWN, candidates, limit.distance))
+        return found
+
+    def _judge(
+        self,
+        one: npt.NDArray[np.float32],
+        other: npt.NDArray[np.float32],
+        fmr: float,
+        searched: float,
+        threshold: float | None,
+    ) -> Verification:
+        distance = max(0.0, 1.0 - float(one @ other))
+        limit = self.calibration.threshold(fmr_for(fmr, searched)) if threshold is None else threshold
+        return Verification(
+            distance <= limit,
+            distance,
+            limit,
+            self.calibration.probability(distance, limit),
+            fmr if threshold is None else None,
+        )
+
+
+def _one(detections: Sequence[Detection], photo: Photo, largest: bool) -> Detection:
+    """The one detection of a photo, or the largest of several if that is wanted."""
+    label = "The photo" if isinstance(photo, np.ndarray) else str(photo)
+    if not detections:
+        raise PhotoError(f"{label} shows no face: give a photo in which the face is clear and upright.")
+    if len(detections) > 1 and not largest:
+        raise PhotoError(
+            f"{label} shows {len(detections)} faces: crop it to the person, or take the biggest face with --largest."
+        )
+    return detections[0]
+
+
+def _grouped(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of up to ``size`` items."""
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group
