@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -22,10 +23,10 @@ def usable_cores() -> int:
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
 ) -> Iterator[Result]:
-    """Apply a function to items on several threads, yielding results in the items' order.
+    """Apply a function to items on several threads, giving results in the items' order.
 
-    At most a few items a thread are in flight, so an endless stream of items needs no more memory than a short one.
-    Closing the iterator drops what has not started.
+    Work starts at once. At most a few items a thread are in flight, so an endless stream of items needs no more memory
+    than a short one. Closing the iterator drops what has not started.
 
     Args:
         function: what releases the interpreter lock for long: decoding, networks, hashing.
@@ -33,14 +34,16 @@ def ordered_map(
         threads: how many; by default the cores that this process may use.
     """
     threads = threads or usable_cores()
-    in_flight: deque[Future[Result]] = deque()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="facerec")
-    try:
-        for item in items:
-            in_flight.append(executor.submit(function, item))
-            if len(in_flight) >= 4 * threads:
+    waiting = iter(items)
+    in_flight = deque(executor.submit(function, item) for item in islice(waiting, 4 * threads))
+
+    def results() -> Iterator[Result]:
+        try:
+            while in_flight:
                 yield in_flight.popleft().result()
-        while in_flight:
-            yield in_flight.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+                in_flight.extend(executor.submit(function, item) for item in islice(waiting, 1))
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    return results()

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import DEFAULT_MODEL, resolve_bundle
-from facerec_cli.encoders.onnx_encoder import Embeddings, OnnxEncoder, stack
 from facerec_cli.errors import DatabaseError, ModelError, PhotoError
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
@@ -24,15 +23,19 @@ from facerec_cli.evaluation.calibration import (
     comparisons,
     fmr_for,
 )
-from facerec_cli.faces.alignment import Chip, align
-from facerec_cli.faces.detector import WORKING_SIZE, Detector, Face
-from facerec_cli.faces.images import Image, decode_photo, read_photo
 from facerec_cli.gallery.base import UNKNOWN, Gallery, Match, NewFace, clean_name
-from facerec_cli.gallery.chipfile import decode_chip, encode_chip
 from facerec_cli.parallel import ordered_map
 
-Photo = str | Path | Image
+if TYPE_CHECKING:
+    from facerec_cli.encoders.onnx_encoder import Embeddings
+    from facerec_cli.faces.alignment import Chip
+    from facerec_cli.faces.detector import Face
+    from facerec_cli.faces.images import Image
+
+Photo: TypeAlias = "str | Path | Image"
 """A photo's file, or its pixels: uint8 [height, width, 3], RGB, upright."""
+WORKING_SIZE = 640
+"""Default bound on a photo's longer side at detection, pixels."""
 Item = TypeVar("Item")
 
 _SEARCH_PHOTOS = 16
@@ -90,6 +93,19 @@ class Identification:
     name: str
     candidates: tuple[Candidate, ...]
     threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """The faces of one of many photos, largest first, and their embeddings, float32 [faces, d].
+
+    ``error`` is set where the photo could not be used.
+    """
+
+    photo: Path
+    faces: tuple[Face, ...]
+    embeddings: Embeddings
+    error: PhotoError | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +170,15 @@ class Recognizer:
         """
         self.bundle = resolve_bundle(model)
         self.digest = self.bundle.digest
+        # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
         loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
-        self._encoder = loader.submit(OnnxEncoder, self.bundle)
+        reading = loader.submit(self.bundle.encoder_bytes)
+        from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+
+        self._encoder = loader.submit(lambda: OnnxEncoder(self.bundle, reading.result()))
         loader.shutdown(wait=False)
+        from facerec_cli.faces.detector import Detector
+
         self._detector = Detector(detection_size)
 
     # ------------------------------------------------------------------ photo to embedding
@@ -167,6 +189,8 @@ class Recognizer:
         Raises:
             PhotoError: the photo cannot be read.
         """
+        from facerec_cli.faces.images import decode_photo, read_photo
+
         image = decode_photo(read_photo(Path(photo))) if isinstance(photo, str | Path) else photo
         return self._detect_in(image)
 
@@ -188,7 +212,7 @@ class Recognizer:
         Raises:
             ModelError: the model cannot be loaded.
         """
-        return self._encoder.result().encode(stack(list(chips)))
+        return self._encoder.result().encode(chips)
 
     # ------------------------------------------------------------------ enrolment
 
@@ -323,37 +347,46 @@ class Recognizer:
         embeddings = self.embed([detection.chip for detection in detections])
         return self._decide(gallery, [item.face for item in detections], embeddings, limit, top)
 
-    def identify_all(
-        self, gallery: Gallery, photos: Iterable[Path], limit: Threshold, *, top: int = 1
-    ) -> Iterator[PhotoResult]:
-        """Name the faces of many photos, several photos at a time, in their order and in constant memory.
+    def extract_all(self, photos: Iterable[Path]) -> Iterator[Extraction]:
+        """Find and embed the faces of many photos, several photos at a time, in their order and in constant memory.
+
+        Work starts at once, so that what the caller does next goes on beside it.
 
         Args:
-            gallery: who may be named; ``prepare`` it first.
-            photos: files, read as they are needed; one that cannot be used is a result too.
-            limit: from ``threshold``.
-            top: how many candidates a face.
+            photos: files, read as they are needed; one that cannot be used is an extraction too.
+
+        Raises:
+            ModelError: the model cannot be loaded.
         """
 
-        def extract(photo: Path) -> tuple[PhotoResult, list[Face], Embeddings]:
+        def extract(photo: Path) -> Extraction:
             try:
                 detections = self.detect(photo)
             except PhotoError as error:
-                return PhotoResult(photo, error=error), [], self.embed([])
+                return Extraction(photo, (), self.embed([]), error)
             embeddings = self.embed([detection.chip for detection in detections])
-            return PhotoResult(photo), [item.face for item in detections], embeddings
+            return Extraction(photo, tuple(item.face for item in detections), embeddings)
 
-        for group in _grouped(ordered_map(extract, photos), _SEARCH_PHOTOS):
-            found = self._decide(
-                gallery,
-                [face for _, faces, _ in group for face in faces],
-                np.concatenate([embeddings for _, _, embeddings in group]),
-                limit,
-                top,
-            )
-            named = iter(found)
-            for result, faces, _ in group:
-                yield PhotoResult(result.photo, tuple(islice(named, len(faces))), result.error)
+        return ordered_map(extract, photos)
+
+    def name_all(
+        self, gallery: Gallery, extractions: Iterable[Extraction], limit: Threshold, *, top: int = 1
+    ) -> Iterator[PhotoResult]:
+        """Name the faces of many photos.
+
+        Args:
+            gallery: who may be named; ``prepare`` it first.
+            extractions: from ``extract_all``.
+            limit: from ``threshold``.
+            top: how many candidates a face.
+        """
+        for group in _grouped(extractions, _SEARCH_PHOTOS):
+            faces = [face for extraction in group for face in extraction.faces]
+            embeddings = np.concatenate([extraction.embeddings for extraction in group])
+            named = iter(self._decide(gallery, faces, embeddings, limit, top))
+            for extraction in group:
+                own = tuple(islice(named, len(extraction.faces)))
+                yield PhotoResult(extraction.photo, own, extraction.error)
 
     # ------------------------------------------------------------------ verification
 
@@ -422,10 +455,15 @@ class Recognizer:
     # ------------------------------------------------------------------ steps
 
     def _detect_in(self, image: Image) -> list[Detection]:
+        from facerec_cli.faces.alignment import align
+
         return [Detection(face, align(image, face.landmarks)) for face in self._detector.detect(image)]
 
     def _extract(self, gallery: Gallery, name: str, photo: Path, largest: bool) -> tuple[Enrolment, NewFace | None]:
         """Everything about enrolling a photo but the writing."""
+        from facerec_cli.faces.images import decode_photo, read_photo
+        from facerec_cli.gallery.chipfile import decode_chip, encode_chip
+
         try:
             file = read_photo(photo)
             sha256 = file.sha256

@@ -33,6 +33,7 @@ from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detector
 from facerec_cli.faces.images import decode_photo, photos_in, read_photo
+from facerec_cli.recognizer import WORKING_SIZE
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
@@ -180,7 +181,7 @@ def convert(path: Path) -> bytes:
 
 def reference(path: Path) -> dict[str, list[float]]:
     """FaceRecognizerSF's features, float [128], of the largest face of each sample photo, by file name."""
-    recogniser, detector = cv2.FaceRecognizerSF.create(str(path), ""), Detector()
+    recogniser, detector = cv2.FaceRecognizerSF.create(str(path), ""), Detector(WORKING_SIZE)
     features = {}
     for photo in photos_in(SAMPLES):
         image = decode_photo(read_photo(photo))

@@ -69,13 +69,14 @@ def command(
     from facerec_cli.recognizer import Recognizer
 
     recognizer = Recognizer(model, detection_size=size)
+    extractions = recognizer.extract_all(asked)
     gallery = Gallery.open(database)
     prepare(recognizer, gallery)
     limit = recognizer.threshold(gallery, fpir=fpir, distance=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with Reporter("Identifying", asked.count) as reporter, Results(output_format, columns) as results:
         results.caption(_why(limit, len(gallery.photo_counts())))
-        for result in recognizer.identify_all(gallery, asked, limit, top=top):
+        for result in recognizer.name_all(gallery, extractions, limit, top=top):
             reporter.advance()
             if result.error:
                 reporter.error(result.error)

@@ -70,23 +70,37 @@ class Results:
         self._caption = text
 
     def _print_table(self) -> None:
+        cells = [[_cell(column, row[column]) for column in self.columns] for row in self._rows]
+        if sys.stdout.isatty():
+            self._print_rich(cells)
+        else:
+            self._print_plain(cells)
+
+    def _print_plain(self, cells: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as they need to be: nothing is folded or cut for want of a terminal."""
+        lines = [[column.replace("_", " ") for column in self.columns], *cells]
+        widths = [max(len(line[place]) for line in lines) for place in range(len(self.columns))]
+        for line in lines:
+            click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        if self._caption:
+            click.echo(self._caption)
+
+    def _print_rich(self, cells: Sequence[Sequence[str]]) -> None:
         from rich import box
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
         console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=10_000, color_system=None)
         table = Table(
             box=box.SIMPLE_HEAD, caption=self._caption, caption_justify="left", caption_style="dim", pad_edge=False
         )
         for column in self.columns:
             numeric = any(isinstance(row[column], int | float) for row in self._rows)
             table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-        for row in self._rows:
+        for row, line in zip(self._rows, cells, strict=True):
             style = "yellow" if row.get("name") == "unknown" else ""
-            table.add_row(*(Text(_cell(column, row[column]), style=style) for column in self.columns))
+            table.add_row(*(Text(cell, style=style) for cell in line))
         console.print(table)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,6 +146,9 @@ def write_bundle(
         "about": about,
         "calibration": calibration,
     }
+    import shutil  # noqa: PLC0415 - these two are slow to import, and reading needs neither
+    import tempfile  # noqa: PLC0415
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -14,8 +14,6 @@ from facerec_cli.faces.images import Image
 from facerec_cli.faces.opencv import cv2
 
 WEIGHTS = Path(__file__).parents[1] / "encoders" / "weights" / "face_detection_yunet_2023mar_int8bq.onnx"
-WORKING_SIZE = 640
-"""Default bound on the longer side at detection, pixels."""
 FILLING_SIZE = 320
 """Longer side, pixels, at which faces that fill the frame are found: YuNet knows faces up to about this size."""
 SCORE_THRESHOLD = 0.8
@@ -41,7 +39,7 @@ class Face:
 class Detector:
     """YuNet at a bounded working size; one instance serves many threads."""
 
-    def __init__(self, size: int = WORKING_SIZE) -> None:
+    def __init__(self, size: int) -> None:
         """Prepare to detect.
 
         Args:
@@ -63,7 +61,7 @@ class Detector:
         rows = self._detect_at(image, self.size)
         longer = min(self.size, max(image.shape[:2]))
         # A face that fills the frame is too large for the network at a large working size.
-        if longer > FILLING_SIZE and (len(rows) == 0 or longer > WORKING_SIZE):
+        if longer > FILLING_SIZE and (len(rows) == 0 or longer > 2 * FILLING_SIZE):
             rows = _suppress(np.concatenate([rows, self._detect_at(image, FILLING_SIZE)]))
         faces = [
             Face(

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.errors import PersonError
-from facerec_cli.faces.alignment import Chip
+
+if TYPE_CHECKING:
+    from facerec_cli.faces.alignment import Chip
 
 UNKNOWN = "unknown"
 MAX_NAME = 200

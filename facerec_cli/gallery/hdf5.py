@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,16 +19,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.errors import DatabaseError, PersonError
-from facerec_cli.faces.alignment import Chip
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, clean_name, templates
 from facerec_cli.gallery.chipfile import ChipRecord, decode_chip, read_record, slug, with_record
 from facerec_cli.gallery.columns import Column, read_columns, sync_folder, text_column, write_columns
+
+if TYPE_CHECKING:
+    from facerec_cli.faces.alignment import Chip
 
 FORMAT = 1
 LOCK_TIMEOUT = 60.0
@@ -333,6 +334,12 @@ class Hdf5Gallery(Gallery):
                 self.folder.chmod(0o700)
         except OSError as error:
             raise self._failed(error) from error
+        if not self.index_path.exists():
+            # An index from the start: chips without one are damage, never a first enrolment still under way.
+            with self._writing():
+                index = self._read()
+                if not self.index_path.exists():
+                    self._write(index.columns(), index.next_id)
 
     def _read(self) -> Index:
         try:
@@ -414,6 +421,8 @@ class Hdf5Gallery(Gallery):
     def _remove_chips(self, name: str) -> None:
         folder = self.folder / "faces" / slug(name)
         if folder.is_dir():
+            import shutil  # noqa: PLC0415 - readers never need it
+
             shutil.rmtree(folder)
             sync_folder(folder.parent)
 
