@@ -281,7 +281,7 @@ class Recognizer:
 
         def embed(face_index: int) -> npt.NDArray[np.float32] | DatabaseError:
             try:
-                return self.embed([gallery.read_chip(pending[face_index])])[0]
+                return np.asarray(self.embed([gallery.read_chip(pending[face_index])])[0])
             except DatabaseError as error:
                 return error
 

@@ -87,7 +87,7 @@ def dequantised(weight: dict[str, Any]) -> np.ndarray:
         whole = np.repeat(blocks.astype(np.float64), weight["block_size"], axis=axis)
         return np.take(whole, range(q.shape[axis]), axis=axis)
 
-    return (q - spread(weight["zeros"])) * spread(weight["scales"])
+    return np.asarray((q - spread(weight["zeros"])) * spread(weight["scales"]))
 
 
 class Builder:

@@ -69,10 +69,16 @@ def command(
                     f"(distance {lookalike.distance:.3f}): check that they are two people."
                 )
             if output_format != "table":
-                record = {"photo": str(enrolment.photo), "name": enrolment.name, "status": status}
-                record |= {"lookalike": lookalike.name if lookalike else None}
-                distance = rounded(lookalike.distance) if lookalike else None
-                results.add(record | {"lookalike_distance": distance, "error": _text(enrolment.error)})
+                results.add(
+                    {
+                        "photo": str(enrolment.photo),
+                        "name": enrolment.name,
+                        "status": status,
+                        "lookalike": lookalike.name if lookalike else None,
+                        "lookalike_distance": rounded(lookalike.distance) if lookalike else None,
+                        "error": str(enrolment.error) if enrolment.error else None,
+                    }
+                )
         if output_format == "table":
             for person, counts in people.items():
                 results.add({"name": person, **{status: counts[status] for status in _STATUSES}})
@@ -112,7 +118,3 @@ def _people(photos: options.Photos, name: str | None, reporter: Reporter) -> lis
         except PhotoError as error:
             reporter.error(error)
     return work
-
-
-def _text(error: Exception | None) -> str | None:
-    return None if error is None else str(error)

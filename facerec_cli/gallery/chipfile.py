@@ -21,6 +21,7 @@ _APP0, _COMMENT = b"\xff\xe0", b"\xff\xfe"
 class ChipRecord:
     """What a chip's file says of itself; the fields are those of ``EnrolledFace``, created in Unix seconds."""
 
+    id: int
     name: str
     sha256: str
     source: str
@@ -68,6 +69,7 @@ def read_record(jpeg: bytes) -> ChipRecord | None:
     try:
         fields = json.loads(jpeg[start + 4 : start + 2 + length])
         return ChipRecord(
+            id=int(fields["id"]),
             name=str(fields["name"]),
             sha256=str(fields["sha256"]),
             source=str(fields["source"]),
@@ -82,6 +84,11 @@ def slug(name: str) -> str:
     """A folder name for a person: legible, the same on every file system, and different for different names."""
     plain = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name).casefold()).strip("-_")[:40]
     return f"{plain or 'person'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def chip_path(name: str, sha256: str) -> str:
+    """Where a chip lies in a database, by its person and the SHA-256 of its source photo."""
+    return f"faces/{slug(name)}/{sha256[:16]}.jpg"
 
 
 def _after_app0(jpeg: bytes) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+
+_METADATA = 32_768
+"""More bytes than HDF5 adds to the arrays of a file like ours."""
 
 Column = npt.NDArray[Any]
 
@@ -25,12 +30,13 @@ def read_columns(path: Path) -> tuple[dict[str, Column], dict[str, int]]:
         OSError, RuntimeError, KeyError, ValueError, TypeError: it is damaged.
     """
     columns: dict[str, Column] = {}
-    size = path.stat().st_size
-    with h5py.File(path, "r", locking=False) as file:
+    # One descriptor for both HDF5 and the maps: the path may name another file at any moment.
+    with path.open("rb") as opened, h5py.File(opened, "r") as file:
+        size = os.fstat(opened.fileno()).st_size
 
         def visit(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
-                columns[name] = _map(path, size, item)
+                columns[name] = _map(opened, size, item)
 
         file.visititems(visit)
         return columns, {key: int(value) for key, value in file.attrs.items()}
@@ -53,6 +59,10 @@ def write_columns(
     Raises:
         OSError: the disk is full or the folder not writable; the old file is untouched.
     """
+    needed = sum(part.nbytes for parts in columns.values() for part in parts) + _METADATA
+    if shutil.disk_usage(path.parent).free < needed:
+        # Asked before, since HDF5 cannot let go of a file that it could not finish.
+        raise OSError(errno.ENOSPC, "No space left on device")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         try:
@@ -99,7 +109,7 @@ def _write_column(file: h5py.File, name: str, parts: Sequence[Column]) -> None:
         start += len(part)
 
 
-def _map(path: Path, size: int, dataset: Any) -> Column:
+def _map(file: BinaryIO, size: int, dataset: Any) -> Column:
     if dataset.size == 0:
         return np.empty(dataset.shape, dataset.dtype)
     offset = dataset.id.get_offset()
@@ -108,4 +118,4 @@ def _map(path: Path, size: int, dataset: Any) -> Column:
     if os.name == "nt":  # a mapped file cannot be replaced there
         return np.asarray(dataset[...])
     plain = np.dtype(dataset.dtype.str)
-    return np.memmap(path, plain, "r", offset=offset, shape=dataset.shape)
+    return np.memmap(file, plain, "r", offset=offset, shape=dataset.shape)

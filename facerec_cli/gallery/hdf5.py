@@ -12,80 +12,27 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.errors import DatabaseError, PersonError
-from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, clean_name, templates
-from facerec_cli.gallery.chipfile import ChipRecord, decode_chip, read_record, slug, with_record
-from facerec_cli.gallery.columns import Column, read_columns, sync_folder, text_column, write_columns
+from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, clean_name
+from facerec_cli.gallery.chipfile import ChipRecord, chip_path, decode_chip, read_record, slug, with_record
+from facerec_cli.gallery.columns import read_columns, sync_folder, write_columns
+from facerec_cli.gallery.index import Content, Index
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
 
 FORMAT = 1
 LOCK_TIMEOUT = 60.0
-_SEARCH_BLOCK = 16_000_000
-"""Most distances held at once by a search: 64 MB."""
-_FACE_COLUMNS = ("id", "person", "chip", "sha256", "source", "score", "created")
-
-
-@dataclass(frozen=True, eq=False)
-class Index:
-    """gallery.h5, mapped.
-
-    Attributes:
-        people: columns ``id``, ``name``, ``created``, each [people], ids ascending.
-        faces: columns ``id``, ``person``, ``chip``, ``sha256``, ``source``, ``score``, ``created``, each [faces].
-        embeddings: float32 [faces, d] by model digest; NaN rows are not embedded yet.
-        templates: float32 [people, d] by model digest.
-        next_id: the next free id, of people and faces alike; ids are never used twice.
-    """
-
-    people: dict[str, Column]
-    faces: dict[str, Column]
-    embeddings: dict[str, Column]
-    templates: dict[str, Column]
-    next_id: int
-
-    @classmethod
-    def empty(cls) -> Index:
-        """An index of nobody."""
-        numbers, text = np.empty(0, np.int64), np.empty(0, "S1")
-        people = {"id": numbers, "name": text, "created": numbers}
-        faces: dict[str, Column] = dict.fromkeys(_FACE_COLUMNS, numbers)
-        faces |= {"chip": text, "sha256": text, "source": text, "score": np.empty(0, np.float32)}
-        return cls(people, faces, {}, {}, next_id=1)
-
-    @cached_property
-    def owner(self) -> npt.NDArray[np.int64]:
-        """The row in ``people`` of each face, int64 [faces]."""
-        return np.searchsorted(self.people["id"], self.faces["person"]).astype(np.int64)
-
-    @cached_property
-    def photo_counts(self) -> npt.NDArray[np.int64]:
-        """The number of faces of each person, int64 [people]."""
-        return np.bincount(self.owner, minlength=len(self.people["id"])).astype(np.int64)
-
-    def person_row(self, name: str) -> int | None:
-        """The row of the person of this name."""
-        rows = np.flatnonzero(self.people["name"] == name.encode())
-        return int(rows[0]) if len(rows) else None
-
-    def columns(self) -> dict[str, list[Column]]:
-        """Everything, as ``write_columns`` takes it."""
-        tables = {"people": self.people, "faces": self.faces}
-        tables |= {"embeddings": self.embeddings, "templates": self.templates}
-        return {f"{table}/{name}": [column] for table, columns in tables.items() for name, column in columns.items()}
 
 
 class Hdf5Gallery(Gallery):
@@ -112,108 +59,50 @@ class Hdf5Gallery(Gallery):
     # ------------------------------------------------------------------ reading
 
     def people(self) -> list[Person]:
-        index = self._read()
-        names, ids, created = (index.people[column] for column in ("name", "id", "created"))
-        return [
-            Person(int(ids[row]), names[row].decode(), int(photos), _time(created[row]))
-            for row, photos in enumerate(index.photo_counts)
-        ]
+        return self._read().list_people()
 
     def faces(self, name: str | None = None) -> list[EnrolledFace]:
         index = self._read()
-        if name is None:
-            rows = np.arange(len(index.owner))
-        else:
-            rows = np.flatnonzero(index.owner == self._person_row(index, name))
-        return _faces(index, rows)
+        return index.list_faces(None if name is None else index.face_rows(self._person_row(index, name)))
 
     def has_photo(self, name: str, sha256: str) -> bool:
-        return _face_row(self._read(), name, sha256) is not None
+        return self._read().has_photo(name, sha256)
 
     def photo_counts(self) -> npt.NDArray[np.int64]:
         return self._read().photo_counts
 
     def pending(self, digest: str) -> list[EnrolledFace]:
-        index = self._read()
-        embeddings = index.embeddings.get(digest)
-        if embeddings is None:
-            return _faces(index, np.arange(len(index.owner)))
-        return _faces(index, np.flatnonzero(np.isnan(embeddings[:, 0])))
+        return self._read().pending(digest)
 
     def embeddings(self, digest: str) -> npt.NDArray[np.float32]:
         return self._read().embeddings.get(digest, np.empty((0, 0), np.float32))
+
+    def template(self, digest: str, name: str) -> npt.NDArray[np.float32]:
+        index = self._read()
+        return np.array(index.templates[digest][self._person_row(index, name)])
+
+    def search(self, digest: str, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
+        return self._read().search(digest, probes, top)
 
     def read_chip(self, face: EnrolledFace) -> Chip:
         path = self.folder / face.chip
         try:
             return decode_chip(path.read_bytes())
-        except FileNotFoundError as error:
-            reason = "is missing"
-            cause: Exception = error
         except (OSError, ValueError) as error:
-            reason = f"cannot be used ({error})"
-            cause = error
-        raise DatabaseError(
-            f"The chip {path} of {face.name} {reason}: enrol {face.source} again, "
-            "or run `facerec people rebuild` to forget it."
-        ) from cause
-
-    def template(self, digest: str, name: str) -> npt.NDArray[np.float32]:
-        index = self._read()
-        row = self._person_row(index, name)
-        return np.array(index.templates[digest][row])
-
-    def search(self, digest: str, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
-        index = self._read()
-        if len(index.people["id"]) == 0 or digest not in index.templates:
-            return [[] for _ in probes]
-        names, enrolled = index.people["name"], index.templates[digest]
-        step = max(1, _SEARCH_BLOCK // len(enrolled))
-        found: list[list[Match]] = []
-        for start in range(0, len(probes), step):
-            for cosines in probes[start : start + step] @ enrolled.T:
-                rows = _largest(cosines, top)
-                found.append([Match(names[row].decode(), max(0.0, 1.0 - float(cosines[row]))) for row in rows])
-        return found
+            reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be used ({error})"
+            raise DatabaseError(
+                f"The chip {path} of {face.name} {reason}: enrol {face.source} again, "
+                "or run `facerec people rebuild` to forget it."
+            ) from error
 
     # ------------------------------------------------------------------ writing
 
     def add(self, digest: str, faces: Sequence[NewFace]) -> list[bool]:
         with self._writing():
-            index = self._read()
-            now = int(time.time())
-            rows: dict[str, int | None] = {face.name: index.person_row(face.name) for face in faces}
-            new_people: list[tuple[int, str]] = []
-            new_faces: list[tuple[int, int, NewFace]] = []  # id, person row, face
-            seen: set[tuple[str, str]] = set()
-            outcome = []
-            next_id = index.next_id
-            for face in faces:
-                is_new = (face.name, face.sha256) not in seen and _face_row(index, face.name, face.sha256) is None
-                outcome.append(is_new)
-                seen.add((face.name, face.sha256))
-                if not is_new:
-                    continue
-                row = rows[face.name]
-                if row is None:
-                    row = rows[face.name] = len(index.people["id"]) + len(new_people)
-                    new_people.append((next_id, face.name))
-                    next_id += 1
-                new_faces.append((next_id, row, face))
-                next_id += 1
-            if not new_faces:
-                return outcome
-            person_ids = np.concatenate([index.people["id"], [id for id, _ in new_people]]).astype(np.int64)
-            columns = index.columns()
-            _append(columns, "people", _people_columns(new_people, now))
-            _append(columns, "faces", _face_columns(new_faces, person_ids, now))
-            patches = _append_embeddings(columns, index, digest, new_faces, len(new_people))
-            with self._new_chips() as write_chip:
-                for _, _, face in new_faces:
-                    record = ChipRecord(face.name, face.sha256, face.source, face.score, now)
-                    write_chip(_chip_path(face.name, face.sha256), with_record(face.jpeg, record))
-                self._write(columns, next_id, patches)
-        return outcome
+            addition = self._read().add(digest, faces, int(time.time()))
+            if addition.records:
+                self._write(addition.content, addition.records)
+        return addition.is_new
 
     def rename(self, name: str, new_name: str) -> None:
         new_name = clean_name(new_name)
@@ -224,20 +113,12 @@ class Hdf5Gallery(Gallery):
                 return
             if index.person_row(new_name) is not None:
                 raise PersonError(f"{new_name} is already enrolled in {self.folder}: choose another name.")
-            mine = np.flatnonzero(index.owner == row)
-            chips = [chip.decode() for chip in index.faces["chip"]]
-            names = [other.decode() for other in index.people["name"]]
-            names[row] = new_name
-            with self._new_chips() as write_chip:
-                for face_row, face in zip(mine, _faces(index, mine), strict=True):
-                    created = int(face.created.timestamp())
-                    record = ChipRecord(new_name, face.sha256, face.source, face.score, created)
-                    chips[face_row] = _chip_path(new_name, face.sha256)
-                    write_chip(chips[face_row], with_record((self.folder / face.chip).read_bytes(), record))
-                columns = index.columns()
-                columns["people/name"] = [text_column(names)]
-                columns["faces/chip"] = [text_column(chips)]
-                self._write(columns, index.next_id)
+            records = []
+            for face in index.list_faces(index.face_rows(row)):
+                jpeg = (self.folder / face.chip).read_bytes()
+                created = int(face.created.timestamp())
+                records.append((ChipRecord(face.id, new_name, face.sha256, face.source, face.score, created), jpeg))
+            self._write(index.renamed(row, new_name).content(), records)
             self._remove_chips(name)
 
     def remove(self, name: str) -> int:
@@ -248,41 +129,20 @@ class Hdf5Gallery(Gallery):
                 # Killed between the two steps below, an earlier removal may have left the chips.
                 self._remove_chips(name)
                 raise self._nobody(name)
-            people = np.arange(len(index.people["id"])) != row
-            faces = index.owner != row
-            kept = replace(
-                index,
-                people={column: values[people] for column, values in index.people.items()},
-                faces={column: values[faces] for column, values in index.faces.items()},
-                embeddings={model: values[faces] for model, values in index.embeddings.items()},
-                templates={model: values[people] for model, values in index.templates.items()},
-            )
-            self._write(kept.columns(), index.next_id)
+            self._write(index.without(row).content())
             self._remove_chips(name)
-        return int((~faces).sum())
+        return len(index.face_rows(row))
 
     def store(self, digest: str, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
-        if not embeddings:
-            return
-        with self._writing():
-            index = self._read()
-            size = len(next(iter(embeddings.values())))
-            rows = index.embeddings.get(digest)
-            whole = np.full((len(index.owner), size), np.nan, np.float32) if rows is None else np.array(rows)
-            for row, face_id in enumerate(index.faces["id"]):
-                if int(face_id) in embeddings:
-                    whole[row] = embeddings[int(face_id)]
-            columns = index.columns()
-            columns[f"embeddings/{digest}"] = [whole]
-            columns[f"templates/{digest}"] = [templates(whole, index.owner, len(index.people["id"]))]
-            self._write(columns, index.next_id)
+        if embeddings:
+            with self._writing():
+                self._write(self._read().with_embeddings(digest, embeddings).content())
 
     def rebuild(self) -> list[str]:
         problems: list[str] = []
+        records: list[tuple[ChipRecord, str]] = []
         with self._writing():
-            records: list[tuple[ChipRecord, str]] = []
             for path in sorted((self.folder / "faces").glob("*/*.jpg")):
-                relative = path.relative_to(self.folder).as_posix()
                 try:
                     jpeg = path.read_bytes()
                     decode_chip(jpeg)
@@ -292,33 +152,9 @@ class Hdf5Gallery(Gallery):
                 record = read_record(jpeg)
                 if record is None:
                     problems.append(f"{path} has no record: it is left out; enrol its photo again.")
-                    continue
-                records.append((record, relative))
-            records.sort(key=lambda item: (item[0].created, item[0].name, item[1]))
-            names = list(dict.fromkeys(record.name for record, _ in records))
-            since = {name: min(r.created for r, _ in records if r.name == name) for name in names}
-            ids = {name: row + 1 for row, name in enumerate(names)}
-            first = len(names) + 1
-            index = Index(
-                people={
-                    "id": np.arange(1, first, dtype=np.int64),
-                    "name": text_column(names),
-                    "created": np.array([since[name] for name in names], np.int64),
-                },
-                faces={
-                    "id": np.arange(first, first + len(records), dtype=np.int64),
-                    "person": np.array([ids[record.name] for record, _ in records], np.int64),
-                    "chip": text_column([relative for _, relative in records]),
-                    "sha256": text_column([record.sha256 for record, _ in records]),
-                    "source": text_column([record.source for record, _ in records]),
-                    "score": np.array([record.score for record, _ in records], np.float32),
-                    "created": np.array([record.created for record, _ in records], np.int64),
-                },
-                embeddings={},
-                templates={},
-                next_id=first + len(records),
-            )
-            self._write(index.columns(), index.next_id)
+                else:
+                    records.append((record, path.relative_to(self.folder).as_posix()))
+            self._write(Index.from_records(records).content())
         return problems
 
     # ------------------------------------------------------------------ the folder
@@ -339,7 +175,7 @@ class Hdf5Gallery(Gallery):
             with self._writing():
                 index = self._read()
                 if not self.index_path.exists():
-                    self._write(index.columns(), index.next_id)
+                    self._write(index.content())
 
     def _read(self) -> Index:
         try:
@@ -354,7 +190,9 @@ class Hdf5Gallery(Gallery):
                     f"{self.index_path} is missing, but {self.folder / 'faces'} holds chips: "
                     f"run `facerec people rebuild -db {self.folder}`."
                 ) from error
-            return Index.empty()
+            return Index.from_records([])
+        except PermissionError as error:
+            raise self._failed(error) from error
 
     def _load(self) -> Index:
         try:
@@ -364,40 +202,25 @@ class Hdf5Gallery(Gallery):
                     f"{self.index_path} has format {attributes['format']}, and this facerec reads format {FORMAT}: "
                     "upgrade facerec."
                 )
-            tables: dict[str, dict[str, Column]] = {}
-            for path, column in columns.items():
-                table, name = path.split("/")
-                tables.setdefault(table, {})[name] = column
-            index = Index(
-                people={name: tables["people"][name] for name in ("id", "name", "created")},
-                faces={name: tables["faces"][name] for name in _FACE_COLUMNS},
-                embeddings=tables.get("embeddings", {}),
-                templates=tables.get("templates", {}),
-                next_id=attributes["next_id"],
-            )
-            _check(index)
-            return index
-        except FileNotFoundError:
+            return Index.from_columns(columns, attributes["next_id"])
+        except (FileNotFoundError, PermissionError):
             raise
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
-            if isinstance(error, PermissionError):
-                raise self._failed(error) from error
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise DatabaseError(
                 f"{self.index_path} is damaged: run `facerec people rebuild -db {self.folder}` "
                 "to restore it from the enrolled chips."
             ) from error
 
-    def _write(
-        self,
-        columns: Mapping[str, Sequence[Column]],
-        next_id: int,
-        patches: Mapping[str, tuple[Sequence[int], Column]] | None = None,
-    ) -> None:
-        write_columns(self.index_path, columns, {"format": FORMAT, "next_id": next_id}, patches)
+    def _write(self, content: Content, records: Sequence[tuple[ChipRecord, bytes]] = ()) -> None:
+        """Write chips durably, then the index that names them; if it cannot follow, the chips go again."""
+        with self._new_chips() as write_chip:
+            for record, jpeg in records:
+                write_chip(chip_path(record.name, record.sha256), with_record(jpeg, record))
+            attributes = {"format": FORMAT, "next_id": content.next_id}
+            write_columns(self.index_path, content.columns, attributes, content.patches)
 
     @contextmanager
     def _new_chips(self) -> Iterator[Callable[[str, bytes], None]]:
-        """Write chips durably; if the index that names them cannot follow, they go again."""
         written: list[Path] = []
 
         def write(relative: str, data: bytes) -> None:
@@ -421,8 +244,6 @@ class Hdf5Gallery(Gallery):
     def _remove_chips(self, name: str) -> None:
         folder = self.folder / "faces" / slug(name)
         if folder.is_dir():
-            import shutil  # noqa: PLC0415 - readers never need it
-
             shutil.rmtree(folder)
             sync_folder(folder.parent)
 
@@ -460,120 +281,3 @@ class Hdf5Gallery(Gallery):
 
     def _nobody(self, name: str) -> PersonError:
         return PersonError(f"Nobody named {name!r} is enrolled in {self.folder}: `facerec people list` shows who is.")
-
-
-def _chip_path(name: str, sha256: str) -> str:
-    return f"faces/{slug(name)}/{sha256[:16]}.jpg"
-
-
-def _time(seconds: Any) -> datetime:
-    return datetime.fromtimestamp(int(seconds), timezone.utc)
-
-
-def _faces(index: Index, rows: npt.NDArray[np.intp]) -> list[EnrolledFace]:
-    column, names = index.faces, index.people["name"]
-    return [
-        EnrolledFace(
-            id=int(column["id"][row]),
-            name=names[index.owner[row]].decode(),
-            chip=column["chip"][row].decode(),
-            sha256=column["sha256"][row].decode(),
-            source=column["source"][row].decode(),
-            score=float(column["score"][row]),
-            created=_time(column["created"][row]),
-        )
-        for row in rows
-    ]
-
-
-def _face_row(index: Index, name: str, sha256: str) -> int | None:
-    """The row of a person's face from this photo."""
-    row = index.person_row(name)
-    if row is None:
-        return None
-    rows = np.flatnonzero(index.owner == row)
-    found = rows[index.faces["sha256"][rows] == sha256.encode()]
-    return int(found[0]) if len(found) else None
-
-
-def _largest(cosines: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.intp]:
-    """The rows of the largest values, largest first, lower rows first among equals; NaN never."""
-    count = min(top, len(cosines))
-    if count == 0:
-        return np.empty(0, np.intp)
-    if np.isnan(cosines).any():
-        cosines = np.nan_to_num(cosines, nan=-np.inf)
-    bound = cosines.max() if count == 1 else np.partition(cosines, len(cosines) - count)[len(cosines) - count]
-    rows = np.flatnonzero((cosines >= bound) & (cosines > -np.inf))
-    return rows[np.lexsort((rows, -cosines[rows]))][:count]
-
-
-def _append(columns: dict[str, list[Column]], table: str, new: Mapping[str, Column]) -> None:
-    for name, values in new.items():
-        columns[f"{table}/{name}"].append(values)
-
-
-def _people_columns(people: Sequence[tuple[int, str]], now: int) -> dict[str, Column]:
-    return {
-        "id": np.array([id for id, _ in people], np.int64),
-        "name": text_column([name for _, name in people]),
-        "created": np.full(len(people), now, np.int64),
-    }
-
-
-def _face_columns(
-    faces: Sequence[tuple[int, int, NewFace]], person_ids: npt.NDArray[np.int64], now: int
-) -> dict[str, Column]:
-    return {
-        "id": np.array([id for id, _, _ in faces], np.int64),
-        "person": np.array([person_ids[row] for _, row, _ in faces], np.int64),
-        "chip": text_column([_chip_path(face.name, face.sha256) for _, _, face in faces]),
-        "sha256": text_column([face.sha256 for _, _, face in faces]),
-        "source": text_column([face.source for _, _, face in faces]),
-        "score": np.array([face.score for _, _, face in faces], np.float32),
-        "created": np.full(len(faces), now, np.int64),
-    }
-
-
-def _append_embeddings(
-    columns: dict[str, list[Column]],
-    index: Index,
-    digest: str,
-    faces: Sequence[tuple[int, int, NewFace]],
-    new_people: int,
-) -> dict[str, tuple[Sequence[int], Column]]:
-    """Add rows to every model's embeddings and templates, NaN for other models than this.
-
-    Returns:
-        The template rows of people that had photos before, to overwrite.
-    """
-    new = np.stack([face.embedding for _, _, face in faces])
-    size = new.shape[1]
-    old_people = len(index.people["id"])
-    if digest not in index.embeddings:
-        columns[f"embeddings/{digest}"] = [np.full((len(index.owner), size), np.nan, np.float32)]
-        columns[f"templates/{digest}"] = [np.full((old_people, size), np.nan, np.float32)]
-    for model, parts in [(key.split("/")[1], parts) for key, parts in columns.items() if key.startswith("emb")]:
-        rows = new if model == digest else np.full((len(new), parts[0].shape[1]), np.nan, np.float32)
-        parts.append(rows)
-        columns[f"templates/{model}"].append(np.full((new_people, rows.shape[1]), np.nan, np.float32))
-    touched = sorted({row for _, row, _ in faces})
-    position = {row: place for place, row in enumerate(touched)}
-    before = np.flatnonzero(np.isin(index.owner, [row for row in touched if row < old_people]))
-    owner = [position[int(row)] for row in index.owner[before]] + [position[row] for _, row, _ in faces]
-    earlier = np.asarray(columns[f"embeddings/{digest}"][0])[before]
-    values = templates(np.concatenate([earlier, new]), np.array(owner, np.int64), len(touched))
-    return {f"templates/{digest}": (touched, values)}
-
-
-def _check(index: Index) -> None:
-    """Refuse an index whose columns do not fit together."""
-    people, faces = len(index.people["id"]), len(index.faces["id"])
-    lengths = [(column, people) for column in (*index.people.values(), *index.templates.values())]
-    lengths += [(column, faces) for column in (*index.faces.values(), *index.embeddings.values())]
-    if any(len(column) != expected for column, expected in lengths):
-        raise ValueError("columns of different lengths")
-    if index.embeddings.keys() != index.templates.keys():
-        raise ValueError("embeddings without templates")
-    if faces and not np.isin(index.faces["person"], index.people["id"]).all():
-        raise ValueError("a face of nobody")

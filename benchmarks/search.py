@@ -1,0 +1,92 @@
+"""Time exact search among a million people, against reading the same bytes from memory.
+
+    python benchmarks/search.py [--people 1000000]
+
+Makes a gallery of random templates in a temporary folder (about 1.3 GB), then prints medians of 11.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from facerec_cli.gallery.columns import text_column, write_columns
+from facerec_cli.gallery.hdf5 import FORMAT, Hdf5Gallery
+
+DIGEST = "0" * 64
+SIZE = 128
+
+
+def fill(folder: Path, people: int) -> np.ndarray:
+    """Write gallery.h5 for so many people of one photo each; returns a probe that is person 123's template."""
+    generator = np.random.default_rng(0)
+    templates = generator.standard_normal((people, SIZE), np.float32)
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    ids, ones = np.arange(1, people + 1), np.ones(people)
+    text = text_column([f"person {number}" for number in ids])
+    columns = {
+        "people/id": [ids],
+        "people/name": [text],
+        "people/created": [ids],
+        "faces/id": [ids],
+        "faces/person": [ids],
+        "faces/chip": [text],
+        "faces/sha256": [text],
+        "faces/source": [text],
+        "faces/score": [ones.astype(np.float32)],
+        "faces/created": [ids],
+        f"embeddings/{DIGEST}": [templates],
+        f"templates/{DIGEST}": [templates],
+    }
+    write_columns(folder / "gallery.h5", columns, {"format": FORMAT, "next_id": people + 1})
+    return templates[122:123].copy()
+
+
+def median(work: Callable[[], object], runs: int = 11) -> float:
+    """Median seconds of some work."""
+    work()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Fill, open, search, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=1_000_000)
+    people = parser.parse_args().people
+    with tempfile.TemporaryDirectory() as name:
+        probe = fill(Path(name), people)
+
+        def opened() -> Hdf5Gallery:
+            gallery = Hdf5Gallery(Path(name))
+            gallery.photo_counts()
+            return gallery
+
+        opening = median(opened)
+        gallery = opened()
+        (match,) = gallery.search(DIGEST, probe)[0]
+        assert match.name == "person 123", match
+        search = median(lambda: gallery.search(DIGEST, probe))
+        ten = median(lambda: gallery.search(DIGEST, probe, top=10))
+        templates = np.asarray(gallery.embeddings(DIGEST))
+        # The sum touches each byte once and does next to nothing with it.
+        reading = median(lambda: templates.view(np.int64).sum())
+        print(f"{people:,} people x {SIZE}: {templates.nbytes / 1e6:.0f} MB")
+        print(f"open and count   {opening * 1000:7.1f} ms")
+        print(f"read from memory {reading * 1000:7.1f} ms")
+        print(f"search, nearest  {search * 1000:7.1f} ms   {search / reading:.2f} x reading")
+        print(f"search, ten      {ten * 1000:7.1f} ms   {ten / reading:.2f} x reading")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facerec_cli import Recognizer
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The licensed sample photos."""
+    return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    return Recognizer("pretrained")
+
+
+@pytest.fixture(scope="session")
+def facerec_path() -> str:
+    """The installed entry point, beside the Python that runs the tests."""
+    return str(Path(sys.executable).with_name("facerec"))
+
+
+@pytest.fixture
+def facerec(facerec_path: str, tmp_path: Path) -> Run:
+    """Run the installed command in an empty folder."""
+
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **options: object) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+        settings: dict[str, object] = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
+        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            [facerec_path, *map(str, arguments)],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **(settings | options),
+        )
+
+    return run
