@@ -76,10 +76,6 @@ def _run() -> int:
             raise
         _say(f"Error: {error}")
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if debug:
             raise

@@ -52,7 +52,10 @@ def command(
     prepare(recognizer, gallery)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
-    with Reporter("Enrolling", len(work)) as reporter, Results(output_format, _columns(output_format)) as results:
+    with (
+        Results(output_format, _columns(output_format)) as results,
+        Reporter("Enrolling", len(work), output_format=output_format) as reporter,
+    ):
         for enrolment in recognizer.enroll_all(gallery, work, largest=largest):
             reporter.advance()
             status = "refused" if enrolment.error else "enrolled" if enrolment.is_new else "already enrolled"

@@ -74,7 +74,10 @@ def command(
     prepare(recognizer, gallery)
     limit = recognizer.threshold(gallery, fpir=fpir, distance=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
-    with Reporter("Identifying", asked.count) as reporter, Results(output_format, columns) as results:
+    with (
+        Results(output_format, columns) as results,
+        Reporter("Identifying", asked.count, output_format=output_format) as reporter,
+    ):
         results.caption(_why(limit, len(gallery.photo_counts())))
         for result in recognizer.name_all(gallery, extractions, limit, top=top):
             reporter.advance()
@@ -96,8 +99,8 @@ def _why(limit: Threshold, people: int) -> str:
     if limit.fpir is None:
         return f"A match is a distance of at most {limit.distance:.3f}, as given."
     return (
-        f"A match is a distance of at most {limit.distance:.3f}: {percent(limit.fpir)} of strangers named, "
-        f"{count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons."
+        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.fpir)} of strangers are "
+        f"named: {count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons."
     )
 
 
@@ -151,11 +154,11 @@ def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:
 
 def _table_columns(top: int) -> tuple[str, ...]:
     ranks = ("rank",) if top > 1 else ()
-    return ("photo", "name", *ranks, "nearest", "distance", "threshold", "probability", "box", "score")
+    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score")
 
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
-    """A row for each candidate of each face; what a row shares with the one above it is left out."""
+    """A row for each candidate of each face; what the rows above say already is left out."""
     photo = str(result.photo)
     if not result.faces:
         return [dict.fromkeys(_table_columns(top)) | {"photo": photo, "name": "(no face)"}]
@@ -166,11 +169,10 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
             row = {
                 "photo": photo if not rows else "",
                 "name": found.name if rank == 1 else "",
-                "nearest": candidate.name,
+                "nearest": candidate.name if rank > 1 or candidate.name != found.name else "",
                 "distance": candidate.distance,
-                "threshold": found.threshold,
                 "probability": candidate.probability,
-                "box": f"{width:.0f}×{height:.0f} at {x:.0f},{y:.0f}" if rank == 1 else "",
+                "box": f"{width:.0f}x{height:.0f}{x:+.0f}{y:+.0f}" if rank == 1 else "",
                 "score": found.face.score if rank == 1 else None,
             }
             rows.append(row | ({"rank": rank} if top > 1 else {}))

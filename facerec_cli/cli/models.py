@@ -22,7 +22,7 @@ def list_models(output_format: str) -> int:
     from facerec_cli.encoders.bundle import find_bundles, read_bundle
     from facerec_cli.errors import ModelError
 
-    reporter = Reporter("")
+    reporter = Reporter()
     with Results(output_format, ("name", "embedding_size", "metric", "folder", "description")) as results:
         for name, folder in find_bundles().items():
             try:
@@ -84,5 +84,5 @@ def export(model: str, out: Path) -> int:
         out.write_bytes(encoder)
     except OSError as error:
         raise ModelError(f"{out} cannot be written ({error.strerror}): choose another place with --out.") from error
-    Reporter("").note(f"Wrote {out}: {bundle.name}, {len(encoder) / 1e6:.1f} MB.")
+    Reporter().note(f"Wrote {out}: {bundle.name}, {len(encoder) / 1e6:.1f} MB.")
     return 0

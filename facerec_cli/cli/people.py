@@ -33,7 +33,7 @@ def list_people(database: Path, model: str, output_format: str) -> int:
     gallery = _open(database)
     people = gallery.people()
     if not people:
-        Reporter("").note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
+        Reporter().note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
         return 0
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in people:
@@ -43,7 +43,7 @@ def list_people(database: Path, model: str, output_format: str) -> int:
         limit = Calibration.from_json(bundle.calibration).threshold(fmr_for(DEFAULT_FPIR, searched))
         results.caption(
             f"{count(len(people), 'person')}. With {bundle.name} a match is a distance of at most {limit:.3f}, "
-            f"so that {percent(DEFAULT_FPIR)} of strangers are named."
+            f"so that about {percent(DEFAULT_FPIR)} of strangers are named."
         )
     return 0
 
@@ -71,7 +71,7 @@ def rename_person(name: str, new_name: str, database: Path) -> int:
     from facerec_cli.gallery.base import clean_name
 
     _open(database).rename(clean_name(name), new_name)
-    Reporter("").note(f"{clean_name(name)} is now {clean_name(new_name)}.")
+    Reporter().note(f"{clean_name(name)} is now {clean_name(new_name)}.")
     return 0
 
 
@@ -85,7 +85,7 @@ def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
     from facerec_cli.gallery.base import clean_name
 
     gallery = _open(database)
-    reporter = Reporter("")
+    reporter = Reporter()
     for name in names:
         if not yes and not click.confirm(f"Forget {name}, all chips and embeddings?", err=True):
             reporter.note(f"{name} stays.")
@@ -109,7 +109,7 @@ def rebuild(database: Path, model: str) -> int:
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    reporter = Reporter("")
+    reporter = Reporter()
     for problem in gallery.rebuild():
         reporter.warn(problem)
     prepare(recognizer, gallery)
@@ -135,7 +135,8 @@ def export(database: Path, model: str, output_format: str) -> int:
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
         for face, embedding in zip(gallery.faces(), gallery.embeddings(recognizer.digest), strict=True):
             numbers = [float(f"{number:.6g}") for number in embedding]
-            results.add(_face(face) | {"model": recognizer.digest, "embedding": numbers})
+            lost = numbers[0] != numbers[0]  # NaN: the chip is lost, and with it the embedding
+            results.add(_face(face) | {"model": recognizer.digest, "embedding": None if lost else numbers})
     return 0
 
 

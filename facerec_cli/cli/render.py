@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -86,22 +87,31 @@ class Results:
             click.echo(self._caption)
 
     def _print_rich(self, cells: Sequence[Sequence[str]]) -> None:
-        from rich import box
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
         console = Console(highlight=False)
-        table = Table(
-            box=box.SIMPLE_HEAD, caption=self._caption, caption_justify="left", caption_style="dim", pad_edge=False
-        )
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        room = console.width // 4
         for column in self.columns:
             numeric = any(isinstance(row[column], int | float) for row in self._rows)
-            table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+            table.add_column(
+                column.replace("_", " "),
+                justify="right" if numeric else "left",
+                no_wrap=numeric or column == "box",
+                overflow="fold",
+            )
         for row, line in zip(self._rows, cells, strict=True):
             style = "yellow" if row.get("name") == "unknown" else ""
-            table.add_row(*(Text(cell, style=style) for cell in line))
+            shown = [
+                f"…/{Path(cell).name}" if column == "photo" and len(cell) > room else cell
+                for column, cell in zip(self.columns, line, strict=True)
+            ]
+            table.add_row(*(Text(cell, style=style) for cell in shown))
         console.print(table)
+        if self._caption:
+            console.print(Text(self._caption, style="dim"))
 
 
 class Reporter:
@@ -110,13 +120,16 @@ class Reporter:
     On a terminal a bar with rate and time left is shown; elsewhere there is none.
     """
 
-    def __init__(self, title: str, total: int | None = None) -> None:
+    def __init__(self, title: str = "", total: int | None = None, *, output_format: str = "table") -> None:
         """Prepare.
 
         Args:
             title: what is being done.
             total: how many items, where that is known; a single one gets no bar.
+            output_format: of the results; json and csv come while the work goes on, and a bar on the same terminal
+                would run into them.
         """
+        self._bar = total != 1 and sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
         self.title = title
         self.total = total
         self.errors = 0
@@ -127,7 +140,7 @@ class Reporter:
 
     def __enter__(self) -> Reporter:
         """Show the bar."""
-        if sys.stderr.isatty() and self.total != 1:
+        if self._bar:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -139,6 +152,8 @@ class Reporter:
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._progress.start()
             self._task = self._progress.add_task(self.title, total=self.total, rate="")
@@ -221,7 +236,9 @@ def _cell(column: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return percent(round(value, 4)) if column in ("probability", "fmr") else f"{value:.3f}"
+        if column == "probability":
+            return "> 99.9 %" if value > 0.999 else "< 0.1 %" if value < 0.001 else f"{value * 100:.1f} %"
+        return percent(value) if column == "fmr" else f"{value:.3f}"
     return str(value)
 
 
