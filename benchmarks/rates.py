@@ -1,0 +1,135 @@
+"""Photos a second of one tool over a folder, in one process, after one photo to warm up; prints the number.
+
+    python benchmarks/rates.py TOOL FOLDER
+
+TOOL is facerec, opencv (a bare loop: YuNet and SFace through OpenCV on one thread), enroll (facerec's bulk enrolment into
+a new database), bare (two threads that only decode, detect, align and encode, with facerec's parts), verifyface or
+face_recognition. The last two need their packages; benchmarks/speed.py runs each in its own environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SFACE = os.environ.get("FACEREC_SFACE", "")
+"""The Zoo's face_recognition_sface_2021dec_int8bq.onnx, for the bare OpenCV loop."""
+
+
+def rate(photos: list[Path], work: Callable[[list[Path]], None]) -> float:
+    """Photos a second."""
+    work(photos[:1])
+    start = time.perf_counter()
+    work(photos)
+    return len(photos) / (time.perf_counter() - start)
+
+
+def facerec(photos: list[Path]) -> float:
+    """Identify against 100 people."""
+    from facerec_cli import Gallery, Recognizer
+
+    recognizer = Recognizer()
+    with tempfile.TemporaryDirectory() as folder:
+        gallery = Gallery.open(folder, create=True)
+        list(recognizer.enroll_all(gallery, [(photo.stem, photo) for photo in photos[:100]], largest=True))
+        limit = recognizer.threshold(gallery)
+
+        def work(chosen: list[Path]) -> None:
+            assert len(list(recognizer.name_all(gallery, recognizer.extract_all(chosen), limit))) == len(chosen)
+
+        return rate(photos, work)
+
+
+def enroll(photos: list[Path]) -> float:
+    """Enrol everybody, into a database on disk."""
+    from facerec_cli import Gallery, Recognizer
+
+    recognizer = Recognizer()
+
+    def work(chosen: list[Path]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            gallery = Gallery.open(folder, create=True)
+            people = [(photo.stem, photo) for photo in chosen]
+            outcomes = list(recognizer.enroll_all(gallery, people, largest=True))
+            assert all(outcome.is_new for outcome in outcomes)
+
+    return rate(photos, work)
+
+
+def bare(photos: list[Path]) -> float:
+    """Decode, detect, align, encode the largest face; keep nothing."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from facerec_cli import Recognizer
+
+    recognizer = Recognizer()
+
+    def one(photo: Path) -> None:
+        recognizer.embed([recognizer.detect(photo)[0].chip])
+
+    def work(chosen: list[Path]) -> None:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(one, chosen))
+
+    return rate(photos, work)
+
+
+def opencv(photos: list[Path]) -> float:
+    """OpenCV alone, one photo after the other."""
+    import cv2
+
+    from facerec_cli.faces.detector import WEIGHTS
+
+    detector = cv2.FaceDetectorYN.create(str(WEIGHTS), "", (250, 250), 0.8)
+    encoder = cv2.FaceRecognizerSF.create(SFACE, "")
+
+    def work(chosen: list[Path]) -> None:
+        for photo in chosen:
+            image: Any = cv2.imread(str(photo))
+            detector.setInputSize((image.shape[1], image.shape[0]))
+            _, faces = detector.detect(image)
+            for face in faces:
+                encoder.feature(encoder.alignCrop(image, face))
+
+    return rate(photos, work)
+
+
+def verifyface(photos: list[Path]) -> float:
+    """Its engine's embedding of each photo, which is most of its identify."""
+    from verifyface.engine import FaceEngine  # type: ignore[import-not-found]
+
+    engine = FaceEngine()
+
+    def work(chosen: list[Path]) -> None:
+        for photo in chosen:
+            engine.embed(str(photo))
+
+    return rate(photos, work)
+
+
+def face_recognition(photos: list[Path]) -> float:
+    """Its documented way: load, encode, compare with 100 known people."""
+    import face_recognition as api  # type: ignore[import-not-found]
+
+    known: list[Any] = []
+    for photo in photos[:100]:
+        known += api.face_encodings(api.load_image_file(photo))[:1]
+
+    def work(chosen: list[Path]) -> None:
+        for photo in chosen:
+            for encoding in api.face_encodings(api.load_image_file(photo)):
+                api.face_distance(known, encoding)
+
+    return rate(photos, work)
+
+
+TOOLS = {tool.__name__: tool for tool in (facerec, enroll, bare, opencv, verifyface, face_recognition)}
+
+if __name__ == "__main__":
+    tool, folder = sys.argv[1:]
+    print(TOOLS[tool](sorted(Path(folder).rglob("*.jpg"))))
