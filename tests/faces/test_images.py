@@ -1,0 +1,627 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image as PillowImage
+from PIL import features
+
+from facerec_cli.errors import PhotoError
+from facerec_cli.faces.images import MAX_BYTES, PhotoFile, decode_photo, photos_in, read_photo
+
+Pixels = npt.NDArray[np.uint8]
+Transpose = PillowImage.Transpose
+
+LOSSLESS = 0.0
+# Mean difference in grey levels that quality 95 may cost; a photo turned the wrong way differs by more than 30.
+LOSSY = 3.0
+# What the decoder may take for a picture that it refuses from the header, beyond what Python and OpenCV take.
+REFUSAL_MB = 64
+GIGABYTE_MB = 1024
+# The transpose that stores an upright photo the way a camera with this orientation stores it.
+STORED_AS = {
+    1: None,
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_90,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_270,
+}
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="memory and FIFOs are measured the POSIX way")
+
+
+@pytest.fixture(scope="module")
+def original(samples: Path) -> PillowImage.Image:
+    with PillowImage.open(samples / "jacinda_ardern_2018.jpg") as photo:
+        return photo.convert("RGB").resize((358, 450))
+
+
+def saved(picture: PillowImage.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes) -> Pixels:
+    return decode_photo(PhotoFile(Path("photo"), data))
+
+
+def difference(found: Pixels, expected: Pixels) -> float:
+    assert found.dtype == np.uint8
+    assert found.shape == expected.shape
+    return float(np.abs(found.astype(int) - expected).mean())
+
+
+def assert_one_sentence(text: str, path: Path | str) -> None:
+    assert str(path) in text
+    rest = text.replace(str(path), "")
+    assert rest.endswith(".")
+    assert not re.search(r"[.!?]\s", rest), text
+    assert "\n" not in rest
+    assert "Traceback" not in rest
+
+
+# ------------------------------------------------------------------ formats
+
+
+def with_alpha(picture: PillowImage.Image) -> PillowImage.Image:
+    copy = picture.convert("RGBA")
+    copy.putalpha(PillowImage.linear_gradient("L").resize(picture.size))
+    return copy
+
+
+def sixteen_bit_png(pixels: npt.NDArray[np.uint16]) -> bytes:
+    """Pillow writes no 16-bit colour."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return png(width, height, 16, {1: 0, 3: 2, 4: 6}[channels], zlib.compress(rows))
+
+
+def widened(pixels: Pixels) -> npt.NDArray[np.uint16]:
+    return pixels.astype(np.uint16) * 257
+
+
+COLOUR: dict[str, tuple[Callable[[PillowImage.Image], bytes], float]] = {
+    "jpeg": (lambda photo: saved(photo, "JPEG", quality=95), LOSSY),
+    "jpeg, progressive": (lambda photo: saved(photo, "JPEG", quality=95, progressive=True), LOSSY),
+    "jpeg, CMYK": (lambda photo: saved(photo.convert("CMYK"), "JPEG", quality=95), LOSSY),
+    "png": (lambda photo: saved(photo, "PNG"), LOSSLESS),
+    "png, alpha": (lambda photo: saved(with_alpha(photo), "PNG"), LOSSLESS),
+    "png, palette": (lambda photo: saved(photo.quantize(256), "PNG"), LOSSY),
+    "png, palette with a transparent colour": (lambda photo: saved(photo.quantize(256), "PNG", transparency=3), LOSSY),
+    "png, 16 bit": (lambda photo: sixteen_bit_png(widened(np.asarray(photo))), LOSSLESS),
+    "png, 16 bit, alpha": (lambda photo: sixteen_bit_png(widened(np.asarray(with_alpha(photo)))), LOSSLESS),
+    "png, animated": (lambda photo: saved(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]), LOSSLESS),
+    "webp": (lambda photo: saved(photo, "WEBP", quality=95), LOSSY),
+    "webp, lossless": (lambda photo: saved(photo, "WEBP", lossless=True), LOSSLESS),
+    "webp, alpha": (lambda photo: saved(with_alpha(photo), "WEBP", lossless=True, exact=True), LOSSLESS),
+    "webp, animated": (
+        lambda photo: saved(photo, "WEBP", lossless=True, save_all=True, append_images=[photo.rotate(90)]),
+        LOSSLESS,
+    ),
+    "bmp": (lambda photo: saved(photo, "BMP"), LOSSLESS),
+    "bmp, alpha": (lambda photo: saved(with_alpha(photo), "BMP"), LOSSLESS),
+    "bmp, palette": (lambda photo: saved(photo.quantize(256), "BMP"), LOSSY),
+    "tiff": (lambda photo: saved(photo, "TIFF"), LOSSLESS),
+    "tiff, LZW": (lambda photo: saved(photo, "TIFF", compression="tiff_lzw"), LOSSLESS),
+    "tiff, deflate": (lambda photo: saved(photo, "TIFF", compression="tiff_deflate"), LOSSLESS),
+    "tiff, JPEG": (lambda photo: saved(photo, "TIFF", compression="jpeg", quality=95), LOSSY),
+    "tiff, CMYK": (lambda photo: saved(photo.convert("CMYK"), "TIFF"), LOSSLESS),
+    "tiff, palette": (lambda photo: saved(photo.quantize(256), "TIFF"), LOSSY),
+    "tiff, opaque alpha": (lambda photo: saved(photo.convert("RGBA"), "TIFF"), LOSSLESS),
+    "gif": (lambda photo: saved(photo, "GIF"), LOSSY),
+    "ppm": (lambda photo: saved(photo, "PPM"), LOSSLESS),
+}
+GREY: dict[str, tuple[Callable[[PillowImage.Image], bytes], float]] = {
+    "jpeg": (lambda photo: saved(photo, "JPEG", quality=95), LOSSY),
+    "png": (lambda photo: saved(photo, "PNG"), LOSSLESS),
+    "png, alpha": (lambda photo: saved(photo.convert("LA"), "PNG"), LOSSLESS),
+    "png, 16 bit": (lambda photo: sixteen_bit_png(widened(np.asarray(photo)[:, :, np.newaxis])), LOSSLESS),
+    "bmp": (lambda photo: saved(photo, "BMP"), LOSSLESS),
+    "tiff": (lambda photo: saved(photo, "TIFF"), LOSSLESS),
+    "tiff, 16 bit": (lambda photo: saved(PillowImage.fromarray(widened(np.asarray(photo))), "TIFF"), LOSSLESS),
+}
+
+
+@pytest.mark.parametrize("kind", COLOUR)
+def test_every_colour_format_decodes_to_its_rgb_pixels(kind: str, original: PillowImage.Image) -> None:
+    write, allowed = COLOUR[kind]
+    assert difference(decoded(write(original)), np.asarray(original)) <= allowed
+
+
+@pytest.mark.parametrize("kind", GREY)
+def test_every_grey_format_decodes_to_three_equal_channels(kind: str, original: PillowImage.Image) -> None:
+    write, allowed = GREY[kind]
+    grey = original.convert("L")
+    image = decoded(write(grey))
+    assert difference(image, np.asarray(grey.convert("RGB"))) <= allowed
+    assert (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
+
+
+def test_black_and_white_pictures_decode(original: PillowImage.Image) -> None:
+    picture = original.convert("1")
+    expected = np.asarray(picture.convert("RGB"))
+    assert difference(decoded(saved(picture, "PNG")), expected) == 0
+    assert difference(decoded(saved(picture, "TIFF", compression="group4")), expected) == 0
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_exif_orientation_comes_out_upright(kind: str, orientation: int, original: PillowImage.Image) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    upright = original.resize((150, 200))
+    transpose = STORED_AS[orientation]
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    stored = upright if transpose is None else upright.transpose(transpose)
+    assert difference(decoded(saved(stored, kind, exif=exif, quality=95)), np.asarray(upright)) <= LOSSY
+
+
+def test_the_content_decides_and_not_the_file_name(tmp_path: Path, original: PillowImage.Image) -> None:
+    path = tmp_path / "really a PNG.jpg"
+    path.write_bytes(saved(original, "PNG"))
+    assert difference(decode_photo(read_photo(path)), np.asarray(original)) == 0
+
+
+# ------------------------------------------------------------------ what is no photo
+
+
+def test_the_bytes_are_read_whole(samples: Path) -> None:
+    path = samples / "barack_obama.jpg"
+    photo = read_photo(path)
+    assert (photo.path, photo.data) == (path, path.read_bytes())
+    assert photo.sha256 == "fd360e7db2701c83755858b81b15b65be46e33edb13369ea25678a8dcf58f2bb"
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "missing.jpg"
+    with pytest.raises(PhotoError, match="does not exist") as raised:
+        read_photo(path)
+    assert_one_sentence(str(raised.value), path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jpg"
+    path.touch()
+    with pytest.raises(PhotoError, match="is empty") as raised:
+        read_photo(path)
+    assert_one_sentence(str(raised.value), path)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="is a folder") as raised:
+        read_photo(tmp_path)
+    assert_one_sentence(str(raised.value), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 300 + ".jpg", "file.jpg/inside.jpg", "loop.jpg"])
+def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.jpg").write_bytes(b"x")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    path = tmp_path / name
+    with pytest.raises(PhotoError, match="cannot be read") as raised:
+        read_photo(path)
+    assert_one_sentence(str(raised.value), path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret.jpg"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    with pytest.raises(PhotoError, match="cannot be read") as raised:
+        read_photo(path)
+    assert_one_sentence(str(raised.value), path)
+
+
+def test_a_file_of_more_than_half_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(PhotoError, match="more than 512 MB") as raised:
+        read_photo(path)
+    assert_one_sentence(str(raised.value), path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"Dear diary,\ntoday I met nobody.\n", b"\0" * 1000, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-1.7", b"x"],
+)
+def test_a_file_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(PhotoError, match="not a picture") as raised:
+        decode_photo(read_photo(path))
+    assert_one_sentence(str(raised.value), path)
+
+
+# ------------------------------------------------------------------ folders
+
+
+def test_photos_in_finds_pictures_at_any_depth_and_nothing_hidden(tmp_path: Path) -> None:
+    wanted = ["b.JPG", "a.png", "Ada/2.webp", "Ada/1.jpeg", "Ada/at home/x.tiff", "Zoë/y.bmp"]
+    others = [".hidden.jpg", ".cache/z.jpg", "Ada/.trash/z.jpg", "notes.txt", "Ada/list.csv", "jpg", "photo.jpg.part"]
+    for name in wanted + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = photos_in(tmp_path)
+    assert sorted(found) == sorted(tmp_path / name for name in wanted)
+    assert [path.name for path in found if path.parent == tmp_path / "Ada"] == ["1.jpeg", "2.webp"]
+    assert [path.name for path in found if path.parent == tmp_path] == ["a.png", "b.JPG"]
+
+
+def test_photos_in_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
+    assert photos_in(tmp_path) == []
+
+
+# ------------------------------------------------------------------ files that promise more than they hold
+
+
+def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"x\x9cc\0\0\0\x01\0\x01") -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def small(kind: str, **options: Any) -> bytearray:
+    return bytearray(saved(PillowImage.new("RGB", (64, 64), (9, 8, 7)), kind, **options))
+
+
+def jpeg(width: int, height: int, progressive: bool = False) -> bytes:
+    data = small("JPEG", progressive=progressive)
+    start = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def bmp(width: int, height: int, bits: int = 24) -> bytes:
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 118, 0, 0, 54) + header + b"\0" * 64
+
+
+def tiff(width: int, height: int, *, samples: int = 3, bits: int = 8, tile: int = 0, data: bytes = b"\0" * 64) -> bytes:
+    """A TIFF, deflated if ``data`` is given, of one strip or of square tiles."""
+    data += b"\0" * (len(data) % 2)
+    entries: list[tuple[int, int, list[int]]] = [
+        (256, 4, [width]),
+        (257, 4, [height]),
+        (258, 3, [bits] * samples),
+        (259, 3, [8 if any(data) else 1]),
+        (262, 3, [2]),
+        (277, 3, [samples]),
+        (284, 3, [1]),
+    ]
+    if tile:
+        entries += [(322, 4, [tile]), (323, 4, [tile]), (324, 4, [8]), (325, 4, [len(data)])]
+    else:
+        entries += [(273, 4, [8]), (278, 4, [height]), (279, 4, [len(data)])]
+    entries.sort()
+    directory, extra = struct.pack("<H", len(entries)), b""
+    after = 8 + len(data) + 2 + 12 * len(entries) + 4
+    for tag, kind, values in entries:
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(packed) > 4:
+            extra += packed
+            packed = struct.pack("<I", after + len(extra) - len(packed))
+        directory += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + b"\0" * 4 + extra
+
+
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) for kind, content in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def webp(width: int, height: int) -> bytes:
+    data = small("WEBP")
+    start = data.index(b"\x9d\x01\x2a")
+    data[start + 3 : start + 7] = struct.pack("<HH", width, height)
+    return bytes(data)
+
+
+def lossless_webp(width: int, height: int) -> bytes:
+    return riff((b"VP8L", b"\x2f" + struct.pack("<I", (width - 1) | ((height - 1) << 14)) + b"\0" * 64))
+
+
+def animated_webp(width: int, height: int) -> bytes:
+    """A canvas of that size with one frame of 64 x 64."""
+
+    def uint24(value: int) -> bytes:
+        return struct.pack("<I", value)[:3]
+
+    canvas = b"\x02\0\0\0" + uint24(width - 1) + uint24(height - 1)
+    frame = uint24(0) * 2 + uint24(63) * 2 + uint24(100) + b"\0" + bytes(small("WEBP")[12:])
+    return riff((b"VP8X", canvas), (b"ANIM", b"\0" * 6), (b"ANMF", frame))
+
+
+def gif(width: int, height: int) -> bytes:
+    data = small("GIF")
+    data[6:10] = struct.pack("<HH", width, height)
+    return bytes(data)
+
+
+def jpeg2000(width: int, height: int) -> bytes:
+    """The code stream's header is changed, and the box around it that repeats the size."""
+    data = small("JPEG2000")
+    box, code = data.index(b"ihdr"), data.index(b"\xff\x51")
+    data[box + 4 : box + 12] = struct.pack(">II", height, width)
+    data[code + 6 : code + 14] = data[code + 22 : code + 30] = struct.pack(">II", width, height)
+    return bytes(data)
+
+
+def ppm(width: int, height: int) -> bytes:
+    return f"P6\n{width} {height}\n255\n".encode() + b"\0" * 100
+
+
+# Above 100 megapixels, and within what the format and its decoder allow: the size itself is what is wrong with them.
+TOO_LARGE = {
+    "just.png": png(10_001, 10_000),
+    "huge.png": png(100_000, 100_000),
+    "deep.png": png(100_000, 100_000, 16, 6),
+    "just.jpg": jpeg(10_001, 10_000),
+    "huge.jpg": jpeg(65_500, 65_500),
+    "progressive.jpg": jpeg(65_500, 65_500, progressive=True),
+    "just.webp": webp(10_001, 10_000),
+    "huge.webp": webp(16_383, 16_383),
+    "lossless.webp": lossless_webp(16_384, 16_384),
+    "animated.webp": animated_webp(16_383, 16_383),
+    "just.bmp": bmp(10_001, 10_000),
+    "huge.bmp": bmp(100_000, 100_000),
+    "top-down.bmp": bmp(100_000, -100_000),
+    "alpha.bmp": bmp(60_000, 60_000, 32),
+    "just.tiff": tiff(10_001, 10_000),
+    "huge.tiff": tiff(100_000, 100_000),
+    "tiled.tiff": tiff(100_000, 100_000, tile=65_536),
+    "huge.gif": gif(65_535, 65_535),
+    "huge.ppm": ppm(100_000, 100_000),
+}
+# Sizes that no decoder believes, and files that lie elsewhere: refused as damaged or as too large.
+LIARS = {
+    "largest.png": png(2**31 - 1, 2**31 - 1),
+    "wide.png": png(2**20, 1000),
+    "largest.bmp": bmp(2**31 - 1, 2**31 - 1),
+    "most-negative.bmp": bmp(-(2**31), -(2**31)),
+    "largest.tiff": tiff(2**32 - 1, 2**32 - 1),
+    "large-tile.tiff": tiff(100, 100, tile=65_536),
+    "largest-tile.tiff": tiff(100, 100, tile=2**31 - 16),
+    "missing-pixels.tiff": tiff(10_000, 9_000),
+    "missing-pixels.bmp": bmp(10_000, 9_000),
+    "missing-pixels.png": png(10_000, 9_000, 16, 6),
+    "missing-pixels.ppm": ppm(10_000, 9_000),
+    "jpeg2000.jp2": jpeg2000(100_000, 100_000),
+}
+
+# Peak memory is the process's own: ru_maxrss would count what the parent held when it started the child.
+PEAK = """
+import resource, sys
+
+def peak_mb():
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1024)
+"""
+DECODE = f"""
+import json
+from pathlib import Path
+from facerec_cli.errors import PhotoError
+from facerec_cli.faces.images import decode_photo, read_photo
+{PEAK}
+before = peak_mb()
+for name in sys.argv[1:]:
+    try:
+        outcome = {{"shape": decode_photo(read_photo(Path(name))).shape}}
+    except PhotoError as error:
+        outcome = {{"error": str(error)}}
+    print(json.dumps({{"file": name, "before": before, "peak": peak_mb()}} | outcome), flush=True)
+"""
+
+
+def in_subprocess(code: str, *arguments: Path | str) -> list[dict[str, Any]]:
+    """The JSON lines that a program prints; the time limit is there for what hangs, not for what is slow."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@needs_posix
+def test_pictures_above_100_megapixels_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in TOO_LARGE | LIARS]
+    for path in paths:
+        path.write_bytes((TOO_LARGE | LIARS)[path.name])
+        assert path.stat().st_size < 1000
+    outcomes = in_subprocess(DECODE, *paths)
+    assert [outcome["file"] for outcome in outcomes] == [str(path) for path in paths]
+    for path, outcome in zip(paths, outcomes, strict=True):
+        assert "error" in outcome, outcome
+        assert_one_sentence(outcome["error"], path)
+        assert outcome["peak"] - outcome["before"] < REFUSAL_MB, outcome
+        if path.name in TOO_LARGE:
+            assert "more than 100 megapixels" in outcome["error"]
+
+
+def test_exactly_100_megapixels_is_not_too_large() -> None:
+    # 1-bit rows of zeros: a small file that really holds so many pixels.
+    data = packed_rows(bytes(1 + 10_000 // 8), 10_000)
+    assert decoded(png(10_000, 10_000, 1, 0, data)).shape == (10_000, 10_000, 3)
+
+
+def packed_rows(row: bytes, rows: int) -> bytes:
+    """Zlib's form of a row repeated, without holding the rows."""
+    packer = zlib.compressobj(1)
+    return b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
+
+
+def deep_png(width: int, height: int) -> bytes:
+    return png(width, height, 16, 6, packed_rows(bytes(1 + width * 8), height))
+
+
+def deep_tiff(width: int, height: int) -> bytes:
+    return tiff(width, height, samples=4, bits=16, data=packed_rows(b"\x01" * (width * 8), height))
+
+
+NEARLY_TOO_LARGE: dict[str, Callable[[int, int], bytes]] = {
+    "baseline.jpg": jpeg,
+    "progressive.jpg": lambda width, height: jpeg(width, height, progressive=True),
+    "lossy.webp": webp,
+    "lossless.webp": lossless_webp,
+    "animated.webp": animated_webp,
+    "16-bit.png": deep_png,
+    "16-bit.tiff": deep_tiff,
+    "tiled.tiff": lambda width, height: tiff(width, height, tile=11_008),
+    "animation.gif": gif,
+    "jpeg2000.jp2": jpeg2000,
+}
+
+
+@needs_posix
+@pytest.mark.parametrize("name", NEARLY_TOO_LARGE)
+def test_a_small_file_of_99_megapixels_stays_below_a_gigabyte(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(NEARLY_TOO_LARGE[name](11_000, 9_000))
+    (outcome,) = in_subprocess(DECODE, path)
+    assert outcome["peak"] < GIGABYTE_MB
+    if "error" in outcome:
+        assert_one_sentence(outcome["error"], path)
+    else:
+        assert outcome["shape"] == [9_000, 11_000, 3]
+
+
+@needs_posix
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.jpg"
+    os.mkfifo(path)
+    (outcome,) = in_subprocess(DECODE, path)
+    assert "not a regular file" in outcome["error"]
+    assert_one_sentence(outcome["error"], path)
+
+
+@needs_posix
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_a_device_is_refused() -> None:
+    with pytest.raises(PhotoError, match="not a regular file") as raised:
+        read_photo(Path("/dev/zero"))
+    assert_one_sentence(str(raised.value), "/dev/zero")
+
+
+# ------------------------------------------------------------------ anything at all
+
+DETECT = f"""
+import json, traceback
+from pathlib import Path
+from facerec_cli import Recognizer
+from facerec_cli.errors import PhotoError
+{PEAK}
+recognizer = Recognizer("pretrained")
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        outcome = {{"faces": len(recognizer.detect(path))}}
+    except PhotoError as error:
+        outcome = {{"error": str(error)}}
+    except Exception as error:
+        outcome = {{"crash": traceback.format_exc()}}
+    print(json.dumps({{"file": str(path), "peak": peak_mb()}} | outcome), flush=True)
+"""
+FUZZED = 500
+
+
+def mutated(generator: np.random.Generator, sources: list[bytes]) -> bytes:
+    """One of the ways in which a picture file goes wrong."""
+    source = bytearray(sources[generator.integers(len(sources))])
+    length = len(source)
+    way = generator.integers(8)
+    if way == 0:  # cut off, as a download is
+        return bytes(source[: generator.integers(length)])
+    if way == 1:  # bits flipped anywhere
+        for position in generator.integers(length, size=generator.integers(1, 30)):
+            source[position] ^= 1 << generator.integers(8)
+    elif way == 2:  # bits flipped where the sizes are
+        for position in generator.integers(min(length, 100), size=generator.integers(1, 6)):
+            source[position] ^= 1 << generator.integers(8)
+    elif way == 3:  # a hole of zeros, as a failing disc leaves
+        start = int(generator.integers(length))
+        end = min(length, start + int(generator.integers(1, 2000)))
+        source[start:end] = bytes(end - start)
+    elif way == 4:  # something written over it
+        start = int(generator.integers(length))
+        source[start : start + 200] = generator.bytes(200)
+    elif way == 5:  # the head of one picture and the tail of another
+        other = sources[generator.integers(len(sources))]
+        return bytes(source[: generator.integers(length)]) + other[generator.integers(len(other)) :]
+    elif way == 6:  # a piece lost in the middle
+        start = int(generator.integers(length))
+        del source[start : start + int(generator.integers(1, 500))]
+    else:  # a good start and then anything
+        return bytes(source[: generator.integers(1, 64)]) + generator.bytes(int(generator.integers(2000)))
+    return bytes(source)
+
+
+def fuzz_sources(samples: Path) -> list[bytes]:
+    """Small pictures of a face in every format, and one file in full."""
+    sources = [(samples / "barack_obama.jpg").read_bytes()]
+    for name, width in (("emmanuel_macron_2014.jpg", 160), ("eileen_collins_1999.png", 220)):
+        with PillowImage.open(samples / name) as photo:
+            picture = photo.convert("RGB").resize((width, width * photo.height // photo.width))
+        kinds = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000"]
+        sources += [saved(picture, kind) for kind in kinds + ["AVIF"] * features.check("avif")]
+        sources += [
+            saved(picture, "JPEG", progressive=True),
+            saved(picture.quantize(64), "PNG"),
+            saved(with_alpha(picture), "PNG"),
+            saved(picture, "WEBP", lossless=True),
+            saved(picture, "TIFF", compression="tiff_lzw"),
+            saved(picture, "TIFF", compression="jpeg"),
+        ]
+    return sources
+
+
+@needs_posix
+def test_five_hundred_damaged_files_neither_crash_nor_hang_nor_take_a_gigabyte(tmp_path: Path, samples: Path) -> None:
+    generator = np.random.default_rng(20_240_601)
+    sources = fuzz_sources(samples)
+    bombs = list((TOO_LARGE | LIARS).values())
+    endings = [".jpg", ".png", ".webp", ".bmp", ".tiff", ".gif", ".avif", ".jp2", ".ppm", ".txt", ""]
+    for number in range(FUZZED):
+        if number % 10 == 0:
+            content = bombs[number // 10 % len(bombs)]
+        elif number % 50 == 1:
+            content = b""
+        elif number % 25 == 2:  # whole, under another format's name
+            content = sources[number % len(sources)]
+        else:
+            content = mutated(generator, sources)
+        (tmp_path / f"{number:03d}{endings[generator.integers(len(endings))]}").write_bytes(content)
+
+    outcomes = in_subprocess(DETECT, tmp_path)
+    assert len(outcomes) == FUZZED
+    crashes = [outcome for outcome in outcomes if "crash" in outcome]
+    assert not crashes, "\n".join(f"{outcome['file']}: {outcome['crash']}" for outcome in crashes)
+    for outcome in outcomes:
+        if "error" in outcome:
+            assert_one_sentence(outcome["error"], outcome["file"])
+    # Both kinds of outcome are there: some damage is survived, and most is noticed.
+    assert sum(outcome.get("faces", 0) for outcome in outcomes) > FUZZED // 20
+    assert sum("error" in outcome for outcome in outcomes) > FUZZED // 4
+    assert outcomes[-1]["peak"] < GIGABYTE_MB
