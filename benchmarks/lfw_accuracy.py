@@ -83,7 +83,7 @@ def identification(data: Embedded, people: dict[str, int], photos: int, label: s
     print(f"  rank-1                   {result.rank1:8.2%}")
     for rate, found in result.found.items():
         print(f"  1 - FNIR at FPIR {rate:5.1%}   {found:8.2%}")
-    calibration = Calibration.from_json(resolve_bundle("pretrained").calibration)
+    calibration = Calibration.from_json(resolve_bundle("pretrained").calibration, "pretrained")
     for name, limit in (
         (f"calibrated, FPIR {FPIR:.0%} asked", calibration.threshold(fmr_for(FPIR, comparisons(list(kept.values()))))),
         ("fixed cosine 0.363", 1 - 0.363),

@@ -21,5 +21,9 @@ class PersonError(FacerecError):
     """A person's name is not usable, not enrolled, or already taken."""
 
 
+class FetchError(FacerecError):
+    """A download cannot be had, or an archive is not what it should be."""
+
+
 class DependencyError(FacerecError):
     """A library that facerec needs cannot be loaded on this machine."""

@@ -40,10 +40,14 @@ def ordered_map(
 
     def results() -> Iterator[Result]:
         try:
+            yield None  # type: ignore[misc]
             while in_flight:
                 yield in_flight.popleft().result()
                 in_flight.extend(executor.submit(function, item) for item in islice(waiting, 1))
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
-    return results()
+    # Begun here, so that closing it reaches the end of `results` even if nobody ever asked it for anything.
+    begun = results()
+    next(begun)
+    return begun

@@ -450,7 +450,7 @@ class Recognizer:
             raise ModelError(
                 f"The model {self.bundle.name} is not calibrated, so it has no threshold: choose another with -m."
             )
-        return Calibration.from_json(self.bundle.calibration)
+        return Calibration.from_json(self.bundle.calibration, self.bundle.name)
 
     # ------------------------------------------------------------------ steps
 

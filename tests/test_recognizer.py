@@ -197,7 +197,7 @@ def test_a_missing_chip_is_told_and_the_others_are_embedded(
 
 
 def test_an_unknown_model_lists_those_that_exist() -> None:
-    with pytest.raises(ModelError, match="there are: pretrained"):
+    with pytest.raises(ModelError, match="those there are"):
         Recognizer("saved_worst")
 
 

@@ -40,7 +40,7 @@ def list_people(database: Path, model: str, output_format: str) -> int:
             results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
         bundle = resolve_bundle(model)
         searched = comparisons(gallery.photo_counts())
-        limit = Calibration.from_json(bundle.calibration).threshold(fmr_for(DEFAULT_FPIR, searched))
+        limit = Calibration.from_json(bundle.calibration, bundle.name).threshold(fmr_for(DEFAULT_FPIR, searched))
         results.caption(
             f"{count(len(people), 'person')}. With {bundle.name} a match is a distance of at most {limit:.3f}, "
             f"so that about {percent(DEFAULT_FPIR)} of strangers are named."

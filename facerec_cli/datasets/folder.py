@@ -16,10 +16,7 @@ def people_in(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         PhotoError: the folder cannot be read or holds no photo.
     """
-    try:
-        photos = photos_in(folder)
-    except OSError as error:
-        raise PhotoError(f"{folder} cannot be read ({error.strerror}): check its permissions.") from error
+    photos = photos_in(folder)
     if not photos:
         raise PhotoError(f"{folder} holds no photo: give a folder with one sub-folder, or one photo, a person.")
     parts = [(photo.relative_to(folder).parts, photo) for photo in photos]

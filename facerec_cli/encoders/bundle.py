@@ -103,7 +103,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise ModelError(
             f"{path} cannot be read ({error.strerror}): give a model folder or the name of a model."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error!r}): restore the model or choose another with -m.") from error
     if bundle.metric != "cosine":
         raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here: upgrade facerec.")
@@ -133,6 +133,9 @@ def write_bundle(
 
     Returns:
         The bundle as read back.
+
+    Raises:
+        ModelError: the folder exists and is no bundle.
     """
     manifest = {
         "format": FORMAT,
@@ -149,6 +152,8 @@ def write_bundle(
     import shutil  # noqa: PLC0415 - these two are slow to import, and reading needs neither
     import tempfile  # noqa: PLC0415
 
+    if folder.exists() and not (folder / "model.json").exists():
+        raise ModelError(f"{folder} exists and is no model: move it away, or choose another name.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -157,9 +162,16 @@ def write_bundle(
             (beside / name).write_bytes(data)
         (beside / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.chmod(0o755)
+        old = beside.with_name(f"{beside.name}-old")
         if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
+            folder.replace(old)
+        try:
+            beside.replace(folder)
+        except BaseException:
+            if old.exists():
+                old.replace(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return read_bundle(folder)
@@ -170,7 +182,8 @@ def find_bundles(models: Path = Path("models")) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in (models, BUNDLED):
         for manifest in sorted(place.glob("*/model.json")):
-            found.setdefault(manifest.parent.name, manifest.parent)
+            if not manifest.parent.name.startswith("."):  # one that was being written when its writer was killed
+                found.setdefault(manifest.parent.name, manifest.parent)
     return found
 
 
@@ -180,12 +193,16 @@ def resolve_bundle(model: str | Path, models: Path = Path("models")) -> Bundle:
     Raises:
         ModelError: there is no such model (the sentence lists those that exist), or it cannot be read.
     """
-    if (Path(model) / "model.json").is_file():
+    try:
+        is_folder = (Path(model) / "model.json").is_file()
+    except OSError:  # no file system has so long a name
+        is_folder = False
+    if is_folder:
         return read_bundle(Path(model))
     known = find_bundles(models)
     if str(model) in known:
         return read_bundle(known[str(model)])
     raise ModelError(
-        f"There is no model named {str(model)!r}; there are: {', '.join(sorted(known))}. "
-        "Choose one with -m, or give a model's folder."
+        f"There is no model named {str(model)[:80]!r}: choose one of those there are ({', '.join(sorted(known))}) "
+        "with -m, or give a model's folder."
     )

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from facerec_cli.encoders.bundle import Bundle
+from facerec_cli.encoders.bundle import CHIP_INPUT, Bundle
 from facerec_cli.errors import ModelError
+from facerec_cli.runtime import new_session
 
 Embeddings = npt.NDArray[np.float32]
 """float32 [n, d], rows of unit length."""
 
 
 class OnnxEncoder:
-    """Chips to embeddings; one instance serves many threads.
-
-    A session runs on one thread: facerec works on several photos at once instead, which uses the cores better.
-    """
+    """Chips to embeddings; one instance serves many threads."""
 
     def __init__(self, bundle: Bundle, encoder: bytes) -> None:
         """Load the encoder.
@@ -31,16 +28,8 @@ class OnnxEncoder:
         Raises:
             ModelError: it is not a graph that ONNX Runtime can run.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # Weights may be stored as 8-bit integers: turn them into float once at load, not at every run.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        # Packing matrices for large batches doubles the load time and the memory, and one chip at a time gains nothing.
-        options.add_session_config_entry("session.disable_prepacking", "1")
         try:
-            self._session = onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
+            self._session = new_session(encoder)
         except Exception as error:  # ONNX Runtime's own errors share no other base class
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
@@ -48,7 +37,14 @@ class OnnxEncoder:
                 f"{bundle.folder / 'encoder.onnx'} cannot be loaded ({str(error).splitlines()[0]}): "
                 "restore the model or choose another with -m."
             ) from error
-        self._input = self._session.get_inputs()[0].name
+        (taken, *more), (given, *_) = self._session.get_inputs(), self._session.get_outputs()
+        contract = (taken.type, list(taken.shape[1:]), list(given.shape[1:]))
+        if more or contract != ("tensor(uint8)", CHIP_INPUT["shape"], [bundle.embedding_size]):
+            raise ModelError(
+                f"{bundle.folder / 'encoder.onnx'} does not turn a chip into {bundle.embedding_size} numbers, as "
+                "model.json says: restore the model or choose another with -m."
+            )
+        self._input = taken.name
         self.size = bundle.embedding_size
 
     def encode(self, chips: Sequence[npt.NDArray[np.uint8]]) -> Embeddings:

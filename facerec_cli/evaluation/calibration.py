@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.errors import ModelError
+
 DEFAULT_FPIR = 0.01
 DEFAULT_FMR = 0.001
 MIN_PAIRS = 50
@@ -32,9 +34,30 @@ class Calibration:
     about: dict[str, Any]
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Calibration:
-        """Read the ``calibration`` field of a model.json."""
-        return cls(tuple(data["fmr"]), tuple(data["distance"]), float(data["slope"]), dict(data["about"]))
+    def from_json(cls, data: dict[str, Any], model: str) -> Calibration:
+        """Read the ``calibration`` field of the model.json of a model of this name.
+
+        Raises:
+            ModelError: it is not one.
+        """
+        try:
+            read = cls(
+                tuple(float(rate) for rate in data["fmr"]),
+                tuple(float(distance) for distance in data["distance"]),
+                float(data["slope"]),
+                dict(data["about"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"The calibration of the model {model} is damaged ({error!r}): restore the model."
+            ) from error
+        numbers = np.array([*read.fmr, *read.distance, read.slope])
+        ordered = np.diff(read.fmr) < 0
+        if len(read.fmr) < 2 or len(read.fmr) != len(read.distance) or not np.isfinite(numbers).all():
+            raise ModelError(f"The calibration of the model {model} is damaged (numbers are missing): restore it.")
+        if not ordered.all() or not 0 < read.fmr[-1] < read.fmr[0] < 1:
+            raise ModelError(f"The calibration of the model {model} is damaged (its rates do not fall): restore it.")
+        return read
 
     def to_json(self) -> dict[str, Any]:
         """The ``calibration`` field of a model.json."""
@@ -101,14 +124,15 @@ def calibrate(
 
     rates = [10.0**-power for power in range(1, 7)]
     measured = [rate for rate in rates if rate * ordered.shape[1] >= MIN_PAIRS]
-    if len(measured) < 3:
+    # Four decades measured, so that the parabola reaches at most two further.
+    if len(measured) < 4:
         raise ValueError(f"{ordered.shape[1]} impostor pairs are too few to calibrate on")
     logs = np.log10(measured[-1]) + np.arange(9) / 4
     parabola = np.polynomial.Polynomial.fit(logs, [distance_at(10**log) for log in logs], 2)
     distances = [distance_at(rate) if rate in measured else float(parabola(np.log10(rate))) for rate in rates]
     return Calibration(
         tuple(rates),
-        tuple(distances),
+        tuple(float(distance) for distance in np.minimum.accumulate(distances)),
         _logistic_slope(np.concatenate(impostor), genuine),
         about | {"measured_down_to_fmr": measured[-1]},
     )

@@ -34,7 +34,8 @@ def align(image: Image, landmarks: npt.NDArray[np.float32]) -> Chip:
         uint8 [112, 112, 3], RGB; black where the chip reaches outside the image.
     """
     transform = similarity(landmarks.astype(np.float64))
-    reduction = int(1 / np.hypot(transform[0, 0], transform[1, 0]))
+    scale = max(float(np.hypot(transform[0, 0], transform[1, 0])), 1 / max(image.shape))
+    reduction = int(1 / scale)
     if reduction >= 2:
         image, transform = _reduce(image, transform, reduction)
     return np.asarray(cv2.warpAffine(image, transform, (CHIP_SIZE, CHIP_SIZE), flags=cv2.INTER_LINEAR), np.uint8)
@@ -53,12 +54,12 @@ def similarity(landmarks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _reduce(image: Image, transform: npt.NDArray[np.float64], factor: int) -> tuple[Image, npt.NDArray[np.float64]]:
     """Cut the part of the image that the chip shows, reduced by a whole factor, and the transform that fits it."""
-    inverse = cv2.invertAffineTransform(transform)
+    inverse = cv2.invertAffineTransform(transform)  # all zero for landmarks that are one point
     corners = np.array([[0, 0], [CHIP_SIZE, 0], [0, CHIP_SIZE], [CHIP_SIZE, CHIP_SIZE]], np.float64)
     reached = corners @ inverse[:, :2].T + inverse[:, 2]
     height, width = image.shape[:2]
-    left, top = np.clip(np.floor(reached.min(axis=0)).astype(int) - factor, 0, [width - 1, height - 1])
-    right, bottom = np.clip(np.ceil(reached.max(axis=0)).astype(int) + factor, 1, [width, height])
+    left, top = np.clip(np.floor(reached.min(axis=0)) - factor, 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(reached.max(axis=0)) + factor, [left + 1, top + 1], [width, height]).astype(int)
     part = image[top:bottom, left:right]
     size = (max(1, part.shape[1] // factor), max(1, part.shape[0] // factor))
     reduced = cv2.resize(part, size, interpolation=cv2.INTER_AREA)

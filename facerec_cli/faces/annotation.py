@@ -73,8 +73,9 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     try:
         folder.mkdir(parents=True, exist_ok=True)
         PillowImage.fromarray(drawn).save(target, quality=92)
-    except OSError as error:
-        raise PhotoError(f"{target} cannot be written ({error.strerror or error}): choose another folder.") from error
+    except (OSError, ValueError) as error:  # Pillow says ValueError where a format has no room for such a picture
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise PhotoError(f"{target} cannot be written ({reason}): choose another folder or format.") from error
     return warnings
 
 

@@ -20,10 +20,14 @@ Image = npt.NDArray[np.uint8]
 MAX_BYTES = 512 * 1024 * 1024
 """Largest file that is read; with the largest picture beside it, decoding stays below 1 GB."""
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".jp2", ".ppm"}
-)
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """File name endings that count as photos when a folder is searched."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+# What OpenCV reads beyond these is refused: JPEG 2000 takes 1.7 GB for a file of 264 bytes, AVIF comes out unturned.
+_SIGNATURES = (b"\xff\xd8\xff", _PNG, b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
+_MAX_SCANS = 500
+"""A progressive JPEG of more scans is an attack: each costs a pass over the picture (libjpeg-turbo's advice)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def decode_photo(photo: PhotoFile) -> Image:
             is taken from the header before memory is; where a host program imported cv2 before facerec, OpenCV's
             own limit of 2^30 pixels is the one in force until the picture is decoded.
     """
+    if not _is_sound(photo.data):
+        raise _not_a_photo(photo.path)
     buffer = np.frombuffer(photo.data, np.uint8)
     try:
         image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
@@ -95,9 +101,13 @@ def decode_photo(photo: PhotoFile) -> Image:
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """All photos below a folder, sorted; files and folders whose name starts with a dot are left out."""
+    """All photos below a folder, sorted; files and folders whose name starts with a dot are left out.
+
+    Raises:
+        PhotoError: a folder cannot be read.
+    """
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [
             Path(parent, name)
@@ -105,6 +115,32 @@ def photos_in(folder: Path) -> list[Path]:
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
     return found
+
+
+def _raise(error: OSError) -> None:
+    raise PhotoError(f"{error.filename} cannot be read ({error.strerror}): check the folder.") from error
+
+
+def _is_sound(data: bytes) -> bool:
+    """Whether a file is of a known format, and not one of those that cost a decoder far more than their size."""
+    if not data.startswith(_SIGNATURES):
+        return False
+    if data.startswith(_PNG):
+        return _is_sound_png(data)
+    if data.startswith(b"RIFF"):
+        is_animated = data[12:16] == b"VP8X" and data[20:21] > b"\x00" and bool(data[20] & 2)
+        return data[8:12] == b"WEBP" and not is_animated
+    return not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= _MAX_SCANS
+
+
+def _is_sound_png(data: bytes) -> bool:
+    """Whether a PNG is no animation and no chunk claims to be longer than the file, which OpenCV believes at first."""
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        if data[position + 4 : position + 8] == b"acTL":
+            return False
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return position <= len(data)
 
 
 def _too_large(path: Path) -> PhotoError:

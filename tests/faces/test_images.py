@@ -105,14 +105,9 @@ COLOUR: dict[str, tuple[Callable[[PillowImage.Image], bytes], float]] = {
     "png, palette with a transparent colour": (lambda photo: saved(photo.quantize(256), "PNG", transparency=3), LOSSY),
     "png, 16 bit": (lambda photo: sixteen_bit_png(widened(np.asarray(photo))), LOSSLESS),
     "png, 16 bit, alpha": (lambda photo: sixteen_bit_png(widened(np.asarray(with_alpha(photo)))), LOSSLESS),
-    "png, animated": (lambda photo: saved(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]), LOSSLESS),
     "webp": (lambda photo: saved(photo, "WEBP", quality=95), LOSSY),
     "webp, lossless": (lambda photo: saved(photo, "WEBP", lossless=True), LOSSLESS),
     "webp, alpha": (lambda photo: saved(with_alpha(photo), "WEBP", lossless=True, exact=True), LOSSLESS),
-    "webp, animated": (
-        lambda photo: saved(photo, "WEBP", lossless=True, save_all=True, append_images=[photo.rotate(90)]),
-        LOSSLESS,
-    ),
     "bmp": (lambda photo: saved(photo, "BMP"), LOSSLESS),
     "bmp, alpha": (lambda photo: saved(with_alpha(photo), "BMP"), LOSSLESS),
     "bmp, palette": (lambda photo: saved(photo.quantize(256), "BMP"), LOSSY),
@@ -123,8 +118,6 @@ COLOUR: dict[str, tuple[Callable[[PillowImage.Image], bytes], float]] = {
     "tiff, CMYK": (lambda photo: saved(photo.convert("CMYK"), "TIFF"), LOSSLESS),
     "tiff, palette": (lambda photo: saved(photo.quantize(256), "TIFF"), LOSSY),
     "tiff, opaque alpha": (lambda photo: saved(photo.convert("RGBA"), "TIFF"), LOSSLESS),
-    "gif": (lambda photo: saved(photo, "GIF"), LOSSY),
-    "ppm": (lambda photo: saved(photo, "PPM"), LOSSLESS),
 }
 GREY: dict[str, tuple[Callable[[PillowImage.Image], bytes], float]] = {
     "jpeg": (lambda photo: saved(photo, "JPEG", quality=95), LOSSY),
@@ -160,10 +153,8 @@ def test_black_and_white_pictures_decode(original: PillowImage.Image) -> None:
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_comes_out_upright(kind: str, orientation: int, original: PillowImage.Image) -> None:
-    if kind == "AVIF" and not features.check("avif"):
-        pytest.skip("this Pillow writes no AVIF")
     upright = original.resize((150, 200))
     transpose = STORED_AS[orientation]
     exif = PillowImage.Exif()
@@ -272,20 +263,24 @@ def test_photos_in_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ files that promise more than they hold
 
 
-def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"x\x9cc\0\0\0\x01\0\x01") -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
+
+def png(
+    width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"x\x9cc\0\0\0\x01\0\x01", more: bytes = b""
+) -> bytes:
+    """A PNG; ``more`` are chunks between its header and its pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def small(kind: str, **options: Any) -> bytearray:
     return bytearray(saved(PillowImage.new("RGB", (64, 64), (9, 8, 7)), kind, **options))
 
 
-def jpeg(width: int, height: int, progressive: bool = False) -> bytes:
-    data = small("JPEG", progressive=progressive)
+def jpeg(width: int, height: int, progressive: bool = False, mode: str = "RGB") -> bytes:
+    data = bytearray(saved(PillowImage.new(mode, (64, 64)), "JPEG", progressive=progressive))
     start = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     data[start + 5 : start + 9] = struct.pack(">HH", height, width)
     return bytes(data)
@@ -383,7 +378,6 @@ TOO_LARGE = {
     "just.webp": webp(10_001, 10_000),
     "huge.webp": webp(16_383, 16_383),
     "lossless.webp": lossless_webp(16_384, 16_384),
-    "animated.webp": animated_webp(16_383, 16_383),
     "just.bmp": bmp(10_001, 10_000),
     "huge.bmp": bmp(100_000, 100_000),
     "top-down.bmp": bmp(100_000, -100_000),
@@ -391,8 +385,6 @@ TOO_LARGE = {
     "just.tiff": tiff(10_001, 10_000),
     "huge.tiff": tiff(100_000, 100_000),
     "tiled.tiff": tiff(100_000, 100_000, tile=65_536),
-    "huge.gif": gif(65_535, 65_535),
-    "huge.ppm": ppm(100_000, 100_000),
 }
 # Sizes that no decoder believes, and files that lie elsewhere: refused as damaged or as too large.
 LIARS = {
@@ -407,7 +399,14 @@ LIARS = {
     "missing-pixels.bmp": bmp(10_000, 9_000),
     "missing-pixels.png": png(10_000, 9_000, 16, 6),
     "missing-pixels.ppm": ppm(10_000, 9_000),
+    # A chunk that is longer than its file: whoever makes room for it first takes 4 GB.
+    "long-chunk.png": png(16, 16, more=struct.pack(">I", 2**32 - 16) + b"tEXt"),
+    "long-palette.png": png(16, 16, more=struct.pack(">I", 2**31 - 1) + b"PLTE"),
+    # Formats and animations that are not read at all, whatever they hold.
     "jpeg2000.jp2": jpeg2000(100_000, 100_000),
+    "huge.gif": gif(65_535, 65_535),
+    "huge.ppm": ppm(100_000, 100_000),
+    "animated.webp": animated_webp(16_383, 16_383),
 }
 
 # Peak memory is the process's own: ru_maxrss would count what the parent held when it started the child.
@@ -478,6 +477,13 @@ def deep_png(width: int, height: int) -> bytes:
     return png(width, height, 16, 6, packed_rows(bytes(1 + width * 8), height))
 
 
+def animated_png(width: int, height: int) -> bytes:
+    """A picture that declares itself the first frame of two."""
+    control = chunk(b"acTL", struct.pack(">II", 2, 0))
+    control += chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, width, height, 0, 0, 1, 10, 0, 0))
+    return png(width, height, 8, 6, packed_rows(bytes(1 + width * 4), height), control)
+
+
 def deep_tiff(width: int, height: int) -> bytes:
     return tiff(width, height, samples=4, bits=16, data=packed_rows(b"\x01" * (width * 8), height))
 
@@ -485,24 +491,28 @@ def deep_tiff(width: int, height: int) -> bytes:
 NEARLY_TOO_LARGE: dict[str, Callable[[int, int], bytes]] = {
     "baseline.jpg": jpeg,
     "progressive.jpg": lambda width, height: jpeg(width, height, progressive=True),
+    "CMYK.jpg": lambda width, height: jpeg(width, height, progressive=True, mode="CMYK"),
     "lossy.webp": webp,
     "lossless.webp": lossless_webp,
     "animated.webp": animated_webp,
     "16-bit.png": deep_png,
+    "animated.png": animated_png,
     "16-bit.tiff": deep_tiff,
     "tiled.tiff": lambda width, height: tiff(width, height, tile=11_008),
     "animation.gif": gif,
     "jpeg2000.jp2": jpeg2000,
 }
+# What their decoders hold beside the picture: eight bytes a pixel, and all of a progressive picture's coefficients.
+PEAK_MB = {"16-bit.tiff": 1250, "CMYK.jpg": 1250}
 
 
 @needs_posix
 @pytest.mark.parametrize("name", NEARLY_TOO_LARGE)
-def test_a_small_file_of_99_megapixels_stays_below_a_gigabyte(tmp_path: Path, name: str) -> None:
+def test_a_small_file_of_99_megapixels_stays_within_bounds(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(NEARLY_TOO_LARGE[name](11_000, 9_000))
     (outcome,) = in_subprocess(DECODE, path)
-    assert outcome["peak"] < GIGABYTE_MB
+    assert outcome["peak"] < PEAK_MB.get(name, GIGABYTE_MB)
     if "error" in outcome:
         assert_one_sentence(outcome["error"], path)
     else:
@@ -585,7 +595,7 @@ def fuzz_sources(samples: Path) -> list[bytes]:
         with PillowImage.open(samples / name) as photo:
             picture = photo.convert("RGB").resize((width, width * photo.height // photo.width))
         kinds = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000"]
-        sources += [saved(picture, kind) for kind in kinds + ["AVIF"] * features.check("avif")]
+        sources += [saved(picture, kind) for kind in kinds + ["AVIF"] * bool(features.check("avif"))]
         sources += [
             saved(picture, "JPEG", progressive=True),
             saved(picture.quantize(64), "PNG"),

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from facerec_cli.datasets.lfw import Pair, photo_name, read_pairs, read_people
+
+PROTOCOLS = Path(__file__).parents[3] / "shared/data/lfw"
+needs_protocols = pytest.mark.skipif(
+    not (PROTOCOLS / "pairs.txt").is_file(), reason="the protocol files of LFW are not here"
+)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "protocol.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_photo_names_have_four_digits() -> None:
+    assert photo_name("Abel_Pacheco", 1) == "Abel_Pacheco/Abel_Pacheco_0001.jpg"
+    assert photo_name("George_W_Bush", 530) == "George_W_Bush/George_W_Bush_0530.jpg"
+
+
+# ------------------------------------------------------------------ small files
+
+
+def test_people_of_one_fold(tmp_path: Path) -> None:
+    assert read_people(written(tmp_path, "2\nAda_Lovelace\t3\nAlan_Turing\t1\n")) == [
+        {"Ada_Lovelace": 3, "Alan_Turing": 1}
+    ]
+
+
+def test_people_of_several_folds(tmp_path: Path) -> None:
+    text = "3\n2\nAda_Lovelace\t3\nAlan_Turing\t1\n1\nGrace_Hopper\t12\n0\n"
+    assert read_people(written(tmp_path, text)) == [{"Ada_Lovelace": 3, "Alan_Turing": 1}, {"Grace_Hopper": 12}, {}]
+
+
+@pytest.mark.parametrize("text", ["1\nAda_Lovelace\t3\n", "1\r\nAda_Lovelace\t3\r\n", "1\n\nAda_Lovelace  3\n\n\n"])
+def test_line_ends_and_empty_lines_do_not_matter(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "protocol.txt"
+    path.write_bytes(text.encode())
+    assert read_people(path) == [{"Ada_Lovelace": 3}]
+
+
+def test_pairs_of_one_fold(tmp_path: Path) -> None:
+    text = "2\nAda\t1\t4\nAlan\t2\t3\nAda\t1\tAlan\t2\nAlan\t10\tGrace\t1\n"
+    assert read_pairs(written(tmp_path, text)) == [
+        [
+            Pair("Ada/Ada_0001.jpg", "Ada/Ada_0004.jpg", same=True),
+            Pair("Alan/Alan_0002.jpg", "Alan/Alan_0003.jpg", same=True),
+            Pair("Ada/Ada_0001.jpg", "Alan/Alan_0002.jpg", same=False),
+            Pair("Alan/Alan_0010.jpg", "Grace/Grace_0001.jpg", same=False),
+        ]
+    ]
+
+
+def test_pairs_of_several_folds(tmp_path: Path) -> None:
+    text = "2\t1\nAda\t1\t2\nAda\t1\tAlan\t1\nAlan\t1\t2\nAlan\t3\tGrace\t1\n"
+    first, second = read_pairs(written(tmp_path, text))
+    assert [pair.same for pair in first] == [pair.same for pair in second] == [True, False]
+    assert first[1] == Pair("Ada/Ada_0001.jpg", "Alan/Alan_0001.jpg", same=False)
+    assert second[0] == Pair("Alan/Alan_0001.jpg", "Alan/Alan_0002.jpg", same=True)
+
+
+@pytest.mark.parametrize("lines", [3, 5])
+def test_another_number_of_pairs_than_promised_is_refused(lines: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"has {lines} pairs where its first line promises 4") as raised:
+        read_pairs(written(tmp_path, "2\n" + "Ada\t1\t2\n" * lines))
+    assert "protocol.txt" in str(raised.value)
+
+
+# ------------------------------------------------------------------ the real files
+
+
+@needs_protocols
+def test_view_1_splits_people_and_not_photos() -> None:
+    (train,) = read_people(PROTOCOLS / "peopleDevTrain.txt")
+    (test,) = read_people(PROTOCOLS / "peopleDevTest.txt")
+    assert (len(train), len(test)) == (4_038, 1_711)
+    assert train.keys().isdisjoint(test.keys())
+    assert (sum(train.values()), sum(test.values())) == (9_525, 3_708)
+
+
+@needs_protocols
+def test_view_2_has_ten_folds_of_all_people() -> None:
+    folds = read_people(PROTOCOLS / "people.txt")
+    assert len(folds) == 10
+    assert sum(map(len, folds)) == 5_749
+    people = {person: photos for fold in folds for person, photos in fold.items()}
+    assert len(people) == 5_749
+    assert sum(people.values()) == 13_233
+    assert max(people, key=lambda person: people[person]) == "George_W_Bush"
+    assert people["George_W_Bush"] == 530
+    # The gallery and the strangers of the open-set protocol.
+    photos = Counter(people.values())
+    assert photos[1] == 4_069
+    assert len(people) - photos[1] == 1_680
+    assert sum(people.values()) - len(people) == 7_484
+
+
+@needs_protocols
+def test_both_views_have_the_same_people() -> None:
+    view_1 = {
+        person: photos
+        for name in ("peopleDevTrain.txt", "peopleDevTest.txt")
+        for person, photos in read_people(PROTOCOLS / name)[0].items()
+    }
+    assert view_1 == {
+        person: photos for fold in read_people(PROTOCOLS / "people.txt") for person, photos in fold.items()
+    }
+
+
+@needs_protocols
+@pytest.mark.parametrize(
+    ("name", "folds", "half"), [("pairs.txt", 10, 300), ("pairsDevTrain.txt", 1, 1_100), ("pairsDevTest.txt", 1, 500)]
+)
+def test_pairs_are_half_genuine_and_half_impostor(name: str, folds: int, half: int) -> None:
+    found = read_pairs(PROTOCOLS / name)
+    assert len(found) == folds
+    for fold in found:
+        assert [pair.same for pair in fold] == [True] * half + [False] * half
+        for pair in fold:
+            assert (Path(pair.first).parent == Path(pair.second).parent) == pair.same
+            assert pair.first != pair.second
+
+
+@needs_protocols
+@pytest.mark.parametrize(
+    ("pairs", "people"),
+    [
+        ("pairs.txt", "people.txt"),
+        ("pairsDevTrain.txt", "peopleDevTrain.txt"),
+        ("pairsDevTest.txt", "peopleDevTest.txt"),
+    ],
+)
+def test_every_fold_pairs_its_own_people_alone(pairs: str, people: str) -> None:
+    for fold, owned in zip(read_pairs(PROTOCOLS / pairs), read_people(PROTOCOLS / people), strict=True):
+        photos = {photo_name(person, number) for person, count in owned.items() for number in range(1, count + 1)}
+        assert {photo for pair in fold for photo in (pair.first, pair.second)} <= photos

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from facerec_cli.encoders.bundle import resolve_bundle
+from facerec_cli.evaluation.calibration import (
+    DEFAULT_FMR,
+    DEFAULT_FPIR,
+    MIN_PAIRS,
+    Calibration,
+    calibrate,
+    comparisons,
+    fmr_for,
+)
+
+Distances = npt.NDArray[np.float32]
+BY_HAND = Calibration((1e-1, 1e-2, 1e-3, 1e-4), (0.80, 0.70, 0.64, 0.60), 30.0, {})
+IMPOSTORS = NormalDist(1.0, 0.1)
+GENUINE = NormalDist(0.5, 0.1)
+
+
+def pretrained() -> Calibration:
+    return Calibration.from_json(resolve_bundle("pretrained").calibration, "mine")
+
+
+# ------------------------------------------------------------------ threshold
+
+
+@pytest.mark.parametrize(
+    ("fmr", "distance"),
+    [
+        (1e-1, 0.80),
+        (1e-2, 0.70),
+        (1e-3, 0.64),
+        (1e-4, 0.60),
+        # half-way between two rates on a logarithmic scale
+        (10**-1.5, 0.75),
+        (10**-2.25, 0.685),
+        # beyond them along the nearest two
+        (1e-5, 0.56),
+        (1e-6, 0.52),
+        (10**-0.5, 0.85),
+        # a distance is never negative
+        (1e-300, 0.0),
+    ],
+)
+def test_thresholds_worked_by_hand(fmr: float, distance: float) -> None:
+    assert BY_HAND.threshold(fmr) == pytest.approx(distance)
+
+
+@settings(deadline=None)
+@given(st.floats(1e-12, 0.999), st.floats(1e-12, 0.999))
+def test_the_threshold_falls_as_the_false_match_rate_falls(one: float, other: float) -> None:
+    # Two rates a part in a million apart differ by more than rounding does.
+    assume(max(one, other) > min(one, other) * (1 + 1e-6))
+    for calibration in (BY_HAND, pretrained()):
+        low, high = calibration.threshold(min(one, other)), calibration.threshold(max(one, other))
+        assert low < high or low == high == 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(0.01, 1), min_size=2, max_size=6),
+    st.lists(st.floats(0.01, 0.3), min_size=6, max_size=6),
+    st.floats(1e-9, 0.9),
+    st.floats(1e-9, 0.9),
+)
+def test_the_threshold_is_monotone_for_any_descending_distances(
+    decades: list[float], steps: list[float], one: float, other: float
+) -> None:
+    rates = 10 ** -np.cumsum(decades)
+    distances = 2.0 - np.cumsum(steps[: len(decades)])
+    calibration = Calibration(tuple(rates.tolist()), tuple(distances.tolist()), 1.0, {})
+    assert calibration.threshold(min(one, other)) <= calibration.threshold(max(one, other)) + 1e-9
+    for rate, distance in zip(calibration.fmr, calibration.distance, strict=True):
+        assert calibration.threshold(rate) == pytest.approx(distance)
+
+
+def test_the_bundled_calibration_is_what_people_are_told() -> None:
+    calibration = pretrained()
+    assert list(calibration.fmr) == sorted(calibration.fmr, reverse=True)
+    assert list(calibration.distance) == sorted(calibration.distance, reverse=True)
+    assert calibration.slope > 0
+    # A larger gallery asks for more likeness.
+    thresholds = [calibration.threshold(fmr_for(DEFAULT_FPIR, people)) for people in (1, 10, 50, 200, 1_000, 1e6)]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert 0.3 < thresholds[-1] < thresholds[0] < 0.75
+    assert calibration.threshold(DEFAULT_FMR) == pytest.approx(0.6436, abs=1e-3)
+
+
+def test_a_calibration_survives_a_model_json() -> None:
+    calibration = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, {"people": 12})
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json())), "mine") == calibration
+    assert pretrained() == Calibration.from_json(json.loads(json.dumps(pretrained().to_json())), "mine")
+
+
+# ------------------------------------------------------------------ probability
+
+
+def test_a_probability_worked_by_hand() -> None:
+    # 30 per unit of distance: 0.1 nearer is e^3 to 1.
+    assert BY_HAND.probability(0.5, 0.6) == pytest.approx(math.e**3 / (1 + math.e**3))
+    assert BY_HAND.probability(0.7, 0.6) == pytest.approx(1 / (1 + math.e**3))
+
+
+@settings(deadline=None)
+@given(st.floats(0, 2), st.floats(0, 2))
+@example(2.0, 0.0)
+@example(0.0, 2.0)
+def test_it_is_a_half_at_the_threshold_and_more_on_the_near_side(distance: float, threshold: float) -> None:
+    assert BY_HAND.probability(threshold, threshold) == 0.5
+    probability = BY_HAND.probability(distance, threshold)
+    if distance < threshold:
+        assert probability >= 0.5
+    if distance > threshold:
+        assert probability <= 0.5
+    # One rule: a match is a probability of a half or more.
+    assert (probability >= 0.5) == (distance <= threshold) or math.isclose(distance, threshold, abs_tol=1e-15)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 2), st.floats(0, 2), st.floats(0, 2))
+def test_it_never_grows_with_the_distance(one: float, other: float, threshold: float) -> None:
+    assert BY_HAND.probability(min(one, other), threshold) >= BY_HAND.probability(max(one, other), threshold)
+
+
+@settings(deadline=None)
+@given(st.floats(-0.5, 0.5), st.floats(1e-3, 0.5), st.floats(0.5, 1.5))
+def test_it_falls_near_the_threshold(offset: float, step: float, threshold: float) -> None:
+    near = threshold + offset
+    assert BY_HAND.probability(near, threshold) > BY_HAND.probability(near + step, threshold)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1e300), st.floats(0, 1e300), st.floats(0.1, 1e6))
+@example(1e300, 0.0, 1e6)
+@example(0.0, 1e300, 1e6)
+def test_it_never_overflows(distance: float, threshold: float, slope: float) -> None:
+    probability = Calibration((0.1, 0.01), (0.8, 0.7), slope, {}).probability(distance, threshold)
+    assert 0 <= probability <= 1
+
+
+# ------------------------------------------------------------------ comparisons and rates
+
+
+@pytest.mark.parametrize(
+    ("photos", "expected"),
+    [([1], 1), ([2], 2), ([4], 3), ([1, 1, 1], 3), ([1, 2, 4, 8], 1 + 2 + 3 + 4), ([3], 1 + math.log2(3)), ([], 0)],
+)
+def test_comparisons_worked_by_hand(photos: list[int], expected: float) -> None:
+    assert comparisons(photos) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=50))
+def test_comparisons_lie_between_people_and_photos(photos: list[int]) -> None:
+    assert len(photos) <= comparisons(photos) <= sum(photos) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("rate", "searched", "expected"),
+    [(0.01, 1, 0.01), (0.75, 2, 0.5), (0.01, 10, 1 - 0.99**0.1), (0.001, 1, 0.001), (0.19, 2, 0.1)],
+)
+def test_false_match_rates_worked_by_hand(rate: float, searched: float, expected: float) -> None:
+    assert fmr_for(rate, searched) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(st.floats(1e-6, 0.999), st.floats(1, 1e7))
+def test_the_rate_of_many_comparisons_comes_back(rate: float, searched: float) -> None:
+    fmr = fmr_for(rate, searched)
+    assert 0 < fmr <= rate * (1 + 1e-12)
+    assert -math.expm1(searched * math.log1p(-fmr)) == pytest.approx(rate)
+
+
+def test_a_very_large_gallery_keeps_its_digits() -> None:
+    # 1 - 0.99 ** 1e-12 is zero in plain floating point after four digits.
+    assert fmr_for(0.01, 1e12) == pytest.approx(-math.log(0.99) / 1e12, rel=1e-9)
+
+
+# ------------------------------------------------------------------ calibrate
+
+
+def drawn(distribution: NormalDist, pairs: int, seed: int) -> Distances:
+    return np.random.default_rng(seed).normal(distribution.mean, distribution.stdev, pairs).astype(np.float32)
+
+
+def evenly(distribution: NormalDist, pairs: int) -> Distances:
+    """A sample without chance: the distribution's quantiles."""
+    steps = (np.arange(1, 2_000) / 2_000).tolist()
+    quantiles = np.interp((np.arange(pairs) + 0.5) / pairs, steps, [distribution.inv_cdf(step) for step in steps])
+    # Between two points the curve is nearly straight, but not in the tail that decides here.
+    quantiles[:1_000] = [distribution.inv_cdf((rank + 0.5) / pairs) for rank in range(1_000)]
+    return quantiles.astype(np.float32)
+
+
+def test_measured_rates_are_quantiles_worked_by_hand() -> None:
+    # A million pairs at distances 0.000001, 0.000002, …, in any order: the k-th nearest is k of them away.
+    distances = (np.arange(1, 1_000_001) / 1_000_000).astype(np.float32)
+    shuffled = np.random.default_rng(0).permutation(distances)
+    calibration = calibrate([shuffled], drawn(GENUINE, 500, 1), {"people": 448})
+    assert calibration.fmr == pytest.approx((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6))
+    assert calibration.distance[:4] == pytest.approx((0.1, 0.01, 0.001, 0.0001))
+    assert calibration.about == {"people": 448, "measured_down_to_fmr": pytest.approx(1e-4)}
+
+
+def test_a_rate_is_the_median_over_the_draws() -> None:
+    base = (np.arange(1, 500_001) / 500_000).astype(np.float32)
+    calibration = calibrate([base, base + 5, base + 1], drawn(GENUINE, 500, 1), {})
+    assert calibration.distance[:3] == pytest.approx((1.1, 1.01, 1.001))
+
+
+@pytest.mark.parametrize("pairs", [500_000, 2_000_000])
+def test_a_normal_distribution_is_recovered_down_to_a_millionth(pairs: int) -> None:
+    calibration = calibrate([drawn(IMPOSTORS, pairs, seed) for seed in range(3)], drawn(GENUINE, 2_000, 9), {})
+    expected = [IMPOSTORS.inv_cdf(rate) for rate in calibration.fmr]
+    # What is measured is within chance; what is extrapolated, within what would move a rate tenfold.
+    assert calibration.distance[:3] == pytest.approx(expected[:3], abs=0.015)
+    assert all(one > other for one, other in pairwise(calibration.distance))
+    assert calibration.distance[3] == pytest.approx(expected[3], abs=0.03)
+    assert calibration.distance[5] == pytest.approx(expected[5], abs=0.06)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.05, 0.3), st.floats(0.6, 1.0), st.integers(0, 2**32 - 1))
+def test_thresholds_fall_with_the_rate_whatever_the_sample(spread: float, mean: float, seed: int) -> None:
+    impostor = drawn(NormalDist(mean, spread), 500_000, seed)
+    calibration = calibrate([impostor], drawn(GENUINE, 200, seed), {})
+    assert all(one >= other for one, other in pairwise(calibration.distance))
+
+
+def test_wrong_labels_do_not_decide() -> None:
+    clean = evenly(IMPOSTORS, 500_000)
+    labelled_wrongly = clean.copy()
+    labelled_wrongly[:5] = 0.01
+    genuine = drawn(GENUINE, 2_000, 1)
+    one, other = calibrate([clean], genuine, {}), calibrate([labelled_wrongly], genuine, {})
+    assert other.distance == pytest.approx(one.distance, abs=0.005)
+
+
+def test_which_rates_are_measured_follows_from_the_number_of_pairs() -> None:
+    for pairs, rate in ((500_000, 1e-4), (4_999_999, 1e-4), (5_000_000, 1e-5)):
+        calibration = calibrate([evenly(IMPOSTORS, pairs)], drawn(GENUINE, 500, 1), {})
+        assert calibration.about["measured_down_to_fmr"] == pytest.approx(rate)
+        assert rate * pairs >= MIN_PAIRS - 1e-6
+
+
+@pytest.mark.parametrize("pairs", [1, 1_000, 499_999])
+def test_too_few_pairs_are_refused(pairs: int) -> None:
+    with pytest.raises(ValueError, match=f"{pairs} impostor pairs are too few"):
+        calibrate([drawn(IMPOSTORS, pairs, 0)], drawn(GENUINE, 500, 1), {})
+
+
+def test_the_slope_is_that_of_two_normal_distributions() -> None:
+    # Equal spreads s and means a distance d apart: the log odds have the slope d / s^2 (Hastie et al., 4.4.5).
+    calibration = calibrate([drawn(IMPOSTORS, 500_000, 0)], drawn(GENUINE, 100_000, 1), {})
+    assert calibration.slope == pytest.approx(0.5 / 0.1**2, rel=0.05)
+
+
+def test_the_slope_does_not_depend_on_how_many_genuine_pairs_there_are() -> None:
+    impostor = drawn(NormalDist(0.8, 0.15), 500_000, 0)
+    few, many = (calibrate([impostor], drawn(GENUINE, pairs, 1), {}).slope for pairs in (5_000, 200_000))
+    assert few == pytest.approx(many, rel=0.1)
+
+
+@pytest.mark.parametrize("genuine", [NormalDist(0.05, 0.01), NormalDist(0.3, 0.001)])
+def test_a_perfect_model_has_a_finite_slope(genuine: NormalDist) -> None:
+    # Without a single error the regression has no maximum, and it must end all the same.
+    slope = calibrate([drawn(IMPOSTORS, 500_000, 0)], drawn(genuine, 300, 1), {}).slope
+    assert math.isfinite(slope)
+    assert slope > 10
