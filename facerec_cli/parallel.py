@@ -21,22 +21,23 @@ def usable_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None, ahead: int = 4
 ) -> Iterator[Result]:
     """Apply a function to items on several threads, giving results in the items' order.
 
-    Work starts at once. At most a few items a thread are in flight, so an endless stream of items needs no more memory
+    Work starts at once. Only so many items are in flight, so an endless stream of items needs no more memory
     than a short one. Closing the iterator drops what has not started.
 
     Args:
         function: what releases the interpreter lock for long: decoding, networks, hashing.
         items: read as results are taken.
         threads: how many; by default the cores that this process may use.
+        ahead: items in flight, a thread: what keeps the threads busy while the caller is not asking.
     """
     threads = threads or usable_cores()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="facerec")
     waiting = iter(items)
-    in_flight = deque(executor.submit(function, item) for item in islice(waiting, 4 * threads))
+    in_flight = deque(executor.submit(function, item) for item in islice(waiting, ahead * threads))
 
     def results() -> Iterator[Result]:
         try:

@@ -42,6 +42,8 @@ _SEARCH_PHOTOS = 16
 """Photos whose faces are searched for in one matrix product."""
 _COMMIT_SECONDS = 1.0
 """Longest wait of an enrolled photo for its batch."""
+_AHEAD = 32
+"""Photos a thread that are worked on while a batch is written; each waits as a few kilobytes."""
 _COMMIT_SHARE = 10
 """A batch is not written before this many times the duration of the last writing has passed."""
 
@@ -247,7 +249,7 @@ class Recognizer:
         named = ((clean_name(name), photo) for name, photo in photos)
         batch: list[tuple[Enrolment, NewFace | None]] = []
         started, duration = time.monotonic(), 0.0
-        extracted = ordered_map(extract, named)
+        extracted = ordered_map(extract, named, ahead=_AHEAD)
         try:
             for outcome in extracted:
                 batch.append(outcome)
@@ -500,17 +502,16 @@ class Recognizer:
         searched = comparisons(np.concatenate([counts, np.ones(len(faces), np.int64)]))
         limit = self.calibration.threshold(fmr_for(DEFAULT_FPIR, searched))
         enrolled = gallery.search(self.digest, embeddings, top=2)
-        within = 1.0 - embeddings @ embeddings.T
+        names = np.array([face.name for face in faces])
+        # Each face against those before it in the batch, but for the same person's.
+        within = np.where(np.tri(len(faces), k=-1) * (names[:, None] != names), 1.0 - embeddings @ embeddings.T, np.inf)
         found: list[Match | None] = []
         for row, face in enumerate(faces):
+            earlier = int(within[row].argmin())
             others = [match for match in enrolled[row] if match.name != face.name]
-            others += [
-                Match(earlier.name, max(0.0, float(within[row, column])))
-                for column, earlier in enumerate(faces[:row])
-                if earlier.name != face.name
-            ]
-            nearest = min(others, key=lambda match: match.distance, default=None)
-            found.append(nearest if nearest and nearest.distance <= limit else None)
+            others.append(Match(faces[earlier].name, max(0.0, float(within[row, earlier]))))
+            nearest = min(others, key=lambda match: match.distance)
+            found.append(nearest if nearest.distance <= limit else None)
         return found
 
     def _decide(

@@ -70,8 +70,9 @@ def write_columns(
                 for name, parts in columns.items():
                     _write_column(file, name, parts)
                 for name, (rows, values) in (patches or {}).items():
+                    column = file[name]
                     for row, value in zip(rows, values, strict=True):
-                        file[name][row] = value
+                        column[row] = value
                 file.attrs.update(attributes)
         except RuntimeError as error:  # what h5py raises when the last flush fails
             raise OSError(str(error)) from error

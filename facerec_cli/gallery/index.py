@@ -311,16 +311,11 @@ class Index:
         """Append rows to every model's embeddings and templates, NaN for other models than this.
 
         Returns:
-            The template rows of the people who got a photo, to overwrite.
+            The template rows of the people who had photos before, to overwrite.
         """
         size, people = embeddings.shape[1], len(self.people["id"])
         columns.setdefault(f"embeddings/{digest}", [np.full((len(self.owner), size), np.nan, np.float32)])
         columns.setdefault(f"templates/{digest}", [np.full((people, size), np.nan, np.float32)])
-        for model in {*self.embeddings, digest}:
-            width = columns[f"embeddings/{model}"][0].shape[1]
-            rows = embeddings if model == digest else np.full((len(embeddings), width), np.nan, np.float32)
-            columns[f"embeddings/{model}"].append(rows)
-            columns[f"templates/{model}"].append(np.full((new_people, width), np.nan, np.float32))
         touched, new_owner = np.unique(owner, return_inverse=True)
         before = np.flatnonzero(np.isin(self.owner, touched))
         old_owner = np.searchsorted(touched, self.owner[before])
@@ -328,7 +323,16 @@ class Index:
         values = templates(
             np.concatenate([earlier, embeddings]), np.concatenate([old_owner, new_owner]).astype(np.int64), len(touched)
         )
-        return {f"templates/{digest}": (touched.tolist(), values)}
+        known = touched < people
+        for model in {*self.embeddings, digest}:
+            if model == digest:
+                columns[f"embeddings/{model}"].append(embeddings)
+                columns[f"templates/{model}"].append(values[~known])
+            else:
+                width = self.embeddings[model].shape[1]
+                columns[f"embeddings/{model}"].append(np.full((len(embeddings), width), np.nan, np.float32))
+                columns[f"templates/{model}"].append(np.full((new_people, width), np.nan, np.float32))
+        return {f"templates/{digest}": (touched[known].tolist(), values[known])}
 
 
 def _face_columns(faces: Sequence[tuple[int, int, ChipRecord, str]]) -> dict[str, Column]:
