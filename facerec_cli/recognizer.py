@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -177,8 +178,19 @@ class Recognizer:
         reading = loader.submit(self.bundle.encoder_bytes)
         from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 
-        self._encoder = loader.submit(lambda: OnnxEncoder(self.bundle, reading.result()))
+        begun = threading.Event()
+
+        def load() -> OnnxEncoder:
+            try:
+                encoder = reading.result()
+            finally:
+                begun.set()
+            return OnnxEncoder(self.bundle, encoder)
+
+        self._encoder = loader.submit(load)
         loader.shutdown(wait=False)
+        # The import below holds the interpreter for 25 ms: not before the loading is under way.
+        begun.wait()
         from facerec_cli.faces.detector import Detector
 
         self._detector = Detector(detection_size)

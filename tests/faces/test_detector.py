@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -264,3 +265,23 @@ def test_many_threads_find_what_one_finds(detector: Detector, photos: dict[str, 
     assert all(len(faces) == 1 for faces in alone)
     with ThreadPoolExecutor(8) as executor:
         assert list(executor.map(found, pictures)) == alone
+
+
+YUNET = Path(
+    os.environ.get("FACEREC_YUNET")
+    or Path(__file__).parents[3] / "shared" / "data" / "weights" / "face_detection_yunet_2023mar_int8bq.onnx"
+)
+
+
+@pytest.mark.skipif(not YUNET.is_file(), reason="the published YuNet file is not here: set FACEREC_YUNET to its path")
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_converted_network_finds_what_opencv_finds_with_the_original(
+    name: str, detector: Detector, photos: dict[str, Pixels]
+) -> None:
+    image = resized(photos[name], 600 / max(photos[name].shape))
+    size = (image.shape[1], image.shape[0])
+    _, rows = cv2.FaceDetectorYN.create(str(YUNET), "", size, 0.8, 0.3).detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    face = only(detector.detect(image))
+    assert face.box == pytest.approx(rows[0, :4], abs=0.01)
+    assert face.landmarks.ravel() == pytest.approx(rows[0, 4:14], abs=0.01)
+    assert face.score == pytest.approx(rows[0, 14], abs=1e-4)
