@@ -1,15 +1,14 @@
-"""Time downloads from a server of 8 MB/s a connection: one job, eight jobs, and aria2c with eight connections.
+"""Time downloads from a server of 8 MB/s a connection: one job, eight jobs, and aria2c.
 
     apt-get install nginx-light aria2
     python benchmarks/fetch.py ARCHIVE [--runs 7]
 
-ARCHIVE (such as lfw-deepfunneled.tgz, 109 MB) is served by nginx on loopback. The three take turns; medians.
+ARCHIVE (such as lfw-deepfunneled.tgz, 109 MB) is served by nginx on loopback. They take turns; medians.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import statistics
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from facerec_cli.datasets.download import sha256_of
 
 PORT = 8973
 CONFIG = """
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
     archive: Path = arguments.archive.resolve()
-    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    sha256 = sha256_of(archive)
     url = f"http://127.0.0.1:{PORT}/{archive.name}"
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -54,7 +55,8 @@ def main() -> None:
         commands = {
             "facerec, 1 job": [sys.executable, "-c", OURS, url, str(work), "1", sha256],
             "facerec, 8 jobs": [sys.executable, "-c", OURS, url, str(work), "8", sha256],
-            "aria2c -x8 -s8": ["aria2c", "-q", "-x8", "-s8", "-d", str(work), "-o", "file", url],
+            "aria2c -x8": ["aria2c", "-q", "-x8", "-d", str(work), "-o", "file", url],
+            "aria2c -x8 -s8 -k1M": ["aria2c", "-q", "-x8", "-s8", "-k1M", "-d", str(work), "-o", "file", url],
         }
         seconds: dict[str, list[float]] = {label: [] for label in commands}
         megabytes: dict[str, float] = dict.fromkeys(commands, 0.0)
@@ -68,7 +70,7 @@ def main() -> None:
                     seconds[label].append(time.perf_counter() - start)
                     megabytes[label] = max(megabytes[label], usage.ru_maxrss / 1024)
                     fetched = work / "file"
-                    assert hashlib.sha256(fetched.read_bytes()).hexdigest() == sha256, label
+                    assert sha256_of(fetched) == sha256, label
                     fetched.unlink()
         finally:
             server.terminate()
@@ -77,7 +79,7 @@ def main() -> None:
     print(f"{archive.name}, {archive.stat().st_size / 1e6:.0f} MB, 8 MB/s a connection")
     for label, times in seconds.items():
         median = statistics.median(times)
-        print(f"{label:<18}{median:7.2f} s   {one / median:5.2f} x one job   peak {megabytes[label]:.0f} MB")
+        print(f"{label:<22}{median:7.2f} s   {one / median:5.2f} x one job   peak {megabytes[label]:.0f} MB")
 
 
 if __name__ == "__main__":

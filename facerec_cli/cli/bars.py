@@ -39,7 +39,12 @@ class DownloadBars:
 
             columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
             self._progress = Progress(
-                TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True
+                TextColumn("{task.description}"),
+                *columns,
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._progress.start()
         return self

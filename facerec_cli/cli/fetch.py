@@ -97,19 +97,20 @@ def _fetch_lfw(name: str, data: Path, jobs: int, mirror: str | None, own: Path |
             (data / file).write_bytes(content)
     with DownloadBars() as bars:
         outcomes = download(wanted, data, bars, Settings(jobs=jobs))
-        for error in outcomes.values():
-            if error:
-                reporter.error(error)
-        if not folder.is_dir() and not outcomes.get(ARCHIVES[name].name):
-            archive = data / ARCHIVES[name].name if own is None else own
-            if archive.is_dir():
-                adopt(archive, folder, check_photos)
-            else:
+    for error in outcomes.values():
+        if error:
+            reporter.error(error)
+    if folder.is_dir():
+        reporter.note(f"{folder} is there already: nothing to fetch.")
+    elif not outcomes.get(ARCHIVES[name].name):
+        archive = data / ARCHIVES[name].name if own is None else own
+        if archive.is_dir():
+            adopt(archive, folder, check_photos)
+        else:
+            with DownloadBars() as bars:
                 bars.started("unpacking", 0, archive.stat().st_size)
                 unpack(archive, folder, check_photos, lambda read: bars.advanced("unpacking", read))
-            reporter.note(f"{folder}: 13,233 photos of 5,749 people.")
-        elif folder.is_dir():
-            reporter.note(f"{folder} is there already: nothing to fetch.")
+        reporter.note(f"{folder}: 13,233 photos of 5,749 people.")
     return reporter.status
 
 
