@@ -63,11 +63,19 @@ class Server:
         self.log: list[Request] = []
         self.ranges, self.etags, self.rate = ranges, etags, rate
         self.lock = threading.Lock()
+        self.connections = 0
         self.url = ""
 
     def etag(self, path: str) -> str:
         """The tag of a file's present bytes."""
         return f'"{hashlib.md5(self.files[path]).hexdigest()}"'
+
+    def settle(self) -> None:
+        """Wait until every connection has ended, also those that their client gave up, and the log is complete."""
+        deadline = time.monotonic() + 30
+        while self.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert self.connections == 0
 
     def sent(self, path: str) -> int:
         """How many bytes of a file went out, in all answers together, but for probes of one byte."""
@@ -81,6 +89,15 @@ def serving(**options: Any) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            with server.lock:
+                server.connections += 1
+            try:
+                super().handle()
+            finally:
+                with server.lock:
+                    server.connections -= 1
 
         def do_GET(self) -> None:
             try:
