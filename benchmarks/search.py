@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_cli.gallery.columns import text_column, write_columns
+from facerec_cli.columns import text_column, write_columns
 from facerec_cli.gallery.hdf5 import FORMAT, Hdf5Gallery
 
 DIGEST = "0" * 64

@@ -21,6 +21,10 @@ class PersonError(FacerecError):
     """A person's name is not usable, not enrolled, or already taken."""
 
 
+class DataError(FacerecError):
+    """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
+
+
 class FetchError(FacerecError):
     """A download cannot be had, or an archive is not what it should be."""
 

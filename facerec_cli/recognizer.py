@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import DEFAULT_MODEL, resolve_bundle
+from facerec_cli.encoders.metric import METRICS
 from facerec_cli.errors import DatabaseError, ModelError, PhotoError
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
@@ -24,6 +25,7 @@ from facerec_cli.evaluation.calibration import (
     comparisons,
     fmr_for,
 )
+from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.gallery.base import UNKNOWN, Gallery, Match, NewFace, clean_name
 from facerec_cli.parallel import ordered_map
 
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
 
 Photo: TypeAlias = "str | Path | Image"
 """A photo's file, or its pixels: uint8 [height, width, 3], RGB, upright."""
-WORKING_SIZE = 640
-"""Default bound on a photo's longer side at detection, pixels."""
 Item = TypeVar("Item")
 
+_LEAST_PEOPLE = 101
+"""People whose pairs, 5,050, are enough to calibrate on."""
 _SEARCH_PHOTOS = 16
 """Photos whose faces are searched for in one matrix product."""
 _COMMIT_SECONDS = 1.0
@@ -65,11 +67,13 @@ class Threshold:
         distance: the threshold itself.
         comparisons: how many comparisons a search counts as (sum of 1 + log2 k over people with k photos).
         fpir: the false positive identification rate it keeps; None where the user gave the distance.
+        calibration: the calibration in force, the model's own or one to the people enrolled.
     """
 
     distance: float
     comparisons: float
     fpir: float | None
+    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class Enrolment:
         name: the person it was to be enrolled for.
         is_new: false where that very photo was enrolled already.
         lookalike: another person whose template this face matches, with its distance.
+        complaint: what makes the photo a poor one, as a clause.
         error: why the photo was refused.
     """
 
@@ -136,6 +141,7 @@ class Enrolment:
     name: str
     is_new: bool = False
     lookalike: Match | None = None
+    complaint: str | None = None
     error: PhotoError | None = None
 
 
@@ -173,6 +179,7 @@ class Recognizer:
         """
         self.bundle = resolve_bundle(model)
         self.digest = self.bundle.digest
+        self.metric = METRICS[self.bundle.metric]
         # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
         loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
         reading = loader.submit(self.bundle.encoder_bytes)
@@ -227,6 +234,29 @@ class Recognizer:
             ModelError: the model cannot be loaded.
         """
         return self._encoder.result().encode(chips)
+
+    def embed_all(
+        self, chips: Iterable[Chip], count: int, progress: Callable[[int, int], None] | None = None
+    ) -> Embeddings:
+        """Embed many chips on all cores.
+
+        Args:
+            chips: each uint8 [112, 112, 3] RGB, read as they are needed.
+            count: how many they are.
+            progress: told how many are done, of how many.
+
+        Returns:
+            float32 [count, d], rows of unit length.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        embeddings = np.empty((count, self.bundle.embedding_size), np.float32)
+        for row, embedded in enumerate(ordered_map(lambda chip: self.embed([chip])[0], chips)):
+            embeddings[row] = embedded
+            if progress:
+                progress(row + 1, count)
+        return embeddings
 
     # ------------------------------------------------------------------ enrolment
 
@@ -329,10 +359,10 @@ class Recognizer:
                 f"Nobody is enrolled in {gallery.location}: enrol somebody with "
                 f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
             )
-        searched = comparisons(counts)
+        searched, calibration = comparisons(counts), self.calibration_for(gallery)
         if distance is not None:
-            return Threshold(distance, searched, None)
-        return Threshold(self.calibration.threshold(fmr_for(fpir, searched)), searched, fpir)
+            return Threshold(distance, searched, None, calibration)
+        return Threshold(calibration.threshold(fmr_for(fpir, searched)), searched, fpir, calibration)
 
     def identify(
         self,
@@ -428,7 +458,7 @@ class Recognizer:
         """
         chips = [self.detect_one(photo, largest=largest).chip for photo in (first, second)]
         one, other = self.embed(chips)
-        return self._judge(one, other, fmr, 1.0, threshold)
+        return self._judge(self.calibration, one, other, fmr, 1.0, threshold)
 
     def verify_person(
         self,
@@ -451,7 +481,7 @@ class Recognizer:
         self.prepare(gallery)
         template = gallery.template(self.digest, clean_name(name))
         probe = self.embed([self.detect_one(photo, largest=largest).chip])[0]
-        return self._judge(template, probe, fmr, comparisons([photos]), threshold)
+        return self._judge(self.calibration_for(gallery), template, probe, fmr, comparisons([photos]), threshold)
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -466,6 +496,43 @@ class Recognizer:
             )
         return Calibration.from_json(self.bundle.calibration, self.bundle.name)
 
+    def calibration_for(self, gallery: Gallery) -> Calibration:
+        """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
+
+        Raises:
+            ModelError: the model has none.
+        """
+        own = gallery.calibration(self.digest)
+        return Calibration.from_json(own, self.bundle.name) if own else self.calibration
+
+    def calibrate(self, gallery: Gallery) -> Calibration:
+        """Calibrate to the people enrolled: their faces are the impostors, never as their own. The gallery keeps it.
+
+        Raises:
+            DatabaseError: there are too few people.
+            ModelError: the model cannot be loaded or is not calibrated itself.
+        """
+        from facerec_cli.evaluation.strangers import calibrate_people
+
+        self.prepare(gallery)
+        embeddings = gallery.embeddings(self.digest)
+        rows: dict[str, list[int]] = {}
+        for row, face in enumerate(gallery.faces()):
+            if np.isfinite(embeddings[row, 0]):
+                rows.setdefault(face.name, []).append(row)
+        about = {"data": "the people enrolled", "when": time.strftime("%Y-%m-%d")}
+        try:
+            calibration = calibrate_people(
+                embeddings, list(rows.values()), self.metric, about, slope=self.calibration.slope
+            )
+        except ValueError as error:
+            raise DatabaseError(
+                f"{gallery.location} has {len(rows):,} people, and {error}: the model's own calibration stays in force "
+                f"until there are about {_LEAST_PEOPLE}."
+            ) from error
+        gallery.set_calibration(self.digest, calibration.to_json())
+        return calibration
+
     # ------------------------------------------------------------------ steps
 
     def _detect_in(self, image: Image) -> list[Detection]:
@@ -476,6 +543,7 @@ class Recognizer:
     def _extract(self, gallery: Gallery, name: str, photo: Path, largest: bool) -> tuple[Enrolment, NewFace | None]:
         """Everything about enrolling a photo but the writing."""
         from facerec_cli.faces.images import decode_photo, read_photo
+        from facerec_cli.faces.quality import complaint, measure
         from facerec_cli.gallery.chipfile import decode_chip, encode_chip
 
         try:
@@ -489,7 +557,8 @@ class Recognizer:
         jpeg = encode_chip(detection.chip)
         embedding = self.embed([decode_chip(jpeg)])[0]
         face = NewFace(name, jpeg, embedding, sha256, photo.name, detection.face.score)
-        return Enrolment(photo, name), face
+        poor = complaint(measure(detection.chip, detection.face.landmarks))
+        return Enrolment(photo, name, complaint=poor), face
 
     def _commit(self, gallery: Gallery, batch: Sequence[tuple[Enrolment, NewFace | None]]) -> list[Enrolment]:
         """Write a batch's faces, and say what became of each photo."""
@@ -504,7 +573,8 @@ class Recognizer:
                 outcomes.append(enrolment)
             else:
                 is_new, lookalike = next(added)
-                outcomes.append(Enrolment(enrolment.photo, face.name, is_new, lookalike if is_new else None))
+                seen = replace(enrolment, lookalike=lookalike) if is_new else Enrolment(enrolment.photo, face.name)
+                outcomes.append(replace(seen, is_new=is_new))
         return outcomes
 
     def _lookalikes(self, gallery: Gallery, faces: Sequence[NewFace]) -> list[Match | None]:
@@ -512,7 +582,7 @@ class Recognizer:
         embeddings = np.stack([face.embedding for face in faces])
         counts = gallery.photo_counts()
         searched = comparisons(np.concatenate([counts, np.ones(len(faces), np.int64)]))
-        limit = self.calibration.threshold(fmr_for(DEFAULT_FPIR, searched))
+        limit = self.calibration_for(gallery).threshold(fmr_for(DEFAULT_FPIR, searched))
         enrolled = gallery.search(self.digest, embeddings, top=2)
         names = np.array([face.name for face in faces])
         # Each face against those before it in the batch, but for the same person's.
@@ -540,7 +610,7 @@ class Recognizer:
         found = []
         for face, matches in zip(faces, gallery.search(self.digest, embeddings, top), strict=True):
             candidates = tuple(
-                Candidate(match.name, match.distance, self.calibration.probability(match.distance, limit.distance))
+                Candidate(match.name, match.distance, limit.calibration.probability(match.distance, limit.distance))
                 for match in matches
             )
             is_known = bool(matches) and matches[0].distance <= limit.distance
@@ -549,6 +619,7 @@ class Recognizer:
 
     def _judge(
         self,
+        calibration: Calibration,
         one: npt.NDArray[np.float32],
         other: npt.NDArray[np.float32],
         fmr: float,
@@ -556,12 +627,12 @@ class Recognizer:
         threshold: float | None,
     ) -> Verification:
         distance = max(0.0, 1.0 - float(one @ other))
-        limit = self.calibration.threshold(fmr_for(fmr, searched)) if threshold is None else threshold
+        limit = calibration.threshold(fmr_for(fmr, searched)) if threshold is None else threshold
         return Verification(
             distance <= limit,
             distance,
             limit,
-            self.calibration.probability(distance, limit),
+            calibration.probability(distance, limit),
             fmr if threshold is None else None,
         )
 

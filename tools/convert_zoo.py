@@ -38,7 +38,7 @@ from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detector
 from facerec_cli.faces.images import decode_photo, photos_in, read_photo
-from facerec_cli.recognizer import WORKING_SIZE
+from facerec_cli.faces import WORKING_SIZE
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"

@@ -65,6 +65,10 @@ def command(
                 reporter.error(enrolment.error)
             elif not enrolment.is_new:
                 reporter.note(f"{enrolment.photo} is already enrolled for {enrolment.name}: nothing changed.")
+            if enrolment.complaint:
+                reporter.warn(
+                    f"{enrolment.photo} is a poor photo, {enrolment.complaint}: enrol a better one of {enrolment.name} too."
+                )
             lookalike = enrolment.lookalike
             if lookalike:
                 reporter.warn(
@@ -79,6 +83,7 @@ def command(
                         "status": status,
                         "lookalike": lookalike.name if lookalike else None,
                         "lookalike_distance": rounded(lookalike.distance) if lookalike else None,
+                        "complaint": enrolment.complaint,
                         "error": str(enrolment.error) if enrolment.error else None,
                     }
                 )
@@ -97,7 +102,7 @@ _STATUSES = ("enrolled", "already enrolled", "refused")
 def _columns(output_format: str) -> tuple[str, ...]:
     if output_format == "table":
         return ("name", *_STATUSES)
-    return ("photo", "name", "status", "lookalike", "lookalike_distance", "error")
+    return ("photo", "name", "status", "lookalike", "lookalike_distance", "complaint", "error")
 
 
 def _people(photos: options.Photos, name: str | None, reporter: Reporter) -> list[tuple[str, Path]]:

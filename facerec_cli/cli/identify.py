@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, percent, rounded
+from facerec_cli.cli.render import Reporter, Results, count, rounded, why
 
 if TYPE_CHECKING:
-    from facerec_cli.recognizer import Identification, PhotoResult, Threshold
+    from facerec_cli.recognizer import Identification, PhotoResult
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),
@@ -78,7 +78,7 @@ def command(
         Results(output_format, columns) as results,
         Reporter("Identifying", asked.count, output_format=output_format) as reporter,
     ):
-        results.caption(_why(limit, len(gallery.photo_counts())))
+        results.caption(why(limit, len(gallery.photo_counts())))
         for result in recognizer.name_all(gallery, extractions, limit, top=top):
             reporter.advance()
             if result.error:
@@ -93,15 +93,6 @@ def command(
         if reporter.done > 1:
             reporter.note(f"{count(reporter.done, 'photo')}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
         return reporter.status
-
-
-def _why(limit: Threshold, people: int) -> str:
-    if limit.fpir is None:
-        return f"A match is a distance of at most {limit.distance:.3f}, as given."
-    return (
-        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.fpir)} of strangers are "
-        f"named: {count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons."
-    )
 
 
 def _record(result: PhotoResult) -> dict[str, Any]:

@@ -17,13 +17,20 @@ class PhotosCommand(click.Command):
     """A command whose -i takes all that follow it up to the next option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread(args))
+        return super().parse_args(ctx, spread(args, ("-i", "--image")))
 
 
-def spread(args: Sequence[str]) -> list[str]:
+class ModelsCommand(click.Command):
+    """A command whose -m takes all that follow it up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args, ("-m", "--model")))
+
+
+def spread(args: Sequence[str], greedy: tuple[str, str]) -> list[str]:
     """``-i a b -m x`` as ``-i a -i b -m x``, which is what click understands.
 
-    >>> spread(["-i", "a", "b", "-m", "x"])
+    >>> spread(["-i", "a", "b", "-m", "x"], ("-i", "--image"))
     ['-i', 'a', '-i', 'b', '-m', 'x']
     """
     spread_args: list[str] = []
@@ -32,9 +39,9 @@ def spread(args: Sequence[str]) -> list[str]:
         if argument == "--":
             return [*spread_args, *args[position:]]
         if argument.startswith("-") and argument != "-":
-            taking = argument in ("-i", "--image")
-        elif taking and spread_args[-1] not in ("-i", "--image"):
-            spread_args.append("-i")
+            taking = argument in greedy
+        elif taking and spread_args[-1] not in greedy:
+            spread_args.append(greedy[0])
         spread_args.append(argument)
     return spread_args
 
@@ -71,6 +78,13 @@ model_option = click.option(
     show_default=True,
     help="Model: a name in ./models or a bundled one, or a folder.",
     shell_complete=lambda _context, _parameter, incomplete: _model_names(incomplete),
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/lfw"),
+    show_default=True,
+    help="Folder of photos with a sub-folder a person; LFW is recognised by its names.",
 )
 format_option = click.option(
     "--format",

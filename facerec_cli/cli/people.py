@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, percent, rounded
+from facerec_cli.cli.render import Reporter, Results, count, rounded, why
 
 if TYPE_CHECKING:
     from facerec_cli.gallery.base import EnrolledFace, Gallery
@@ -27,8 +27,7 @@ def command() -> None:
 @options.format_option
 def list_people(database: Path, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
-    from facerec_cli.encoders.bundle import resolve_bundle
-    from facerec_cli.evaluation.calibration import DEFAULT_FPIR, Calibration, comparisons, fmr_for
+    from facerec_cli.recognizer import Recognizer
 
     gallery = _open(database)
     people = gallery.people()
@@ -38,13 +37,8 @@ def list_people(database: Path, model: str, output_format: str) -> int:
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in people:
             results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
-        bundle = resolve_bundle(model)
-        searched = comparisons(gallery.photo_counts())
-        limit = Calibration.from_json(bundle.calibration, bundle.name).threshold(fmr_for(DEFAULT_FPIR, searched))
-        results.caption(
-            f"{count(len(people), 'person')}. With {bundle.name} a match is a distance of at most {limit:.3f}, "
-            f"so that about {percent(DEFAULT_FPIR)} of strangers are named."
-        )
+        recognizer = Recognizer(model)
+        results.caption(f"{recognizer.bundle.name}: {why(recognizer.threshold(gallery), len(people))}")
     return 0
 
 
@@ -97,6 +91,32 @@ def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
         else:
             reporter.note(f"{name} is forgotten: {count(photos, 'photo')}.")
     return reporter.status
+
+
+@command.command("calibrate", epilog="Example: facerec people calibrate -db database")
+@options.database_option
+@options.model_option
+@click.option("--reset", is_flag=True, help="Go back to the model's own calibration.")
+def calibrate(database: Path, model: str, reset: bool) -> int:
+    """Set the threshold by the people enrolled, whose faces serve as each other's strangers.
+
+    Useful where they are more alike than the people the model was calibrated on; about a hundred people are needed.
+    """
+    from facerec_cli.cli.models import calibration_rows
+    from facerec_cli.cli.prepare import prepare
+    from facerec_cli.recognizer import Recognizer
+
+    recognizer = Recognizer(model)
+    gallery = _open(database)
+    reporter = Reporter()
+    if reset:
+        gallery.set_calibration(recognizer.digest, None)
+    else:
+        prepare(recognizer, gallery)
+        with Results("table", ("field", "value")) as results:
+            results.add({}, calibration_rows(recognizer.calibrate(gallery)))
+    reporter.note(why(recognizer.threshold(gallery), len(gallery.photo_counts())))
+    return 0
 
 
 @command.command("rebuild", epilog="Example: facerec people rebuild -db database")

@@ -17,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from facerec_cli.recognizer import Threshold
+
 Row = Mapping[str, Any]
 
 
@@ -216,6 +218,20 @@ class Reporter:
             self._progress.console.print(Text(sentence, style=colour), soft_wrap=True)
         else:
             click.secho(sentence, err=True, fg=colour or None)
+
+
+def why(limit: Threshold, people: int) -> str:
+    """The threshold in force, and where it comes from."""
+    if limit.fpir is None:
+        return f"A match is a distance of at most {limit.distance:.3f}, as given."
+    about = limit.calibration.about
+    to_whom = (
+        f", calibrated to {count(about['people'], 'person')} enrolled ({about['when']})" if "when" in about else ""
+    )
+    return (
+        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.fpir)} of strangers are "
+        f"named: {count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons{to_whom}."
+    )
 
 
 def rounded(value: float, digits: int = 4) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_cli.datasets.remote import RemoteFile
-from facerec_cli.errors import FetchError
+from facerec_cli.errors import DataError, FetchError
 
 TERMS = (
     "Labeled Faces in the Wild is for research: its makers at UMass Amherst promise no fitness for any commercial use, "
@@ -122,9 +123,28 @@ def check_photos(folder: Path) -> None:
     )
 
 
+def is_lfw(photos: Iterable[str]) -> bool:
+    """Whether photos, as paths below their folder, are LFW's or some of them."""
+    counts = {person.name: person.photos for person in everybody()}
+    known = {photo_name(name, number) for name, photos in counts.items() for number in range(1, photos + 1)}
+    return known.issuperset(photos)
+
+
 def photo_name(person: str, number: int) -> str:
     """The path of a person's photo below the photos' folder; numbers start at 1."""
     return f"{person}/{person}_{number:04d}.jpg"
+
+
+def protocol_file(photos: Path, name: str) -> Path:
+    """A protocol file such as pairs.txt: beside the photos' folder, where ``facerec fetch`` puts it, or in it.
+
+    Raises:
+        DataError: it is in neither place.
+    """
+    for folder in (photos.parent, photos):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{name} is not in {photos.parent}: `facerec fetch` brings it.")
 
 
 def read_people(path: Path) -> list[dict[str, int]]:
@@ -147,12 +167,20 @@ def read_pairs(path: Path) -> list[list[Pair]]:
 
     Returns:
         For each fold (the View 1 files have one), its genuine pairs and then as many impostor pairs.
+
+    Raises:
+        DataError: it is no pairs file.
     """
-    header, *rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    folds, size = (int(header[0]), int(header[1])) if len(header) == 2 else (1, int(header[0]))
-    pairs = [_pair(row) for row in rows]
+    try:
+        header, *rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        folds, size = (int(header[0]), int(header[1])) if len(header) == 2 else (1, int(header[0]))
+        pairs = [_pair(row) for row in rows]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a pairs file of LFW ({error}): `facerec fetch` brings it.") from error
     if len(pairs) != folds * 2 * size:
-        raise ValueError(f"{path} has {len(pairs)} pairs where its first line promises {folds * 2 * size}")
+        raise DataError(
+            f"{path} has {len(pairs)} pairs where its first line promises {folds * 2 * size}: `facerec fetch` brings it."
+        )
     return [pairs[start : start + 2 * size] for start in range(0, len(pairs), 2 * size)]
 
 

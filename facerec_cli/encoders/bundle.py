@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from facerec_cli import __version__
+from facerec_cli.encoders.metric import METRICS
 from facerec_cli.errors import ModelError
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "pretrained"
+TRAINING_PEOPLE = "training_people.txt"
+CALIBRATION_PEOPLE = "calibration_people.txt"
+"""A line for each person that the model was trained or calibrated on, by the name of their folder."""
 CHIP_INPUT: dict[str, Any] = {"shape": [112, 112, 3], "dtype": "uint8", "colour": "RGB", "range": [0, 255]}
 """What every encoder.onnx takes, a chip: stated in model.json so that other programs can run it."""
 
@@ -68,6 +72,23 @@ class Bundle:
             )
         return encoder
 
+    def people(self, list_name: str) -> frozenset[str]:
+        """The people that one of the bundle's lists names: ``TRAINING_PEOPLE`` or ``CALIBRATION_PEOPLE``.
+
+        Raises:
+            ModelError: the list is missing or is not the one that model.json describes.
+        """
+        if list_name not in self.sha256:
+            return frozenset()
+        path = self.folder / list_name
+        try:
+            listed = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}): restore the model.") from error
+        if hashlib.sha256(listed).hexdigest() != self.sha256[list_name]:
+            raise ModelError(f"{path} is not the file that its model.json describes: restore the model.")
+        return frozenset(listed.decode().splitlines())
+
 
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
     """SHA-256 over the encoder's bytes and the fields that decide what its embeddings mean; 64 hex digits."""
@@ -105,7 +126,7 @@ def read_bundle(folder: Path) -> Bundle:
         ) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error!r}): restore the model or choose another with -m.") from error
-    if bundle.metric != "cosine":
+    if bundle.metric not in METRICS:
         raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here: upgrade facerec.")
     return bundle
 

@@ -9,6 +9,8 @@ from facerec_cli.faces.images import Image
 from facerec_cli.faces.opencv import cv2
 
 CHIP_SIZE = 112
+ALIGNMENT = 1
+"""Counts up when ``align`` begins to give other pixels: chips that were kept are then made anew."""
 Chip = npt.NDArray[np.uint8]
 """uint8 [112, 112, 3], RGB."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +143,12 @@ class Gallery(Protocol):
 
     def store(self, digest: str, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
         """Keep embeddings, float32 [d] by face id, and the templates that follow from them."""
+
+    def calibration(self, digest: str) -> dict[str, Any] | None:
+        """This model's calibration to the people enrolled here, as ``Calibration.to_json`` gave it, if there is one."""
+
+    def set_calibration(self, digest: str, calibration: dict[str, Any] | None) -> None:
+        """Keep a calibration of this model, or forget it."""
 
     def rebuild(self) -> list[str]:
         """Make the index anew from the kept chips; embeddings follow when a model is next used.

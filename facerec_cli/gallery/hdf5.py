@@ -3,6 +3,7 @@
     database/
       faces/<name-slug>/<sha256-16>.jpg   every enrolled chip; its JPEG comment holds its record
       gallery.h5                          the index, which the chips can rebuild (but for embeddings, which follow)
+    calibration.json                    where people asked for it: each model's calibration to the people enrolled
 
 Writers hold a lock, read the index anew, write it beside itself and rename it in; chips are written under the same lock
 before the index that names them. Readers never lock: they map the old file or the new one, whole.
@@ -11,21 +12,22 @@ before the index that names them. Readers never lock: they map the old file or t
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.columns import read_columns, sync_folder, write_columns
 from facerec_cli.errors import DatabaseError, PersonError
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, clean_name
 from facerec_cli.gallery.chipfile import ChipRecord, chip_path, decode_chip, read_record, slug, with_record
-from facerec_cli.gallery.columns import read_columns, sync_folder, write_columns
 from facerec_cli.gallery.index import Content, Index
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 LOCK_TIMEOUT = 60.0
+_CALIBRATION = "calibration.json"
 
 
 class Hdf5Gallery(Gallery):
@@ -83,6 +86,9 @@ class Hdf5Gallery(Gallery):
 
     def search(self, digest: str, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
         return self._read().search(digest, probes, top)
+
+    def calibration(self, digest: str) -> dict[str, Any] | None:
+        return self._calibrations().get(digest)
 
     def read_chip(self, face: EnrolledFace) -> Chip:
         path = self.folder / face.chip
@@ -138,6 +144,19 @@ class Hdf5Gallery(Gallery):
             with self._writing():
                 self._write(self._read().with_embeddings(digest, embeddings).content())
 
+    def set_calibration(self, digest: str, calibration: dict[str, Any] | None) -> None:
+        with self._writing():
+            kept = {model: known for model, known in self._calibrations().items() if model != digest}
+            if calibration:
+                kept[digest] = calibration
+            path = self.folder / _CALIBRATION
+            beside = path.with_name(f".{_CALIBRATION}.{os.getpid()}")
+            try:
+                beside.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
+
     def rebuild(self) -> list[str]:
         problems: list[str] = []
         records: list[tuple[ChipRecord, str]] = []
@@ -176,6 +195,19 @@ class Hdf5Gallery(Gallery):
                 index = self._read()
                 if not self.index_path.exists():
                     self._write(index.content())
+
+    def _calibrations(self) -> dict[str, dict[str, Any]]:
+        path = self.folder / _CALIBRATION
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._failed(error) from error
+        except (ValueError, TypeError) as error:
+            raise DatabaseError(
+                f"{path} is damaged: delete it, and run `facerec people calibrate -db {self.folder}` again."
+            ) from error
 
     def _read(self) -> Index:
         try:

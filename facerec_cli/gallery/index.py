@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.columns import Column, text_column
 from facerec_cli.errors import DatabaseError
 from facerec_cli.gallery.base import EnrolledFace, Match, NewFace, Person, templates
 from facerec_cli.gallery.chipfile import ChipRecord, chip_path
-from facerec_cli.gallery.columns import Column, text_column
 
 _PEOPLE = ("id", "name", "created")
 _FACES = ("id", "person", "chip", "sha256", "source", "score", "created")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detector, Face
 from facerec_cli.faces.images import decode_photo, photos_in, read_photo
@@ -23,7 +24,6 @@ SAMPLES = (
     "jacinda_ardern_2022.jpg",
     "rishi_sunak.jpg",
 )
-WORKING_SIZE = 640
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,12 @@ _METADATA = 32_768
 Column = npt.NDArray[Any]
 
 
-def read_columns(path: Path) -> tuple[dict[str, Column], dict[str, int]]:
+def read_columns(path: Path, *, writable: bool = False) -> tuple[dict[str, Column], dict[str, int]]:
     """Map the arrays of a file, without reading them.
+
+    Args:
+        path: the file.
+        writable: what is assigned to the arrays goes to the file.
 
     Returns:
         The arrays by their path in the file, and the file's whole-number attributes.
@@ -31,12 +35,12 @@ def read_columns(path: Path) -> tuple[dict[str, Column], dict[str, int]]:
     """
     columns: dict[str, Column] = {}
     # One descriptor for both HDF5 and the maps: the path may name another file at any moment.
-    with path.open("rb") as opened, h5py.File(opened, "r") as file:
+    with path.open("rb+" if writable else "rb") as opened, h5py.File(opened, "r") as file:
         size = os.fstat(opened.fileno()).st_size
 
         def visit(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
-                columns[name] = _map(opened, size, item)
+                columns[name] = _map(opened, size, item, writable)
 
         file.visititems(visit)
         return columns, {key: int(value) for key, value in file.attrs.items()}
@@ -110,13 +114,13 @@ def _write_column(file: h5py.File, name: str, parts: Sequence[Column]) -> None:
         start += len(part)
 
 
-def _map(file: BinaryIO, size: int, dataset: Any) -> Column:
+def _map(file: BinaryIO, size: int, dataset: Any, writable: bool) -> Column:
     if dataset.size == 0:
         return np.empty(dataset.shape, dataset.dtype)
     offset = dataset.id.get_offset()
     if offset is None or offset + dataset.size * dataset.dtype.itemsize > size:
         raise ValueError(f"{dataset.name} is cut short")
-    if os.name == "nt":  # a mapped file cannot be replaced there
+    if os.name == "nt" and not writable:  # a mapped file cannot be replaced there
         return np.asarray(dataset[...])
     plain = np.dtype(dataset.dtype.str)
-    return np.memmap(file, plain, "r", offset=offset, shape=dataset.shape)
+    return np.memmap(file, plain, "r+" if writable else "r", offset=offset, shape=dataset.shape)

@@ -1,0 +1,240 @@
+"""A data set's chips, computed once and kept in one HDF5 file beside its folder.
+
+    data/lfw/             the photos, a folder a person
+    data/lfw.chips.h5     their chips
+
+The file has a row for each photo from the start, and rows are filled in place: whatever ends the work, what was done is
+kept. Photos that are new or changed, by size or time, are done again; all are when detection or alignment has changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
+from pathlib import Path
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.columns import Column, read_columns, text_column, write_columns
+from facerec_cli.datasets.folder import people_in
+from facerec_cli.datasets.lfw import is_lfw
+from facerec_cli.errors import DataError, PhotoError
+from facerec_cli.faces import WORKING_SIZE
+from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE, Chip, align
+from facerec_cli.faces.detector import WEIGHTS, Detector, Face
+from facerec_cli.faces.images import Image, decode_photo, read_photo
+from facerec_cli.faces.quality import Quality, measure
+from facerec_cli.parallel import ordered_map
+
+FORMAT = 1
+_TODO, _FACE, _NO_FACE, _UNREADABLE = range(4)
+_QUALITIES = tuple(field.name for field in fields(Quality))
+
+
+@dataclass(frozen=True, eq=False)
+class ChipSet:
+    """The chips of a data set, a row for each photo; rows of photos without a face are black and ``found`` is false.
+
+    Attributes:
+        folder: the photos' folder.
+        photos: each row's photo, as a path below the folder.
+        people: each row's person.
+        chips: uint8 [photos, 112, 112, 3] RGB, mapped from the file.
+        scores: float32 [photos], detection confidence in [0, 1].
+        quality: float32 [photos] by the field names of ``faces.quality.Quality``.
+        found: bool [photos].
+        faceless: the photos that were read and show no face.
+        unreadable: a sentence for each photo that cannot be read.
+        is_lfw: whether the photos are Labeled Faces in the Wild.
+    """
+
+    folder: Path
+    photos: list[str]
+    people: list[str]
+    chips: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float32]
+    quality: dict[str, npt.NDArray[np.float32]]
+    found: npt.NDArray[np.bool_]
+    faceless: list[str]
+    unreadable: list[str]
+    is_lfw: bool
+
+    @cached_property
+    def row(self) -> dict[str, int]:
+        """The row of each photo that shows a face."""
+        return {photo: row for row, photo in enumerate(self.photos) if self.found[row]}
+
+    @cached_property
+    def rows_of(self) -> dict[str, list[int]]:
+        """The rows of each person's photos that show a face, in the photos' order; people without any are absent."""
+        rows: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.found).tolist():
+            rows.setdefault(self.people[row], []).append(row)
+        return rows
+
+
+def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None) -> ChipSet:
+    """The chips of a data set's photos, computed where they are not there yet.
+
+    Of a photo with several faces LFW means the one nearest to the centre; elsewhere the largest is taken.
+
+    Args:
+        folder: a sub-folder, or a photo, a person.
+        progress: told how many photos are done, of how many.
+
+    Raises:
+        PhotoError: the folder cannot be read, or holds no photo.
+        DataError: the chips cannot be kept beside it.
+    """
+    folder = folder.resolve()
+    named = people_in(folder)
+    photos = [path.relative_to(folder).as_posix() for _, path in named]
+    in_centre = is_lfw(photos)
+    path = folder.with_name(f"{folder.name}.chips.h5")
+    with _writing(path):
+        columns = _matching(path, _listing(folder, photos), in_centre)
+        unreadable = _fill(columns, folder, photos, in_centre, progress)
+    return ChipSet(
+        folder=folder,
+        photos=photos,
+        people=[person for person, _ in named],
+        chips=columns["chip"],
+        scores=np.array(columns["score"]),
+        quality={name: np.array(columns[f"quality/{name}"]) for name in _QUALITIES},
+        found=np.asarray(columns["state"] == _FACE),
+        faceless=[photos[row] for row in np.flatnonzero(columns["state"] == _NO_FACE)],
+        unreadable=unreadable,
+        is_lfw=in_centre,
+    )
+
+
+def _listing(folder: Path, photos: list[str]) -> dict[str, Column]:
+    """What identifies each photo and its version."""
+    status = [(folder / photo).stat() for photo in photos]
+    return {
+        "photo": text_column(photos),
+        "size": np.array([item.st_size for item in status], np.int64),
+        "modified": np.array([item.st_mtime_ns for item in status], np.int64),
+    }
+
+
+def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[str, Column]:
+    """The file's columns, writable, with a row for each photo listed; what is still right of an older file is kept."""
+    attributes = {"format": FORMAT, "aligner": _aligner(), "in_centre": int(in_centre)}
+    try:
+        columns, found = read_columns(path, writable=True)
+        old = columns if found == attributes else {}
+        is_same = bool(old) and all(np.array_equal(columns[name], values) for name, values in listing.items())
+    except FileNotFoundError:
+        old, is_same = {}, False
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # damaged: as good as absent
+        old, is_same = {}, False
+    if not is_same:
+        write_columns(path, {name: [values] for name, values in _carried(old, listing).items()}, attributes)
+        columns, _ = read_columns(path, writable=True)
+    return columns
+
+
+def _carried(old: dict[str, Column], listing: dict[str, Column]) -> dict[str, Column]:
+    """Columns for a listing, with the rows of an older file whose photos have not changed."""
+    count = len(listing["photo"])
+    new: dict[str, Column] = {
+        **listing,
+        "state": np.full(count, _TODO, np.uint8),
+        "score": np.zeros(count, np.float32),
+        "chip": np.zeros((count, CHIP_SIZE, CHIP_SIZE, 3), np.uint8),
+        **{f"quality/{name}": np.full(count, np.nan, np.float32) for name in _QUALITIES},
+    }
+    if old:
+        keys = ("photo", "size", "modified")
+        row_of = {key: row for row, key in enumerate(zip(*(old[name].tolist() for name in keys), strict=True))}
+        wanted = [row_of.get(key, -1) for key in zip(*(listing[name].tolist() for name in keys), strict=True)]
+        for row, source in enumerate(wanted):
+            if source >= 0:
+                for name in new.keys() - listing.keys():
+                    new[name][row] = old[name][source]
+    return new
+
+
+def _fill(
+    columns: dict[str, Column],
+    folder: Path,
+    photos: list[str],
+    in_centre: bool,
+    progress: Callable[[int, int], None] | None,
+) -> list[str]:
+    """Compute the rows that are missing; returns a sentence for each photo that cannot be read."""
+    # What could not be read is tried again: the sentence is not kept, and the cause may be gone.
+    todo = np.flatnonzero(np.isin(columns["state"], (_TODO, _UNREADABLE))).tolist()
+    if not todo:
+        return []
+    detector = Detector(WORKING_SIZE)
+
+    def extract(row: int) -> tuple[Face, Chip, Quality] | PhotoError | None:
+        try:
+            image = decode_photo(read_photo(folder / photos[row]))
+        except PhotoError as error:
+            return error
+        faces = detector.detect(image)
+        if not faces:
+            return None
+        face = nearest_to_centre(faces, image) if in_centre else faces[0]
+        chip = align(image, face.landmarks)
+        return face, chip, measure(chip, face.landmarks)
+
+    unreadable = []
+    for done, (row, result) in enumerate(zip(todo, ordered_map(extract, todo), strict=True), start=1):
+        if isinstance(result, PhotoError):
+            unreadable.append(str(result))
+            columns["state"][row] = _UNREADABLE
+        elif result is None:
+            columns["state"][row] = _NO_FACE
+        else:
+            face, chip, quality = result
+            columns["chip"][row] = chip
+            columns["score"][row] = face.score
+            for name in _QUALITIES:
+                columns[f"quality/{name}"][row] = getattr(quality, name)
+            # Last: a row counts when all of it is there.
+            columns["state"][row] = _FACE
+        if progress:
+            progress(done, len(todo))
+    return unreadable
+
+
+def nearest_to_centre(faces: list[Face], image: Image) -> Face:
+    """LFW's convention: the person named is the one in the middle."""
+    height, width = image.shape[:2]
+
+    def off_centre(face: Face) -> float:
+        x, y, w, h = face.box
+        return float(np.hypot(x + w / 2 - width / 2, y + h / 2 - height / 2))
+
+    return min(faces, key=off_centre)
+
+
+@cache
+def _aligner() -> int:
+    """A number that changes with whatever decides which pixels a chip has."""
+    state = f"{ALIGNMENT} {WORKING_SIZE}".encode() + WEIGHTS.read_bytes()
+    return int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Hold the file's lock, and turn what the disk refuses into a sentence."""
+    try:
+        with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+            yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error):
+            why = "the disk is full: free some space and run the command again"
+        else:
+            why = f"{error.strerror or error}: make its folder writable, or copy the photos to a folder that is"
+        raise DataError(f"The chips cannot be kept in {path}, {why}.") from error

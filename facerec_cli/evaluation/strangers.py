@@ -1,0 +1,169 @@
+"""The promise "at most so many strangers are named", held against galleries drawn from people.
+
+It checks the rule that a template of k photos counts as 1 + log2 k comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.metric import Metric
+from facerec_cli.evaluation.calibration import (
+    DEFAULT_FPIR,
+    DRAWS,
+    Calibration,
+    calibrate,
+    comparisons,
+    fmr_for,
+    genuine_distances,
+    impostor_draws,
+)
+from facerec_cli.gallery.base import templates
+
+PHOTOS = (1, 2, 3, 5, 10)
+"""Photos a person for which the rule is checked."""
+_CHECK_PEOPLE = 50
+_MOST_PROBES = 10
+"""Probes a person, so that nobody with hundreds of photos decides."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """A gallery drawn at random, its probes and strangers, as rows of photos.
+
+    Attributes:
+        enrolled: int [people, k].
+        probes: other photos of the enrolled people.
+        owner: int [probes], the place in ``enrolled`` of each probe's person.
+        strangers: one photo of everybody else.
+    """
+
+    enrolled: npt.NDArray[np.int64]
+    probes: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+    strangers: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Averages over draws, as fractions: strangers who are named, and people who are found under their own name."""
+
+    strangers_named: float
+    people_found: float
+
+
+def draw_gallery(
+    rows: Sequence[Sequence[int]], people: int, photos: int, generator: np.random.Generator
+) -> Draw | None:
+    """Draw a gallery; None where too few people have that many photos.
+
+    Those with a photo more, to ask with, are enrolled first; the others fill what is left.
+
+    Args:
+        rows: the rows of each person's photos.
+        people: how many to enrol.
+        photos: k, photos enrolled a person.
+        generator: of the draw.
+    """
+    able = generator.permutation([person for person, own in enumerate(rows) if len(own) > photos])
+    filling = generator.permutation([person for person, own in enumerate(rows) if len(own) == photos])
+    chosen = np.concatenate([able, filling])[:people].astype(np.int64)
+    if len(chosen) < people or len(rows) <= people or not len(able):
+        return None
+    shuffled = [generator.permutation(np.asarray(rows[person])) for person in chosen]
+    probes = [own[photos : photos + _MOST_PROBES] for own in shuffled]
+    others = sorted(set(range(len(rows))) - set(chosen.tolist()))
+    return Draw(
+        np.stack([own[:photos] for own in shuffled]),
+        np.concatenate(probes),
+        np.repeat(np.arange(people), [len(own) for own in probes]),
+        np.array([generator.choice(rows[person]) for person in others], np.int64),
+    )
+
+
+def outcome(draw: Draw, embeddings: npt.NDArray[np.float32], metric: Metric, threshold: float) -> Outcome:
+    """What a threshold does in a gallery; every enrolled person weighs the same.
+
+    Args:
+        draw: the gallery.
+        embeddings: float32 [photos, d].
+        metric: the model's.
+        threshold: the largest distance that is a match.
+    """
+    people, photos = draw.enrolled.shape
+    known = templates(embeddings[draw.enrolled.ravel()], np.repeat(np.arange(people), photos), people)
+    probes = metric.matrix(embeddings[draw.probes], known)
+    found = (probes.argmin(axis=1) == draw.owner) & (probes.min(axis=1) <= threshold)
+    asked = np.bincount(draw.owner, minlength=people)
+    by_person = np.bincount(draw.owner, found, people)[asked > 0] / asked[asked > 0]
+    named = metric.matrix(embeddings[draw.strangers], known).min(axis=1) <= threshold
+    return Outcome(float(named.mean()), float(by_person.mean()))
+
+
+def check_promise(
+    calibration: Calibration,
+    embeddings: npt.NDArray[np.float32],
+    rows: Sequence[Sequence[int]],
+    metric: Metric,
+    people: int = _CHECK_PEOPLE,
+    photos: Sequence[int] = PHOTOS,
+) -> dict[int, Outcome]:
+    """Ask for FPIR 1 % in galleries with k photos a person, and see what happens.
+
+    Returns:
+        The mean over 20 draws by k; a k for which there are too few people is left out.
+    """
+    found = {}
+    for count in photos:
+        generator = np.random.default_rng(count)
+        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(people, count))))
+        draws = [draw_gallery(rows, people, count, generator) for _ in range(DRAWS)]
+        outcomes = [outcome(draw, embeddings, metric, limit) for draw in draws if draw is not None]
+        if outcomes:
+            found[count] = Outcome(
+                float(np.mean([one.strangers_named for one in outcomes])),
+                float(np.mean([one.people_found for one in outcomes])),
+            )
+    return found
+
+
+def calibrate_people(
+    embeddings: npt.NDArray[np.float32],
+    rows: Sequence[Sequence[int]],
+    metric: Metric,
+    about: dict[str, Any],
+    slope: float | None = None,
+) -> Calibration:
+    """Calibrate on people, and check on them the rule for k photos a person.
+
+    Args:
+        embeddings: float32 [photos, d].
+        rows: the rows of each person's photos.
+        metric: the model's.
+        about: what to store with the numbers.
+        slope: of the logistic, where the genuine pairs are too few to fit one.
+
+    Raises:
+        ValueError: people or photos are too few.
+    """
+    generator = np.random.default_rng(0)
+    draws = impostor_draws(embeddings, rows, metric, generator)
+    genuine = genuine_distances(embeddings, rows, metric, generator)
+    measured = {
+        "people": len(rows),
+        "protocol": "one photo a person, all pairs of people, median of the draws; genuine: at most 10 photos a person",
+    }
+    calibration = calibrate(draws, genuine, about | measured, slope)
+    found = check_promise(calibration, embeddings, rows, metric)
+    check = {
+        "fpir": DEFAULT_FPIR,
+        "people": _CHECK_PEOPLE,
+        "draws": DRAWS,
+        "by_photos_a_person": {str(photos): asdict(outcome) for photos, outcome in found.items()},
+    }
+    return replace(calibration, about=calibration.about | {"check": check})
