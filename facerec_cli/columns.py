@@ -100,7 +100,11 @@ def sync_folder(folder: Path) -> None:
 
 def text_column(values: Sequence[str]) -> Column:
     """Strings as a fixed-width UTF-8 column."""
-    return np.array([value.encode() for value in values], dtype="S") if values else np.empty(0, "S1")
+    return (
+        np.array([value.encode(errors="surrogateescape") for value in values], dtype="S")
+        if values
+        else np.empty(0, "S1")
+    )
 
 
 def _write_column(file: h5py.File, name: str, parts: Sequence[Column]) -> None:

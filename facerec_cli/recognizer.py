@@ -39,8 +39,6 @@ Photo: TypeAlias = "str | Path | Image"
 """A photo's file, or its pixels: uint8 [height, width, 3], RGB, upright."""
 Item = TypeVar("Item")
 
-_LEAST_PEOPLE = 101
-"""People whose pairs, 5,050, are enough to calibrate on."""
 _SEARCH_PHOTOS = 16
 """Photos whose faces are searched for in one matrix product."""
 _COMMIT_SECONDS = 1.0
@@ -494,7 +492,7 @@ class Recognizer:
             raise ModelError(
                 f"The model {self.bundle.name} is not calibrated, so it has no threshold: choose another with -m."
             )
-        return Calibration.from_json(self.bundle.calibration, self.bundle.name)
+        return Calibration.from_json(self.bundle.calibration, f"the model {self.bundle.name}")
 
     def calibration_for(self, gallery: Gallery) -> Calibration:
         """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
@@ -503,7 +501,7 @@ class Recognizer:
             ModelError: the model has none.
         """
         own = gallery.calibration(self.digest)
-        return Calibration.from_json(own, self.bundle.name) if own else self.calibration
+        return self.calibration if own is None else Calibration.from_json(own, f"the people in {gallery.location}")
 
     def calibrate(self, gallery: Gallery) -> Calibration:
         """Calibrate to the people enrolled: their faces are the impostors, never as their own. The gallery keeps it.
@@ -527,8 +525,8 @@ class Recognizer:
             )
         except ValueError as error:
             raise DatabaseError(
-                f"{gallery.location} has {len(rows):,} people, and {error}: the model's own calibration stays in force "
-                f"until there are about {_LEAST_PEOPLE}."
+                f"{gallery.location} has {len(rows):,} people, and {error}: the model's own calibration stays in "
+                "force, calibrate again when 200 people are enrolled."
             ) from error
         gallery.set_calibration(self.digest, calibration.to_json())
         return calibration

@@ -17,7 +17,7 @@ SFace is written anew from its own graph:
   ONNX Runtime keeps those in its blocked layout and is then twice as fast (13.7 ms for 27.8 ms a chip);
 - chips go in as uint8 [n, 112, 112, 3] RGB: the cast, the transposition and the scaling are in the graph.
 
-The calibration of a bundle already in place is kept; tools/calibrate_pretrained.py computes it.
+The calibration of a bundle already in place is kept; `facerec models calibrate` computes it.
 It also writes tests/data/sface_reference.json: what OpenCV's FaceRecognizerSF gives for the sample photos.
 """
 
@@ -35,10 +35,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
+from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detector
 from facerec_cli.faces.images import decode_photo, photos_in, read_photo
-from facerec_cli.faces import WORKING_SIZE
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"

@@ -15,7 +15,7 @@ import click
 from facerec_cli import __version__
 from facerec_cli.errors import FacerecError
 
-COMMANDS = ("fetch", "evaluate", "enroll", "identify", "verify", "people", "models")
+COMMANDS = ("fetch", "train", "evaluate", "enroll", "identify", "verify", "people", "models")
 
 
 class LazyGroup(click.Group):

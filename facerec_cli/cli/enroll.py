@@ -66,9 +66,8 @@ def command(
             elif not enrolment.is_new:
                 reporter.note(f"{enrolment.photo} is already enrolled for {enrolment.name}: nothing changed.")
             if enrolment.complaint:
-                reporter.warn(
-                    f"{enrolment.photo} is a poor photo, {enrolment.complaint}: enrol a better one of {enrolment.name} too."
-                )
+                better = f"enrol a better one of {enrolment.name} too"
+                reporter.warn(f"{enrolment.photo} is a poor photo, {enrolment.complaint}: {better}.")
             lookalike = enrolment.lookalike
             if lookalike:
                 reporter.warn(

@@ -67,11 +67,12 @@ def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path
 
     if report_folder:
         check_report(report_folder)
-    recognizers = [Recognizer(model) for model in dict.fromkeys(models)]
+    labels = list(dict.fromkeys(models))
+    recognizers = [Recognizer(model) for model in labels]
     with Reporter("Finding faces", output_format=output_format) as reporter:
         chips = load(data, reporter)
         protocols = _protocols(asked, chips, recognizers, reporter)
-    comparison = Comparison(chips, [recognizer.bundle.name for recognizer in recognizers])
+    comparison = Comparison(chips, labels)
     rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
     embeddings = [embed(recognizer, chips, rows, output_format) for recognizer in recognizers]
     columns = _table_columns(comparison.models) if output_format == "table" else _COLUMNS

@@ -66,7 +66,7 @@ def show_model(name: str, output_format: str) -> int:
     }
     rows = [{"field": key.replace("_", " "), "value": str(value)} for key, value in record.items()]
     if calibration:
-        rows += calibration_rows(Calibration.from_json(calibration, bundle.name))
+        rows += calibration_rows(Calibration.from_json(calibration, f"the model {bundle.name}"))
     with Results(output_format, ("field", "value")) as results:
         results.add(record | {"calibration": calibration}, rows)
     return 0

@@ -100,7 +100,7 @@ def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
 def calibrate(database: Path, model: str, reset: bool) -> int:
     """Set the threshold by the people enrolled, whose faces serve as each other's strangers.
 
-    Useful where they are more alike than the people the model was calibrated on; about a hundred people are needed.
+    Useful where they are more alike than the people the model was calibrated on; 200 people are needed.
     """
     from facerec_cli.cli.models import calibration_rows
     from facerec_cli.cli.prepare import prepare

@@ -226,7 +226,9 @@ def why(limit: Threshold, people: int) -> str:
         return f"A match is a distance of at most {limit.distance:.3f}, as given."
     about = limit.calibration.about
     to_whom = (
-        f", calibrated to {count(about['people'], 'person')} enrolled ({about['when']})" if "when" in about else ""
+        f", calibrated to {count(about['people'], 'person')} enrolled ({about['when']})"
+        if {"when", "people"} <= about.keys()
+        else ""
     )
     return (
         f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.fpir)} of strangers are "

@@ -29,7 +29,7 @@ from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE, Chip, align
 from facerec_cli.faces.detector import WEIGHTS, Detector, Face
 from facerec_cli.faces.images import Image, decode_photo, read_photo
-from facerec_cli.faces.quality import Quality, measure
+from facerec_cli.faces.quality import MEASUREMENT, Quality, measure
 from facerec_cli.parallel import ordered_map
 
 FORMAT = 1
@@ -116,12 +116,17 @@ def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None)
 
 def _listing(folder: Path, photos: list[str]) -> dict[str, Column]:
     """What identifies each photo and its version."""
-    status = [(folder / photo).stat() for photo in photos]
-    return {
-        "photo": text_column(photos),
-        "size": np.array([item.st_size for item in status], np.int64),
-        "modified": np.array([item.st_mtime_ns for item in status], np.int64),
-    }
+    size, modified = np.array([_version(folder / photo) for photo in photos], np.int64).T
+    return {"photo": text_column(photos), "size": size, "modified": modified}
+
+
+def _version(photo: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change, nanoseconds; of a link to nowhere, which cannot be read, neither."""
+    try:
+        status = photo.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[str, Column]:
@@ -129,7 +134,8 @@ def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[s
     attributes = {"format": FORMAT, "aligner": _aligner(), "in_centre": int(in_centre)}
     try:
         columns, found = read_columns(path, writable=True)
-        old = columns if found == attributes else {}
+        is_ours = found == attributes and _shapes(columns) == _shapes(_carried({}, listing), len(columns["photo"]))
+        old = columns if is_ours else {}
         is_same = bool(old) and all(np.array_equal(columns[name], values) for name, values in listing.items())
     except FileNotFoundError:
         old, is_same = {}, False
@@ -139,6 +145,14 @@ def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[s
         write_columns(path, {name: [values] for name, values in _carried(old, listing).items()}, attributes)
         columns, _ = read_columns(path, writable=True)
     return columns
+
+
+def _shapes(columns: dict[str, Column], photos: int | None = None) -> dict[str, tuple[tuple[int, ...], str]]:
+    """What columns look like, with so many photos in place of their own."""
+    return {
+        name: ((len(column) if photos is None else photos, *column.shape[1:]), column.dtype.kind)
+        for name, column in columns.items()
+    }
 
 
 def _carried(old: dict[str, Column], listing: dict[str, Column]) -> dict[str, Column]:
@@ -221,8 +235,8 @@ def nearest_to_centre(faces: list[Face], image: Image) -> Face:
 
 @cache
 def _aligner() -> int:
-    """A number that changes with whatever decides which pixels a chip has."""
-    state = f"{ALIGNMENT} {WORKING_SIZE}".encode() + WEIGHTS.read_bytes()
+    """A number that changes with whatever decides a chip's pixels and measures."""
+    state = f"{ALIGNMENT} {MEASUREMENT} {WORKING_SIZE}".encode() + WEIGHTS.read_bytes()
     return int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
 
 

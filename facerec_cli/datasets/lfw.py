@@ -174,12 +174,15 @@ def read_pairs(path: Path) -> list[list[Pair]]:
     try:
         header, *rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         folds, size = (int(header[0]), int(header[1])) if len(header) == 2 else (1, int(header[0]))
+        if folds < 1 or size < 1:
+            raise ValueError("it promises no pairs")
         pairs = [_pair(row) for row in rows]
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a pairs file of LFW ({error}): `facerec fetch` brings it.") from error
-    if len(pairs) != folds * 2 * size:
+    promised = folds * 2 * size
+    if len(pairs) != promised:
         raise DataError(
-            f"{path} has {len(pairs)} pairs where its first line promises {folds * 2 * size}: `facerec fetch` brings it."
+            f"{path} has {len(pairs)} pairs, its first line promises {promised}: `facerec fetch` brings it."
         )
     return [pairs[start : start + 2 * size] for start in range(0, len(pairs), 2 * size)]
 

@@ -87,7 +87,7 @@ class Bundle:
             raise ModelError(f"{path} cannot be read ({error.strerror}): restore the model.") from error
         if hashlib.sha256(listed).hexdigest() != self.sha256[list_name]:
             raise ModelError(f"{path} is not the file that its model.json describes: restore the model.")
-        return frozenset(listed.decode().splitlines())
+        return frozenset(name for name in listed.decode(errors="surrogateescape").split("\n") if name)
 
 
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:

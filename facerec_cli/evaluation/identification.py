@@ -1,6 +1,6 @@
 """1:N open set: who is found, and which strangers are named (ISO/IEC 19795-1).
 
-FPIR: the share of strangers who are given a name. FNIR: the share of enrolled people's probes that are not given theirs.
+FPIR: the share of strangers who are given a name. FNIR: the share of enrolled people's probes not given theirs.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def found_at_fpir(searches: Searches, fpir: float, weights: npt.NDArray[np.float
     Returns:
         NaN where the strangers are too few to say.
     """
-    if fpir * len(searches.stranger) < MIN_FALSE_POSITIVES:
-        return float("nan")
     order = np.argsort(searches.stranger, kind="stable")
     weight = np.ones(len(order)) if weights is None else weights[searches.stranger_person[order]]
-    share = np.cumsum(weight) / max(weight.sum(), 1.0)
+    if fpir * len(searches.stranger) < MIN_FALSE_POSITIVES or weight.sum() == 0:
+        return float("nan")
+    share = np.cumsum(weight) / weight.sum()
     # The nearest stranger who may not be named; sums of weights are exact, their quotients are not.
     allowed = int(np.searchsorted(share, fpir * (1 + 1e-12), side="right"))
     bound = searches.stranger[order[allowed]] if allowed < len(order) else np.inf

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.evaluation.identification import Searches
@@ -29,7 +30,7 @@ def roc_curves(scored: Mapping[str, ScoredPairs]) -> bytes:
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for model, curve, floor in _curves(scored):
-        axes.step(np.maximum(curve.fmr, floor), curve.tmr, where="post", label=model)
+        axes.step(np.maximum(curve.fmr, floor), curve.tmr, where="post", label=_plain(model))
     _log_rates(axes, "x")
     axes.set(xlabel="FMR: impostor pairs that match", ylabel="1 - FNMR: genuine pairs that match")
     axes.legend(loc="lower right")
@@ -42,7 +43,7 @@ def det_curves(scored: Mapping[str, ScoredPairs]) -> bytes:
     axes = figure.subplots()
     for model, curve, floor in _curves(scored):
         seen = curve.tmr < 1
-        axes.step(np.maximum(curve.fmr[seen], floor), 1 - curve.tmr[seen], where="post", label=model)
+        axes.step(np.maximum(curve.fmr[seen], floor), 1 - curve.tmr[seen], where="post", label=_plain(model))
     _log_rates(axes, "x")
     _log_rates(axes, "y")
     axes.set(xlabel="FMR: impostor pairs that match", ylabel="FNMR: genuine pairs that do not")
@@ -73,7 +74,7 @@ def open_set(searches: Mapping[str, Searches]) -> bytes:
         strangers = np.sort(found.stranger)
         near = np.sort(found.distance[found.right])
         share = np.searchsorted(near, strangers, side="left") / len(found.distance)
-        axes.step(np.arange(1, len(strangers) + 1) / len(strangers), share, where="pre", label=model)
+        axes.step(np.arange(1, len(strangers) + 1) / len(strangers), share, where="pre", label=_plain(model))
     _log_rates(axes, "x")
     axes.set(xlabel="FPIR: strangers who are named", ylabel="1 - FNIR: people who are found")
     axes.legend(loc="lower right")
@@ -124,18 +125,26 @@ def _curves(scored: Mapping[str, ScoredPairs]) -> list[tuple[str, Roc, float]]:
 
 
 def _log_rates(axes: Axes, axis: str) -> None:
-    """A logarithmic axis of rates, in percent."""
+    """A logarithmic axis of rates."""
     (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
-    (axes.xaxis if axis == "x" else axes.yaxis).set_major_formatter(PercentFormatter(1))
+    (axes.xaxis if axis == "x" else axes.yaxis).set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.6g}"))
     axes.grid(True, which="major", alpha=0.4)
 
 
 def _short(photo: str) -> str:
     name = photo.rpartition("/")[2].rpartition(".")[0]
-    return name if len(name) <= 24 else f"{name[:14]}…{name[-8:]}"
+    return _plain(name if len(name) <= 24 else f"{name[:14]}…{name[-8:]}")
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it literally: dollars begin no formula, a first underscore hides no label."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    with warnings.catch_warnings():
+        # Of letters that matplotlib's one font lacks: the picture shows boxes, and people cannot help it.
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -137,9 +137,8 @@ class Verification:
         return np.unique(np.concatenate([rows for part in parts for rows in (part.first, part.second)]))
 
     def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+        _require_numbers(embeddings[self.rows()])
         unordered = self.pairs.distances(embeddings, metric)
-        if not np.isfinite(unordered).all():
-            raise DataError("The model gives embeddings that are not numbers: train it again, or choose another.")
         order = np.argsort(unordered, kind="stable")
         pairs = Pairs(*(column[order] for column in vars(self.pairs).values()))
         distances, impostors = unordered[order], int(np.count_nonzero(~pairs.same))
@@ -218,13 +217,16 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class Identification:
-    """1:N open set; ``unseen`` is the part whose people no model was calibrated on: there the promise is held to."""
+    """1:N open set; ``unseen`` is the part whose people no model was calibrated on: there the promise is held to.
+
+    It is None where fewer than two of them could be enrolled.
+    """
 
     name: str
     description: str
     notes: list[str]
     gallery: Gallery
-    unseen: Gallery
+    unseen: Gallery | None
     people: int
 
     def rows(self) -> Rows:
@@ -232,10 +234,12 @@ class Identification:
         return np.unique(np.concatenate([gallery.enrolled, gallery.probes, gallery.strangers]))
 
     def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+        _require_numbers(embeddings[self.rows()])
         searches = self.gallery.searches(embeddings, metric)
-        unseen = self.unseen.searches(embeddings, metric) if calibration else None
-        size = len(self.unseen.enrolled)
-        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.ones(size)))) if calibration else np.nan
+        unseen, limit = None, float("nan")
+        if calibration and self.unseen:
+            unseen, size = self.unseen.searches(embeddings, metric), len(self.unseen.enrolled)
+            limit = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.ones(size))))
 
         def numbers(weights: Weights | None) -> dict[str, float]:
             found = {"rank-1": rank_1(searches, weights)}
@@ -273,6 +277,7 @@ class OneShot:
         return np.unique(np.concatenate([self.trials.probe, self.trials.support.ravel()]))
 
     def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+        _require_numbers(embeddings[self.rows()])
         right = is_right(self.trials, embeddings, metric.matrix)
 
         def numbers(weights: Weights | None) -> dict[str, float]:
@@ -307,9 +312,10 @@ def view1(chips: ChipSet, seen: Exclusions) -> Verification:
     _check_untrained(test, seen, "View 1's pairsDevTest")
     numbered: dict[str, int] = {}
     pairs, notes = _pairs(chips, test, numbered)
+    _require_pairs(pairs, chips)
     if {_person(photo) for pair in train for photo in (pair.first, pair.second)} & seen.trained:
-        left = {person.name for person in everybody() if person.view1 == "train"} - seen.trained
-        development = _all_pairs([chips.rows_of[name] for name in sorted(left) if name in chips.rows_of])
+        left = {person.name for person in everybody() if person.view1 == "train"} & chips.rows_of.keys() - seen.trained
+        development = pairs_of([chips.rows_of[name] for name in sorted(left)])
         source = f"all pairs of the {len(left):,} people of peopleDevTrain that were not trained on"
     else:
         development, missing = _pairs(chips, train, {})
@@ -322,7 +328,7 @@ def view1(chips: ChipSet, seen: Exclusions) -> Verification:
 
 
 def view2(chips: ChipSet, seen: Exclusions) -> Verification:
-    """LFW View 2: ten folds of pairs.txt, each fold's threshold from the other nine.
+    """LFW View 2: ten folds of pairs.txt, each fold's threshold from the others.
 
     Raises:
         DataError: the data set is not LFW, or people of pairs.txt were trained on.
@@ -339,9 +345,12 @@ def view2(chips: ChipSet, seen: Exclusions) -> Verification:
         numbers.append(np.full(len(part.same), number))
         notes += missing
     pairs = Pairs(*(np.concatenate(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
-    description = (
-        f"LFW View 2: {len(pairs.same):,} pairs of pairs.txt in {len(folds)} folds, threshold from the other nine"
-    )
+    _require_pairs(pairs, chips)
+    if len(np.unique(np.concatenate(numbers))) < 2:
+        raise DataError(
+            f"pairs.txt has pairs of {chips.folder} in fewer than two folds: `facerec fetch` brings LFW whole."
+        )
+    description = f"LFW View 2: {len(pairs.same):,} pairs of pairs.txt in {len(folds)} folds, threshold from the others"
     return Verification("view2", description, notes, pairs, len(numbered), folds=np.concatenate(numbers))
 
 
@@ -355,7 +364,7 @@ def all_pairs(chips: ChipSet, seen: Exclusions) -> Verification:
     total = len(names)
     if total > MOST_PEOPLE:
         names = sorted(np.random.default_rng(0).choice(names, MOST_PEOPLE, replace=False).tolist())
-    pairs = _all_pairs([chips.rows_of[name] for name in names])
+    pairs = pairs_of([chips.rows_of[name] for name in names])
     if pairs.same.all() or not pairs.same.any():
         raise DataError(f"{chips.folder} needs two people, one of them with two photos, to make pairs: add photos.")
     genuine = int(pairs.same.sum())
@@ -370,14 +379,15 @@ def identification(chips: ChipSet, seen: Exclusions) -> Identification:
     """1:N open set: the first photo of those with two or more is enrolled, the rest are probes, the others strangers.
 
     Raises:
-        DataError: nobody has two photos.
+        DataError: fewer than two people have two photos.
     """
     names = _people(chips, seen.trained)
     gallery, number_of = _gallery(chips, names, {})
     if len(gallery.enrolled) < 2:
         raise DataError(f"{chips.folder} needs two people with two photos or more to identify: add photos.")
-    unseen, _ = _gallery(chips, [name for name in names if name not in seen.calibrated], number_of)
-    notes = []
+    rest, _ = _gallery(chips, [name for name in names if name not in seen.calibrated], number_of)
+    unseen = rest if len(rest.enrolled) >= 2 else None
+    notes = [] if unseen else ["everybody was calibrated on: what --fpir promises cannot be checked here"]
     strangers = f"{len(gallery.strangers):,} strangers (people with one photo)"
     if not len(gallery.strangers):
         strangers = f"{len(gallery.probes):,} stranger searches"
@@ -449,21 +459,19 @@ def _pairs(chips: ChipSet, pairs: Sequence[Pair], numbered: dict[str, int]) -> t
     for pair in kept:
         for photo in (pair.first, pair.second):
             numbered.setdefault(_person(photo), len(numbered))
-    if not kept:
-        raise DataError(f"No pair's photos are in {chips.folder}: `facerec fetch` brings LFW whole.")
     return (
         Pairs(
-            np.array([chips.row[pair.first] for pair in kept]),
-            np.array([chips.row[pair.second] for pair in kept]),
-            np.array([numbered[_person(pair.first)] for pair in kept]),
-            np.array([numbered[_person(pair.second)] for pair in kept]),
-            np.array([pair.same for pair in kept]),
+            np.array([chips.row[pair.first] for pair in kept], np.int64),
+            np.array([chips.row[pair.second] for pair in kept], np.int64),
+            np.array([numbered[_person(pair.first)] for pair in kept], np.int64),
+            np.array([numbered[_person(pair.second)] for pair in kept], np.int64),
+            np.array([pair.same for pair in kept], np.bool_),
         ),
         notes,
     )
 
 
-def _all_pairs(rows: Sequence[Sequence[int]]) -> Pairs:
+def pairs_of(rows: Sequence[Sequence[int]]) -> Pairs:
     """Each person's genuine pairs, and the impostor pairs of one photo a person."""
     generator = np.random.default_rng(0)
     genuine = [
@@ -494,6 +502,16 @@ def _check_untrained(pairs: Sequence[Pair], seen: Exclusions, what: str) -> None
             f"A model was trained on {len(known):,} of the people of {what} ({min(known)} is one): "
             "it cannot be reported there, choose another --protocol."
         )
+
+
+def _require_pairs(pairs: Pairs, chips: ChipSet) -> None:
+    if len(pairs.same) == 0:
+        raise DataError(f"No pair's photos are in {chips.folder}: `facerec fetch` brings LFW whole.")
+
+
+def _require_numbers(embeddings: Embeddings) -> None:
+    if not np.isfinite(embeddings).all():
+        raise DataError("The model gives embeddings that are not numbers: train it again, or choose another.")
 
 
 def _person(photo: str) -> str:

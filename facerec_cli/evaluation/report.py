@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import math
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,13 @@ def check_report(folder: Path) -> None:
         raise DependencyError(
             "Pictures need matplotlib, which is not installed: `pip install 'facerec[train]'` brings it."
         ) from error
+    is_new = not folder.exists()
     try:
-        (folder / "pictures").mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").touch()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if is_new:
+            folder.rmdir()
     except OSError as error:
         raise _not_written(folder, error) from error
 
@@ -98,8 +103,8 @@ def write_report(folder: Path, comparison: Comparison) -> None:
         for (name, _), picture in pictures.items():
             (folder / "pictures" / f"{name}.png").write_bytes(picture)
         metrics = json.dumps(metrics_of(comparison), indent=2, ensure_ascii=False)
-        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(_page(comparison, pictures), encoding="utf-8")
+        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8", errors="backslashreplace")
+        (folder / "report.html").write_text(_page(comparison, pictures), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise _not_written(folder, error) from error
 
@@ -149,8 +154,10 @@ def quality_errors(scored: ScoredPairs, chips: ChipSet) -> dict[str, list[dict[s
     """FNMR at the threshold in force against quality: five equally full groups of genuine pairs by their worse photo.
 
     Returns:
-        For each measure of ``faces.quality.Quality``, the groups in ascending order.
+        For each measure of ``faces.quality.Quality``, the groups in ascending order; nothing without a threshold.
     """
+    if not math.isfinite(scored.threshold):
+        return {}
     genuine = scored.pairs.same
     first, second = scored.pairs.first[genuine], scored.pairs.second[genuine]
     missed = scored.distances[genuine] > scored.threshold
@@ -184,13 +191,13 @@ def _pictures(comparison: Comparison) -> dict[tuple[str, str], bytes]:
         if scored:
             pictures[f"{protocol.name}-roc", f"{protocol.name}: ROC"] = plots.roc_curves(scored)
             pictures[f"{protocol.name}-det", f"{protocol.name}: DET"] = plots.det_curves(scored)
-        for model, pairs in scored.items():
+        for place, (model, pairs) in enumerate(scored.items(), start=1):
             label = f"{protocol.name}, {model}"
-            slug = f"{protocol.name}-{_slug(model)}"
+            slug = f"{protocol.name}-{place}-{_slug(model)}"
             pictures[f"{slug}-distances", f"{label}: distances"] = plots.distances(pairs)
-            pictures[f"{slug}-quality", f"{label}: error against quality"] = plots.quality(
-                quality_errors(pairs, comparison.chips)
-            )
+            errors = quality_errors(pairs, comparison.chips)
+            if errors:
+                pictures[f"{slug}-quality", f"{label}: error against quality"] = plots.quality(errors)
             pictures[f"{slug}-hardest-genuine", f"{label}: the ten hardest genuine pairs"] = plots.hardest(
                 pairs, comparison.chips, same=True
             )

@@ -151,6 +151,8 @@ def calibrate_people(
     Raises:
         ValueError: people or photos are too few.
     """
+    if not np.isfinite(embeddings[[row for own in rows for row in own]]).all():
+        raise ValueError("the model gives embeddings that are not numbers")
     generator = np.random.default_rng(0)
     draws = impostor_draws(embeddings, rows, metric, generator)
     genuine = genuine_distances(embeddings, rows, metric, generator)

@@ -199,12 +199,16 @@ class Hdf5Gallery(Gallery):
     def _calibrations(self) -> dict[str, dict[str, Any]]:
         path = self.folder / _CALIBRATION
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            kept = dict(json.loads(path.read_text(encoding="utf-8")))
+            for calibration in kept.values():
+                if not {"fmr", "distance", "slope"} <= calibration.keys() or "people" not in calibration["about"]:
+                    raise ValueError("a calibration is incomplete")
+            return kept
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise self._failed(error) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DatabaseError(
                 f"{path} is damaged: delete it, and run `facerec people calibrate -db {self.folder}` again."
             ) from error

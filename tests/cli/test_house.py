@@ -90,11 +90,16 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
     for photo in ["jacinda_ardern_2018.jpg", "jacinda_ardern_2022.jpg", "barack_obama.jpg"]:
         (people / photo).write_bytes((samples / photo).read_bytes())
     (people / "text.png").write_text("no picture")
+    for person, photos in {"Jacinda Ardern": "jacinda*.jpg", "Emmanuel Macron": "emmanuel*.jpg"}.items():
+        (tmp_path / "repeated" / person).mkdir(parents=True)
+        for path in samples.glob(photos):
+            (tmp_path / "repeated" / person / path.name).write_bytes(path.read_bytes())
     both = [samples / "barack_obama.jpg", samples / "rishi_sunak.jpg"]
     runs: dict[str, list[str | Path]] = {
         "enroll": ["enroll", people],
         "identify": ["identify", "-r", samples, "--top", "3"],
         "verify": ["verify", *both],
+        "evaluate": ["evaluate", "--data", "repeated"],
         "people list": ["people", "list"],
         "people show": ["people", "show", "barack_obama"],
         "people export": ["people", "export"],
@@ -181,6 +186,7 @@ def test_a_missing_system_library_gets_one_sentence(tmp_path: Path, samples: Pat
 
 
 paths = st.text(min_size=1).filter(lambda text: not text.startswith("-"))
+IMAGE, MODEL = ("-i", "--image"), ("-m", "--model")
 
 
 @given(st.lists(paths, min_size=1), st.lists(paths))
@@ -189,12 +195,18 @@ def test_i_takes_all_that_follows_up_to_the_next_option(first: list[str], second
     meant = [word for path in first for word in ("-i", path)] + ["-m", "model"]
     if second:
         meant += ["--image", second[0]] + [word for path in second[1:] for word in ("-i", path)]
-    assert spread(typed) == meant
+    assert spread(typed, IMAGE) == meant
+
+
+def test_only_the_option_asked_for_takes_more_than_one() -> None:
+    assert spread(["-m", "a", "b", "-i", "c", "d"], MODEL) == ["-m", "a", "-m", "b", "-i", "c", "d"]
+    assert spread(["-m", "a", "b", "-i", "c", "d"], IMAGE) == ["-m", "a", "b", "-i", "c", "-i", "d"]
+    assert spread(["--model", "a", "b", "--report", "c"], MODEL) == ["--model", "a", "-m", "b", "--report", "c"]
 
 
 def test_after_two_dashes_nothing_is_an_option() -> None:
-    assert spread(["-i", "a", "--", "-i", "b", "c"]) == ["-i", "a", "--", "-i", "b", "c"]
+    assert spread(["-i", "a", "--", "-i", "b", "c"], IMAGE) == ["-i", "a", "--", "-i", "b", "c"]
 
 
 def test_standard_input_is_a_photo_of_i() -> None:
-    assert spread(["-i", "a", "-"]) == ["-i", "a", "-i", "-"]
+    assert spread(["-i", "a", "-"], IMAGE) == ["-i", "a", "-i", "-"]

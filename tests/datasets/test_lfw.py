@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.datasets.lfw import Pair, photo_name, read_pairs, read_people
+from facerec_cli.datasets.lfw import Pair, everybody, is_lfw, photo_name, protocol_file, read_pairs, read_people
+from facerec_cli.errors import DataError
 
 PROTOCOLS = Path(__file__).parents[3] / "shared/data/lfw"
 needs_protocols = pytest.mark.skipif(
@@ -67,9 +68,91 @@ def test_pairs_of_several_folds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [3, 5])
 def test_another_number_of_pairs_than_promised_is_refused(lines: int, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"has {lines} pairs where its first line promises 4") as raised:
+    with pytest.raises(DataError, match=f"has {lines} pairs, its first line promises 4") as raised:
         read_pairs(written(tmp_path, "2\n" + "Ada\t1\t2\n" * lines))
     assert "protocol.txt" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"0\n",
+        b"10\t0\n",
+        b"-1\n",
+        b"many\n",
+        b"1\nAda\t1\n",
+        b"1\nAda\t1\ttwo\nAda\t1\tAlan\t1\n",
+        b"1\nAda\t1\t2\nAda\t1\tAlan\t1\t2\n",
+        b"\xff\xfe1\n",
+        b"\x89PNG\r\n\x1a\n",
+        b"<!doctype html><title>404 Not Found</title>",
+    ],
+)
+def test_what_is_no_pairs_file_is_one_sentence_that_names_it(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "protocol.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        read_pairs(path)
+    text = str(raised.value)
+    assert str(path) in text
+    assert text.endswith("`facerec fetch` brings it.")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "folder"])
+def test_a_pairs_file_that_cannot_be_read_is_one_sentence(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError) as raised:
+        read_pairs(tmp_path / name)
+    assert str(tmp_path / name) in str(raised.value)
+    assert "facerec fetch" in str(raised.value)
+
+
+def test_protocol_files_lie_beside_the_photos_or_among_them(tmp_path: Path) -> None:
+    photos = tmp_path / "lfw"
+    photos.mkdir()
+    (photos / "pairs.txt").touch()
+    assert protocol_file(photos, "pairs.txt") == photos / "pairs.txt"
+    (tmp_path / "pairs.txt").touch()
+    assert protocol_file(photos, "pairs.txt") == tmp_path / "pairs.txt"
+
+
+def test_a_protocol_file_that_is_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").mkdir()
+    with pytest.raises(DataError, match="facerec fetch") as raised:
+        protocol_file(tmp_path / "lfw", "pairs.txt")
+    assert str(tmp_path) in str(raised.value)
+
+
+# ------------------------------------------------------------------ whether photos are LFW's
+
+
+def test_lfw_is_known_by_its_names() -> None:
+    photos = [photo_name(person.name, number) for person in everybody() for number in range(1, person.photos + 1)]
+    assert len(photos) == 13_233
+    assert is_lfw(photos)
+    assert is_lfw(photos[5000:5001])
+    assert is_lfw(reversed(photos))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Aaron_Eckhart/Aaron_Eckhart_0002.jpg",
+        "Aaron_Eckhart/Aaron_Eckhart_0000.jpg",
+        "Aaron_Eckhart/Aaron_Eckhart_1.jpg",
+        "Aaron_Eckhart/Aaron_Eckhart_0001.png",
+        "Aaron_Eckhart/Aaron_Peirsol_0001.jpg",
+        "Aaron_Eckhart_0001.jpg",
+        "lfw/Aaron_Eckhart/Aaron_Eckhart_0001.jpg",
+        "Ada_Lovelace/Ada_Lovelace_0001.jpg",
+    ],
+)
+def test_one_photo_more_is_not_lfw(other: str) -> None:
+    assert is_lfw(["Aaron_Eckhart/Aaron_Eckhart_0001.jpg"])
+    assert not is_lfw(["Aaron_Eckhart/Aaron_Eckhart_0001.jpg", other])
 
 
 # ------------------------------------------------------------------ the real files

@@ -12,9 +12,11 @@ import pytest
 
 from facerec_cli.encoders.bundle import (
     BUNDLED,
+    CALIBRATION_PEOPLE,
     CHIP_INPUT,
     DEFAULT_MODEL,
     FORMAT,
+    TRAINING_PEOPLE,
     Bundle,
     find_bundles,
     model_digest,
@@ -175,6 +177,52 @@ def test_a_folder_that_is_no_model_is_never_replaced(tmp_path: Path) -> None:
         write(tmp_path / "holiday")
     assert_one_sentence(raised.value, tmp_path / "holiday")
     assert photo.read_bytes() == b"dear to somebody"
+
+
+# ------------------------------------------------------------------ the people a model has seen
+
+
+def test_a_bundle_names_the_people_it_was_trained_and_calibrated_on(tmp_path: Path) -> None:
+    lists = {TRAINING_PEOPLE: "Ada Lovelace\nΖωή\n".encode(), CALIBRATION_PEOPLE: b"Alan Turing\n"}
+    bundle = write(tmp_path / "mine", others=lists)
+    assert bundle.people(TRAINING_PEOPLE) == {"Ada Lovelace", "Ζωή"}
+    assert bundle.people(CALIBRATION_PEOPLE) == {"Alan Turing"}
+    assert read_bundle(tmp_path / "mine").people(TRAINING_PEOPLE) == {"Ada Lovelace", "Ζωή"}
+
+
+def test_a_bundle_without_a_list_has_seen_nobody_that_is_known(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "mine")
+    assert bundle.people(TRAINING_PEOPLE) == bundle.people(CALIBRATION_PEOPLE) == frozenset()
+    # A list that model.json does not know of is no part of the bundle.
+    (tmp_path / "mine" / TRAINING_PEOPLE).write_text("Ada Lovelace\n", encoding="utf-8")
+    assert bundle.people(TRAINING_PEOPLE) == frozenset()
+
+
+def test_an_empty_list_is_nobody(tmp_path: Path) -> None:
+    assert write(tmp_path / "mine", others={TRAINING_PEOPLE: b""}).people(TRAINING_PEOPLE) == frozenset()
+
+
+@pytest.mark.parametrize("name", ["Ada\u2028Lovelace", "Ada\x85Lovelace", "Ada\x1cLovelace"])
+def test_only_the_end_of_a_line_separates_people(name: str, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "mine", others={TRAINING_PEOPLE: f"{name}\nAlan Turing\n".encode()})
+    assert bundle.people(TRAINING_PEOPLE) == {name, "Alan Turing"}
+
+
+def test_a_missing_list_is_one_sentence(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "mine", others={TRAINING_PEOPLE: b"Ada Lovelace\n"})
+    (tmp_path / "mine" / TRAINING_PEOPLE).unlink()
+    with pytest.raises(ModelError, match="cannot be read") as raised:
+        bundle.people(TRAINING_PEOPLE)
+    assert_one_sentence(raised.value, tmp_path / "mine" / TRAINING_PEOPLE)
+
+
+@pytest.mark.parametrize("changed", [b"", b"Ada Lovelace\nAlan Turing\n", b"Ada Lovelace"])
+def test_a_changed_list_is_one_sentence(changed: bytes, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "mine", others={TRAINING_PEOPLE: b"Ada Lovelace\n"})
+    (tmp_path / "mine" / TRAINING_PEOPLE).write_bytes(changed)
+    with pytest.raises(ModelError, match=r"not the file that its model\.json describes") as raised:
+        bundle.people(TRAINING_PEOPLE)
+    assert_one_sentence(raised.value, tmp_path / "mine" / TRAINING_PEOPLE)
 
 
 # ------------------------------------------------------------------ found by name

@@ -12,14 +12,19 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from facerec_cli.encoders.bundle import resolve_bundle
+from facerec_cli.encoders.metric import Metric
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
     DEFAULT_FPIR,
+    MIN_IMPOSTORS,
     MIN_PAIRS,
     Calibration,
+    _fit_tail,
     calibrate,
     comparisons,
     fmr_for,
+    genuine_distances,
+    impostor_draws,
 )
 
 Distances = npt.NDArray[np.float32]
@@ -210,7 +215,20 @@ def test_measured_rates_are_quantiles_worked_by_hand() -> None:
     calibration = calibrate([shuffled], drawn(GENUINE, 500, 1), {"people": 448})
     assert calibration.fmr == pytest.approx((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6))
     assert calibration.distance[:4] == pytest.approx((0.1, 0.01, 0.001, 0.0001))
-    assert calibration.about == {"people": 448, "measured_down_to_fmr": pytest.approx(1e-4)}
+    about = dict(calibration.about)
+    tail = about.pop("tail")
+    assert about == {
+        "people": 448,
+        "impostor_pairs_per_draw": 1_000_000,
+        "draws": 1,
+        "genuine_pairs": 500,
+        "measured_down_to_fmr": pytest.approx(1e-4),
+    }
+    # The tail is fitted from the 20th nearest pair up two decades, to FMR 0.002: distance 0.002.
+    assert tail["fmr"] == pytest.approx(0.002)
+    assert tail["start"] == pytest.approx(0.002)
+    # Distances that grow with the rate: Pareto of shape -1, and the nearest that is tried is -0.5.
+    assert tail["shape"] == pytest.approx(-0.5)
 
 
 def test_a_rate_is_the_median_over_the_draws() -> None:
@@ -254,10 +272,211 @@ def test_which_rates_are_measured_follows_from_the_number_of_pairs() -> None:
         assert rate * pairs >= MIN_PAIRS - 1e-6
 
 
-@pytest.mark.parametrize("pairs", [1, 1_000, 499_999])
+@pytest.mark.parametrize("pairs", [1, 1_000, MIN_IMPOSTORS - 1])
 def test_too_few_pairs_are_refused(pairs: int) -> None:
-    with pytest.raises(ValueError, match=f"{pairs} impostor pairs are too few"):
+    with pytest.raises(ValueError, match=f"^{pairs:,} impostor pairs are too few.*{MIN_IMPOSTORS:,}"):
         calibrate([drawn(IMPOSTORS, pairs, 0)], drawn(GENUINE, 500, 1), {})
+
+
+def test_two_hundred_people_are_enough() -> None:
+    # 200 * 199 / 2 pairs, of which 199 reach 1 %, and 20 do 0.1 %.
+    assert MIN_IMPOSTORS == 19_900
+    calibration = calibrate([evenly(IMPOSTORS, MIN_IMPOSTORS)], drawn(GENUINE, 500, 1), {})
+    assert calibration.about["measured_down_to_fmr"] == pytest.approx(1e-2)
+    expected = [IMPOSTORS.inv_cdf(rate) for rate in calibration.fmr]
+    assert calibration.distance[:3] == pytest.approx(expected[:3], abs=0.01)
+    assert all(one > other for one, other in pairwise(calibration.distance))
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 49])
+def test_too_few_genuine_pairs_are_refused(pairs: int) -> None:
+    with pytest.raises(ValueError, match=f"^{pairs} genuine pairs are too few.*{MIN_PAIRS}"):
+        calibrate([evenly(IMPOSTORS, 20_000)], drawn(GENUINE, pairs, 1), {})
+
+
+def test_a_slope_that_is_given_serves_where_genuine_pairs_are_too_few() -> None:
+    impostor = drawn(IMPOSTORS, 50_000, 0)
+    few = calibrate([impostor], drawn(GENUINE, 49, 1), {}, slope=12.5)
+    assert few.slope == 12.5
+    assert few.about["genuine_pairs"] == 49
+    enough = calibrate([impostor], drawn(GENUINE, 50, 1), {}, slope=12.5)
+    assert enough.slope == calibrate([impostor], drawn(GENUINE, 50, 1), {}).slope != 12.5
+
+
+def test_draws_may_come_one_at_a_time() -> None:
+    arrays = [drawn(IMPOSTORS, 50_000, seed) for seed in range(3)]
+    genuine = drawn(GENUINE, 500, 9)
+    lazily = calibrate((array for array in arrays), genuine, {})
+    assert lazily == calibrate(arrays, genuine, {})
+    assert lazily.about["draws"] == 3
+
+
+def test_draws_are_left_as_they_are() -> None:
+    draw = drawn(IMPOSTORS, 50_000, 0)
+    before = draw.copy()
+    calibrate([draw], drawn(GENUINE, 500, 1), {})
+    assert np.array_equal(draw, before)
+
+
+# ------------------------------------------------------------------ the tail
+
+
+def pareto(rate: float, first: float, shape: float, scale: float) -> float:
+    """The distance of a rate where the tail begins at ``first`` and 0.7, by Pickands's distribution."""
+    share = rate / first
+    return 0.7 - (scale * (share**-shape - 1) / shape if shape else -scale * math.log(share))
+
+
+@pytest.mark.parametrize("shape", [-0.3, -0.1, 0.0, 0.1, 0.25])
+@pytest.mark.parametrize("scale", [0.01, 0.03])
+def test_an_exact_tail_is_recovered(shape: float, scale: float) -> None:
+    # The rarest rate is 1e-5, so the tail begins two decades up.
+    tail = _fit_tail(lambda rate: pareto(rate, 0.001, shape, scale), 1e-5)
+    assert (tail.fmr, tail.start) == pytest.approx((0.001, 0.7))
+    assert tail.shape == pytest.approx(shape, abs=1e-9)
+    assert tail.scale == pytest.approx(scale)
+    assert tail.error == pytest.approx(0, abs=1e-12)
+    for rate in (1e-4, 1e-6, 1e-8):
+        assert tail.distance(rate) == pytest.approx(pareto(rate, 0.001, shape, scale))
+
+
+@pytest.mark.parametrize(
+    ("rarest", "begins"),
+    [(1e-5, 0.001), (4e-5, 0.004), (1e-4, 0.01), (0.004, 0.03), (1e-6, 0.001)],
+)
+def test_a_tail_begins_two_decades_up_within_bounds(rarest: float, begins: float) -> None:
+    asked: list[float] = []
+
+    def distance_at(rate: float) -> float:
+        asked.append(rate)
+        return rate
+
+    assert _fit_tail(distance_at, rarest).fmr == pytest.approx(begins)
+    assert min(asked) == pytest.approx(rarest)
+
+
+def pareto_sample(pairs: int, shape: float, scale: float) -> Distances:
+    """A sample without chance: the k-th nearest of the closest pairs at the distance of the rate k / pairs."""
+    first = 100 * 20 / pairs
+    closest = [pareto(rank / pairs, first, shape, scale) for rank in range(1, round(first * pairs) + 1)]
+    return np.concatenate([closest, np.linspace(0.71, 1.4, pairs - len(closest))]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [-0.2, 0.1])
+def test_a_calibration_holds_the_tail_of_its_pairs(shape: float) -> None:
+    # 500,000 pairs: the 20th nearest is at 4e-5, and the tail begins at 0.004.
+    sample = np.random.default_rng(0).permutation(pareto_sample(500_000, shape, 0.02))
+    calibration = calibrate([sample], drawn(GENUINE, 500, 1), {})
+    tail = calibration.about["tail"]
+    assert (tail["fmr"], tail["start"]) == pytest.approx((0.004, 0.7))
+    # Rates are rounded to whole pairs, 20 at the rarest, which moves the shape by a step of the grid at most.
+    assert tail["shape"] == pytest.approx(shape, abs=0.0051)
+    assert tail["scale"] == pytest.approx(0.02, rel=0.01)
+    assert tail["error"] < 3e-4
+    expected = [pareto(rate, 0.004, shape, 0.02) for rate in (1e-4, 1e-5, 1e-6)]
+    # Measured down to 1e-4, foretold below.
+    assert calibration.about["measured_down_to_fmr"] == pytest.approx(1e-4)
+    assert calibration.distance[3:] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_random_sample_of_a_tail_is_recovered_within_chance() -> None:
+    generator = np.random.default_rng(5)
+    draws = []
+    for _ in range(5):
+        # Every pair below the start is one of the Pareto distribution, 4,000 of a million on average.
+        below = generator.random(2_000_000) < 0.002
+        share = generator.random(int(below.sum()))
+        draw = generator.uniform(0.7, 1.4, len(below))
+        draw[below] = 0.7 - 0.02 * (share**0.2 - 1) / -0.2
+        draws.append(draw.astype(np.float32))
+    tail = calibrate(draws, drawn(GENUINE, 500, 1), {}).about["tail"]
+    assert tail["fmr"] == pytest.approx(0.001)
+    assert tail["shape"] == pytest.approx(-0.2, abs=0.1)
+    # A tail that begins later has a smaller scale: 0.02 * (0.001 / 0.002)^0.2 = 0.0174.
+    assert tail["scale"] == pytest.approx(0.0174, rel=0.15)
+
+
+def test_the_tail_hangs_not_on_wrong_labels() -> None:
+    sample = pareto_sample(500_000, -0.1, 0.02)
+    mislabelled = sample.copy()
+    # Nineteen pairs are one person under two names: the 20th nearest is the first that has a say.
+    mislabelled[:19] = 0.01
+    genuine = drawn(GENUINE, 500, 1)
+    one, other = calibrate([sample], genuine, {}), calibrate([mislabelled], genuine, {})
+    assert other.about["tail"] == one.about["tail"]
+    assert other.distance == one.distance
+    # Where they are many more, they do.
+    mislabelled[:200] = 0.01
+    assert calibrate([mislabelled], genuine, {}).distance[4] < one.distance[4] - 0.01
+
+
+# ------------------------------------------------------------------ pairs of people
+
+
+class Places(Metric):
+    """A distance that tells which photos were compared: embeddings are rows' numbers, below 1,000."""
+
+    def pairs(self, one: Distances, other: Distances) -> Distances:
+        return np.asarray(one[:, 0] * 1_000 + other[:, 0], np.float32)
+
+    def matrix(self, probes: Distances, templates: Distances) -> Distances:
+        return np.asarray(probes * 1_000 + templates.T, np.float32)
+
+
+# People with 1, 2, 3, 12, 1 … photos; their rows are not in a row.
+COUNTS = (1, 2, 3, 12, 1, 5, 2, 1)
+OWNER = np.random.default_rng(0).permutation(np.repeat(np.arange(len(COUNTS)), COUNTS))
+ROWS = [np.flatnonzero(person == OWNER).tolist() for person in range(len(COUNTS))]
+NUMBERS = np.arange(len(OWNER), dtype=np.float32)[:, np.newaxis]
+
+
+def photos_of(distances: Distances) -> npt.NDArray[np.int64]:
+    """Which photos were compared, int [pairs, 2]."""
+    return np.column_stack(np.divmod(distances.astype(np.int64), 1_000))
+
+
+def test_impostor_pairs_are_of_one_photo_a_person_and_never_of_one_person() -> None:
+    draws = [photos_of(draw) for draw in impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1), 50)]
+    assert len(draws) == 50
+    for photos in draws:
+        people = OWNER[photos]
+        # All 8 * 7 / 2 pairs of two people, once.
+        assert (people[:, 0] != people[:, 1]).all()
+        assert len({frozenset(pair) for pair in people.tolist()}) == len(people) == 28
+        # One photo for each of them.
+        assert len(set(photos.ravel().tolist())) == 8
+    # Over the draws every photo of theirs is met.
+    assert set(np.concatenate(draws).ravel().tolist()) == set(range(len(OWNER)))
+
+
+def test_impostor_draws_are_twenty_and_differ() -> None:
+    draws = list(impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1)))
+    assert len(draws) == 20
+    assert len({draw.tobytes() for draw in draws}) > 10
+    assert all(draw.dtype == np.float32 for draw in draws)
+
+
+def test_genuine_pairs_are_of_one_person_and_at_most_ten_photos() -> None:
+    photos = photos_of(genuine_distances(NUMBERS, ROWS, Places(), np.random.default_rng(2)))
+    assert (OWNER[photos[:, 0]] == OWNER[photos[:, 1]]).all()
+    assert (photos[:, 0] != photos[:, 1]).all()
+    # Of 2, 3, 10 (of 12), 5 and 2 photos: 1 + 3 + 45 + 10 + 1, each once.
+    assert len(photos) == 60
+    assert len({frozenset(pair) for pair in photos.tolist()}) == 60
+    assert len(set(photos[OWNER[photos[:, 0]] == 3].ravel().tolist())) == 10
+
+
+def test_which_ten_photos_is_by_chance() -> None:
+    met = [genuine_distances(NUMBERS, ROWS, Places(), np.random.default_rng(seed)) for seed in range(10)]
+    assert set(photos_of(np.concatenate(met)).ravel().tolist()) == {row for own in ROWS if len(own) > 1 for row in own}
+
+
+def test_nobody_with_two_photos_makes_no_genuine_pair() -> None:
+    found = genuine_distances(NUMBERS, [[0], [1], [2]], Places(), np.random.default_rng(2))
+    assert found.shape == (0,)
+
+
+# ------------------------------------------------------------------ the slope
 
 
 def test_the_slope_is_that_of_two_normal_distributions() -> None:
@@ -276,5 +495,13 @@ def test_the_slope_does_not_depend_on_how_many_genuine_pairs_there_are() -> None
 def test_a_perfect_model_has_a_finite_slope(genuine: NormalDist) -> None:
     # Without a single error the regression has no maximum, and it must end all the same.
     slope = calibrate([drawn(IMPOSTORS, 500_000, 0)], drawn(genuine, 300, 1), {}).slope
+    assert math.isfinite(slope)
+    assert slope > 10
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_model_that_all_but_errs_has_a_finite_slope_too(seed: int) -> None:
+    impostor, genuine = drawn(NormalDist(1.0, 0.12), 20_000, seed), drawn(NormalDist(0.3, 0.05), 50, 100 + seed)
+    slope = calibrate([impostor], genuine, {}).slope
     assert math.isfinite(slope)
     assert slope > 10

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score, roc_curve
 
-from facerec_cli.evaluation.verification import best_threshold, k_fold_accuracy
+from facerec_cli.evaluation.verification import (
+    accuracy_at,
+    area_under,
+    best_threshold,
+    equal_error_rate,
+    k_fold_accuracy,
+    roc,
+    tmr_at,
+)
 
 Pair = tuple[float, bool]
 # Few values, so that pairs tie.
@@ -158,3 +171,237 @@ def test_the_held_out_fold_has_no_say_in_its_threshold() -> None:
     same = np.array([True, False, True, True, True])
     accuracy = k_fold_accuracy(distances, same, np.array([0, 0, 1, 1, 1]))
     assert accuracy.mean == pytest.approx((0.5 + 0) / 2)
+
+
+# ------------------------------------------------------------------ weights
+
+
+WEIGHTED = st.lists(st.tuples(DISTANCES, st.booleans(), st.integers(0, 3), st.integers(1, 3)), min_size=8, max_size=30)
+
+
+@settings(deadline=None)
+@given(WEIGHTED)
+def test_a_weight_of_two_is_a_pair_twice(rows: list[tuple[float, bool, int, int]]) -> None:
+    distances, same = arrays([(distance, same) for distance, same, _, _ in rows])
+    folds = np.array([fold for _, _, fold, _ in rows])
+    counts = np.array([count for *_, count in rows])
+    weights = counts.astype(np.float64)
+    repeated = np.repeat(np.arange(len(rows)), counts)
+
+    threshold = best_threshold(distances, same, weights)
+    assert threshold == best_threshold(distances[repeated], same[repeated])
+    assert accuracy_at(distances, same, threshold, weights) == pytest.approx(
+        accuracy_at(distances[repeated], same[repeated], threshold)
+    )
+    curve, expected = roc(distances, same, weights), roc(distances[repeated], same[repeated])
+    assert np.array_equal(curve.threshold, expected.threshold)
+    assert np.array_equal(curve.fmr, expected.fmr, equal_nan=True)
+    assert np.array_equal(curve.tmr, expected.tmr, equal_nan=True)
+    if len(set(folds.tolist())) > 1:
+        accuracy = k_fold_accuracy(distances, same, folds, weights)
+        by_hand = k_fold_accuracy(distances[repeated], same[repeated], folds[repeated])
+        assert accuracy.mean == pytest.approx(by_hand.mean)
+        assert accuracy.standard_error == pytest.approx(by_hand.standard_error)
+
+
+def test_weights_move_the_best_threshold() -> None:
+    # Of one pair each, 0.75 and 1.75 (both 3 right of 4) tie, and the later is taken; a weight of 2 on the impostor at
+    # 1.0 leaves 0.75 alone, 4 of 5; on the genuine pair at 1.5 it leaves 1.75 alone.
+    pairs = [(0.5, True), (1.0, False), (1.5, True), (2.0, False)]
+    assert best_threshold(*arrays(pairs), np.array([1.0, 1, 1, 1])) == pytest.approx(1.75)
+    assert best_threshold(*arrays(pairs), np.array([1.0, 2, 1, 1])) == pytest.approx(0.75)
+    assert best_threshold(*arrays(pairs), np.array([1.0, 1, 2, 1])) == pytest.approx(1.75)
+
+
+def test_a_weight_of_nothing_removes_a_pair() -> None:
+    distances, same = arrays([(0.25, True), (0.5, False), (1.0, True), (1.5, False)])
+    # Without the impostor at 0.5: 0.25 and 1.0 genuine, 1.5 not.
+    weights = np.array([1.0, 0, 1, 1])
+    assert best_threshold(distances, same, weights) == pytest.approx(1.25)
+    assert accuracy_at(distances, same, 1.25, weights) == 1
+    curve = roc(distances, same, weights)
+    assert area_under(curve) == 1
+    assert equal_error_rate(curve) == 0
+
+
+def test_a_weighted_accuracy_worked_by_hand() -> None:
+    distances, same = arrays([(0.25, True), (0.5, False), (1.0, True), (1.5, False)])
+    # At 0.75 the first and the last are right: 3 + 1 of 3 + 2 + 4 + 1.
+    assert accuracy_at(distances, same, 0.75, np.array([3.0, 2, 4, 1])) == pytest.approx(4 / 10)
+    assert accuracy_at(distances, same, 0.75) == pytest.approx(1 / 2)
+    assert math.isnan(accuracy_at(distances, same, 0.75, np.zeros(4)))
+
+
+# ------------------------------------------------------------------ the ROC by hand
+
+
+TIED: list[Pair] = [(0.3, True), (0.1, True), (0.5, False), (0.3, False), (0.2, False)]
+"""In order: genuine at 0.1, impostor at 0.2, one of each at 0.3, impostor at 0.5."""
+
+
+def test_a_curve_worked_by_hand() -> None:
+    curve = roc(*arrays(TIED))
+    assert curve.threshold == pytest.approx([-np.inf, 0.1, 0.2, 0.3, 0.5])
+    assert curve.tmr == pytest.approx([0, 1 / 2, 1 / 2, 1, 1])
+    assert curve.fmr == pytest.approx([0, 0, 1 / 3, 2 / 3, 1])
+    # The genuine pair at 0.1 is closer than three impostors; the one at 0.3 than one, and ties with one: 4.5 of 6.
+    assert area_under(curve) == pytest.approx(4.5 / 6)
+    # FNMR - FMR is 1/2 - 1/3 = 1/6 at 0.2 and 0 - 2/3 at 0.3: zero a fifth of the way, at 1/3 + 1/15 = 1/2 - 1/10.
+    assert equal_error_rate(curve) == pytest.approx(0.4)
+
+
+def test_a_weighted_curve_worked_by_hand() -> None:
+    # The genuine pair at 0.1 three times, the impostor at 0.5 twice.
+    curve = roc(*arrays(TIED), np.array([1.0, 3, 2, 1, 1]))
+    assert curve.tmr == pytest.approx([0, 3 / 4, 3 / 4, 1, 1])
+    assert curve.fmr == pytest.approx([0, 0, 1 / 4, 2 / 4, 1])
+    # 3 * 4 and 1 * (2 + 1/2) of 4 * 4.
+    assert area_under(curve) == pytest.approx(14.5 / 16)
+    # At 0.2 both are 1/4.
+    assert equal_error_rate(curve) == pytest.approx(1 / 4)
+
+
+def test_a_perfect_and_a_reversed_model() -> None:
+    near, far = [0.1, 0.2, 0.3], [0.6, 0.7]
+    perfect = roc(*arrays([(distance, True) for distance in near] + [(distance, False) for distance in far]))
+    assert (area_under(perfect), equal_error_rate(perfect)) == (1, 0)
+    reversed_ = roc(*arrays([(distance, False) for distance in near] + [(distance, True) for distance in far]))
+    assert (area_under(reversed_), equal_error_rate(reversed_)) == (0, 1)
+
+
+# Impostors at 0.1, 0.2 … 3.0.
+THIRTY: list[Pair] = [(rank / 10, False) for rank in range(1, 31)]
+
+
+def test_a_true_match_rate_worked_by_hand() -> None:
+    curve = roc(*arrays([(0.05, True), (0.35, True), (0.4, True), (0.9, True), *THIRTY]))
+    # Three of thirty may match: every threshold from 0.3 until just below 0.4, where a fourth does.
+    assert tmr_at(curve, 0.1, 30) == pytest.approx(2 / 4)
+    # Six: below 0.7. All.
+    assert tmr_at(curve, 0.2, 30) == pytest.approx(3 / 4)
+    assert tmr_at(curve, 1.0, 30) == pytest.approx(1)
+
+
+def test_impostors_that_tie_match_all_or_none() -> None:
+    curve = roc(*arrays([(0.4, True), (0.5, True), *([(0.5, False)] * 4), *([(0.9, False)] * 26)]))
+    # Three may match, and four would at 0.5, the genuine pair's own distance.
+    assert tmr_at(curve, 0.1, 30) == pytest.approx(1 / 2)
+    assert tmr_at(curve, 4 / 30, 30) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("rate", "enough"), [(0.1, 30), (0.01, 300), (0.001, 3_000)])
+def test_three_impostors_at_least_must_match(rate: float, enough: int) -> None:
+    curve = roc(*arrays([(0.1, True), (0.2, False)]))
+    assert tmr_at(curve, rate, enough) == 1
+    assert math.isnan(tmr_at(curve, rate, enough - 1))
+
+
+# ------------------------------------------------------------------ against scikit-learn
+
+
+BOTH = st.lists(st.tuples(DISTANCES, st.booleans(), st.floats(0.1, 10)), min_size=2, max_size=60).filter(
+    lambda rows: len({same for _, same, _ in rows}) == 2
+)
+
+
+@settings(deadline=None)
+@given(BOTH, st.booleans())
+def test_the_curve_is_that_of_scikit_learn(rows: list[tuple[float, bool, float]], weighted: bool) -> None:
+    distances, same = arrays([(distance, same) for distance, same, _ in rows])
+    weights = np.array([weight for *_, weight in rows]) if weighted else None
+    likeness = -distances.astype(np.float64)
+    fmr, tmr, thresholds = roc_curve(same, likeness, sample_weight=weights, drop_intermediate=False)
+    curve = roc(distances, same, weights)
+    assert np.array_equal(curve.threshold, -thresholds)
+    assert curve.fmr == pytest.approx(fmr)
+    assert curve.tmr == pytest.approx(tmr)
+    assert area_under(curve) == pytest.approx(roc_auc_score(same, likeness, sample_weight=weights))
+
+
+def test_it_is_on_many_pairs_too() -> None:
+    generator = np.random.default_rng(4)
+    same = generator.random(20_000) < 0.3
+    # Two decimals, so that some two hundred distances tie.
+    distances = np.round(generator.normal(np.where(same, 0.5, 1.0), 0.2), 2).astype(np.float32)
+    weights = generator.integers(0, 4, 20_000).astype(np.float64)
+    likeness = -distances.astype(np.float64)
+    fmr, tmr, thresholds = roc_curve(same, likeness, drop_intermediate=False)
+    curve = roc(distances, same)
+    assert np.array_equal(curve.threshold, -thresholds)
+    assert curve.fmr == pytest.approx(fmr)
+    assert curve.tmr == pytest.approx(tmr)
+    assert area_under(roc(distances, same, weights)) == pytest.approx(
+        roc_auc_score(same, likeness, sample_weight=weights)
+    )
+    # The equal error rate of normal distributions 0.5 apart with a spread of 0.2: P(Z > 0.5 / 0.4) = 10.56 %.
+    assert equal_error_rate(curve) == pytest.approx(0.1056, abs=0.01)
+
+
+# ------------------------------------------------------------------ degenerate
+
+
+@pytest.fixture
+def loud() -> Iterator[None]:
+    """A warning of NumPy's is an error: users would see it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.mark.usefixtures("loud")
+def test_where_all_distances_are_equal_nothing_is_told_apart() -> None:
+    distances, same = arrays([(0.5, True), (0.5, False)] * 30)
+    curve = roc(distances, same)
+    assert curve.threshold.tolist() == [-np.inf, 0.5]
+    assert curve.fmr.tolist() == curve.tmr.tolist() == [0, 1]
+    assert area_under(curve) == 0.5
+    assert equal_error_rate(curve) == 0.5
+    assert tmr_at(curve, 0.1, 30) == 0
+    assert accuracy_at(distances, same, best_threshold(distances, same)) == 0.5
+    assert k_fold_accuracy(distances, same, np.arange(60) // 6).mean == 0.5
+
+
+@pytest.mark.usefixtures("loud")
+@pytest.mark.parametrize("pairs", [[], [(0.5, True), (0.7, True)], [(0.5, False), (0.7, False)]])
+def test_without_pairs_of_a_class_nothing_is_said(pairs: list[Pair]) -> None:
+    distances, same = arrays(pairs)
+    curve = roc(distances, same)
+    assert math.isnan(area_under(curve))
+    assert math.isnan(equal_error_rate(curve))
+    assert np.isnan(curve.fmr).all() == (not (~same).any())
+    assert np.isnan(curve.tmr).all() == (not same.any())
+    assert math.isnan(tmr_at(curve, 0.1, 1_000))
+
+
+@pytest.mark.usefixtures("loud")
+def test_weights_can_empty_a_class_too() -> None:
+    curve = roc(*arrays([(0.1, True), (0.2, False)]), np.array([1.0, 0.0]))
+    assert math.isnan(area_under(curve))
+    assert math.isnan(equal_error_rate(curve))
+
+
+@pytest.mark.usefixtures("loud")
+def test_no_pair_has_no_accuracy() -> None:
+    assert math.isnan(accuracy_at(*arrays([]), 0.5))
+
+
+@pytest.mark.usefixtures("loud")
+@pytest.mark.parametrize("same", [True, False])
+def test_a_single_pair(same: bool) -> None:
+    distances, truth = arrays([(0.5, same)])
+    curve = roc(distances, truth)
+    assert curve.threshold.tolist() == [-np.inf, 0.5]
+    assert (curve.tmr if same else curve.fmr).tolist() == [0, 1]
+    assert accuracy_at(distances, truth, best_threshold(distances, truth)) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_distance_that_is_not_a_number_is_refused(place: int) -> None:
+    distances, same = arrays([(0.25, True), (0.5, False), (1.0, True), (1.5, False)])
+    distances[place] = np.nan
+    with pytest.raises(ValueError, match="not a number"):
+        roc(distances, same)
+    with pytest.raises(ValueError, match="not a number"):
+        best_threshold(distances, same)
+    with pytest.raises(ValueError, match="not a number"):
+        k_fold_accuracy(distances, same, np.array([0, 0, 1, 1]))

@@ -1,0 +1,84 @@
+"""What --fpir 0.01 does to strangers and to people enrolled, in galleries of many sizes.
+
+    python benchmarks/strangers.py LFW_FOLDER [-m pretrained]
+
+The model's calibration saw the people of LFW's peopleDevTrain alone. Galleries and strangers are drawn from the people
+of peopleDevTest, 20 draws each: so many people with k photos each are enrolled, their other photos are probes, one
+photo of everybody else is a stranger. Beside the calibrated threshold stands the fixed cosine 0.363 of the encoder's
+documentation, and beside the template the nearest of the k photos, each counted as a comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+
+from facerec_cli.datasets.chips import load_chips
+from facerec_cli.datasets.lfw import everybody
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE
+from facerec_cli.evaluation.calibration import DEFAULT_FPIR, DRAWS, comparisons, fmr_for
+from facerec_cli.evaluation.strangers import PHOTOS, Draw, Outcome, draw_gallery, outcome
+from facerec_cli.recognizer import Recognizer
+
+SIZES = (10, 50, 200, 1_000)
+FIXED = 1 - 0.363
+
+
+def nearest_photo(draw: Draw, embeddings: npt.NDArray[np.float32], threshold: float) -> Outcome:
+    """What a threshold does where the nearest of a person's photos counts, cosine distance."""
+    people, photos = draw.enrolled.shape
+    known = embeddings[draw.enrolled.ravel()].T
+    probes = 1 - embeddings[draw.probes] @ known
+    found = (probes.argmin(axis=1) // photos == draw.owner) & (probes.min(axis=1) <= threshold)
+    asked = np.bincount(draw.owner, minlength=people)
+    by_person = np.bincount(draw.owner, found, people)[asked > 0] / asked[asked > 0]
+    named = (1 - embeddings[draw.strangers] @ known).min(axis=1) <= threshold
+    return Outcome(float(named.mean()), float(by_person.mean()))
+
+
+def main() -> None:
+    """Embed, draw, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lfw", type=Path)
+    parser.add_argument("-m", "--model", default="pretrained")
+    arguments = parser.parse_args()
+    recognizer = Recognizer(arguments.model)
+    chips = load_chips(arguments.lfw)
+    people = sorted({person.name for person in everybody() if person.view1 == "test"} & chips.rows_of.keys())
+    seen = recognizer.bundle.people(CALIBRATION_PEOPLE) | recognizer.bundle.people(TRAINING_PEOPLE)
+    if seen & set(people):
+        raise SystemExit(f"{arguments.model} has seen people of peopleDevTest: it cannot be reported on them")
+    rows = [chips.rows_of[name] for name in people]
+    needed = sorted(row for own in rows for row in own)
+    embeddings = np.full((len(chips.photos), recognizer.bundle.embedding_size), np.nan, np.float32)
+    embeddings[needed] = recognizer.embed_all(track([chips.chips[row] for row in needed]), len(needed))
+    print(f"{len(people):,} people of peopleDevTest; strangers named / people found, %, mean of {DRAWS} draws")
+    print("people  photos   template         nearest photo    fixed 0.363, template")
+    for size in SIZES:
+        for photos in PHOTOS:
+            generator = np.random.default_rng(photos)
+            drawn = [draw_gallery(rows, size, photos, generator) for _ in range(DRAWS)]
+            draws = [draw for draw in drawn if draw is not None]
+            if not draws:
+                continue
+            by_rule = recognizer.calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(size, photos))))
+            by_photo = recognizer.calibration.threshold(fmr_for(DEFAULT_FPIR, size * photos))
+            columns = (
+                [outcome(draw, embeddings, recognizer.metric, by_rule) for draw in draws],
+                [nearest_photo(draw, embeddings, by_photo) for draw in draws],
+                [outcome(draw, embeddings, recognizer.metric, FIXED) for draw in draws],
+            )
+            cells = (
+                f"{100 * np.mean([one.strangers_named for one in column]):5.2f} / "
+                f"{100 * np.mean([one.people_found for one in column]):6.2f}"
+                for column in columns
+            )
+            print(f"{size:6,}  {photos:6}   {'   '.join(cells)}")
+
+
+if __name__ == "__main__":
+    main()

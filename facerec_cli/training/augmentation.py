@@ -1,0 +1,132 @@
+"""One chip shown in many ways, so that a network learns the face and not the photo."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.faces.alignment import CHIP_SIZE, Chip
+from facerec_cli.faces.opencv import cv2
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""Of R, G and B (ITU-R BT.601)."""
+_CENTRE = (CHIP_SIZE - 1) / 2
+_BLUR = (0.5, 1.5)
+"""Standard deviation, pixels."""
+_QUALITY = (20, 80)
+"""Of JPEG."""
+_AREA = (0.02, 0.2)
+_ASPECT = (0.3, 1 / 0.3)
+"""Of the rectangle erased: its share of the chip, and height by width."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much chips are changed; a part at 0, or scales of 1, is switched off.
+
+    Attributes:
+        flip: probability of left and right exchanged.
+        scale: lowest and highest factor of the face's size.
+        shift: most pixels moved in x and in y.
+        rotation: most degrees turned.
+        brightness: most brightness added or taken, as a share of white.
+        contrast: most contrast added or taken, as a share.
+        saturation: most saturation added or taken, as a share.
+        colour: most of R, G and B each added or taken, as a share: the colour of the light.
+        blur: probability of a blur.
+        jpeg: probability of a further JPEG compression.
+        erasing: probability of a rectangle replaced by noise (Zhong et al., "Random Erasing Data Augmentation",
+            AAAI 2020, arXiv 1708.04896).
+    """
+
+    flip: float = 0.5
+    scale: tuple[float, float] = (0.82, 1.06)
+    shift: float = 3
+    rotation: float = 6
+    brightness: float = 0.15
+    contrast: float = 0.3
+    saturation: float = 0.4
+    colour: float = 0.06
+    blur: float = 0.1
+    jpeg: float = 0.15
+    erasing: float = 0.3
+
+
+UNCHANGED = Augmentation(
+    flip=0,
+    scale=(1, 1),
+    shift=0,
+    rotation=0,
+    brightness=0,
+    contrast=0,
+    saturation=0,
+    colour=0,
+    blur=0,
+    jpeg=0,
+    erasing=0,
+)
+
+
+def augment(chip: Chip, augmentation: Augmentation, generator: np.random.Generator) -> Chip:
+    """A chip changed at random.
+
+    Args:
+        chip: uint8 [112, 112, 3], RGB; left as it is.
+        augmentation: how much.
+        generator: decides everything; how much is drawn from it depends on what is drawn.
+
+    Returns:
+        uint8 [112, 112, 3], RGB.
+    """
+    movement = _movement(augmentation, generator)
+    moved = cv2.warpAffine(chip, movement, (CHIP_SIZE, CHIP_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+    changed = np.asarray(cv2.transform(moved, _light(augmentation, cv2.mean(moved)[:3], generator)), np.uint8)
+    if generator.random() < augmentation.blur:
+        changed = np.asarray(cv2.GaussianBlur(changed, (0, 0), generator.uniform(*_BLUR)), np.uint8)
+    if generator.random() < augmentation.jpeg:
+        changed = _recompress(changed, int(generator.integers(*_QUALITY)))
+    if generator.random() < augmentation.erasing:
+        _erase(changed, generator)
+    return changed
+
+
+def _movement(augmentation: Augmentation, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Flip, scale, rotation about the chip's centre and shift, in one: float64 [2, 3]."""
+    scale = generator.uniform(*augmentation.scale)
+    angle = math.radians(generator.uniform(-augmentation.rotation, augmentation.rotation))
+    mirror = -1 if generator.random() < augmentation.flip else 1
+    centre = generator.uniform(-augmentation.shift, augmentation.shift, 2) + _CENTRE
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    linear = np.array([[mirror * cosine, -sine], [mirror * sine, cosine]])
+    return np.column_stack([linear, centre - linear.sum(axis=1) * _CENTRE])
+
+
+def _light(
+    augmentation: Augmentation, mean: tuple[float, ...], generator: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Saturation, colour, contrast about the chip's mean and brightness, in one: float64 [3, 4], on R, G, B and 1."""
+    most = augmentation
+    strengths = [most.brightness, most.contrast, most.saturation, most.colour, most.colour, most.colour]
+    brightness, contrast, saturation, *colour = generator.uniform(-1, 1, 6) * strengths
+    mix = np.diag(1 + np.array(colour)) @ ((1 + saturation) * np.eye(3) - saturation * _LUMINANCE)
+    level = _LUMINANCE @ mix @ mean
+    return np.column_stack([(1 + contrast) * mix, np.full(3, 255 * brightness - contrast * level)])
+
+
+def _recompress(chip: Chip, quality: int) -> Chip:
+    """A chip as JPEG leaves it."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(chip, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def _erase(chip: Chip, generator: np.random.Generator) -> None:
+    """Replace a rectangle of the chip by noise."""
+    area = generator.uniform(*_AREA) * CHIP_SIZE**2
+    aspect = math.exp(generator.uniform(*np.log(_ASPECT)))
+    height = min(CHIP_SIZE, round(math.sqrt(area * aspect)))
+    width = min(CHIP_SIZE, round(math.sqrt(area / aspect)))
+    top, left = generator.integers(0, (CHIP_SIZE - height + 1, CHIP_SIZE - width + 1))
+    chip[top : top + height, left : left + width] = generator.integers(0, 256, (height, width, 3), np.uint8)

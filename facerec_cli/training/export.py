@@ -1,0 +1,97 @@
+"""A trained encoder to a model bundle: exported by Keras, held against Keras, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.bundle import TRAINING_PEOPLE, Bundle, write_bundle
+from facerec_cli.errors import FacerecError
+from facerec_cli.evaluation.calibration import Calibration
+from facerec_cli.runtime import new_session
+from facerec_cli.training.trainer import Epoch
+
+TOLERANCE = 1e-5
+"""Largest difference of a coordinate between Keras and ONNX Runtime, of embeddings of unit length."""
+
+
+def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
+    """Export an encoder, and hold it against Keras.
+
+    Args:
+        encoder: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d].
+        chips: real ones to compare on.
+
+    Raises:
+        FacerecError: the exported graph gives other embeddings.
+    """
+    # Keras exports only a model that has been called.
+    expected = np.asarray(encoder.predict(chips, verbose=0), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "encoder.onnx"
+        encoder.export(path, format="onnx", verbose=False)
+        graph = path.read_bytes()
+    session = new_session(graph)
+    name = session.get_inputs()[0].name
+    found = np.concatenate([session.run(None, {name: chip[np.newaxis]})[0] for chip in chips])
+    difference = float(np.abs(found - expected).max())
+    if not difference <= TOLERANCE:
+        raise FacerecError(
+            f"The exported network differs from the trained one by {difference:.1e}, so no model was written: "
+            "report it, with the versions of keras and tf2onnx."
+        )
+    return graph
+
+
+def write_trained(
+    folder: Path,
+    encoder: keras.Model,
+    graph: bytes,
+    calibration: Calibration | None,
+    about: dict[str, Any],
+    history: Sequence[Epoch],
+    lists: Mapping[str, Sequence[str]],
+) -> Bundle:
+    """Write a bundle: encoder.onnx, network.keras, history.csv and the lists of people.
+
+    Args:
+        folder: where it goes.
+        encoder: the trained encoder.
+        graph: from ``to_onnx``.
+        calibration: on people who were not trained on; None where they were too few.
+        about: what people should know.
+        history: what every epoch came to.
+        lists: people by the name of their list, such as ``TRAINING_PEOPLE``.
+
+    Raises:
+        ModelError: the folder cannot be written.
+    """
+    assert TRAINING_PEOPLE in lists
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "network.keras"
+        encoder.save(path)
+        network = path.read_bytes()
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(asdict(history[0])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(epoch) for epoch in history)
+    others = {"network.keras": network, "history.csv": table.getvalue().encode()}
+    others |= {name: "".join(f"{person}\n" for person in sorted(people)).encode() for name, people in lists.items()}
+    return write_bundle(
+        folder,
+        graph,
+        embedding_size=int(encoder.output_shape[-1]),
+        metric="cosine",
+        calibration=calibration.to_json() if calibration else {},
+        about=about,
+        others=others,
+    )

@@ -1,0 +1,115 @@
+"""Losses: embeddings float [n, d] and people int [n] to one number.
+
+The pair losses read consecutive rows as pairs: (0, 1), (2, 3), …; a pair is genuine where its two people are equal.
+The others compare every row with every other. A row that lacks what a loss compares it with adds nothing, and a batch
+of only such rows has the loss 0: shapes never depend on the batch's people, so that every backend can compile them.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+from facerec_cli.training.distances import Tensor, euclidean, euclidean_matrix, squared_euclidean_matrix
+
+FAR = 1e9
+"""Stands in for infinity where masked numbers are left out: 0 * inf would be NaN in a gradient."""
+
+
+def pairs(embeddings: Tensor, people: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Consecutive rows as pairs.
+
+    Returns:
+        The first rows and the second rows, float [n / 2, d] each, and same, 1 where a pair is genuine and 0 where
+        not, float [n / 2].
+    """
+    same = ops.cast(people[0::2] == people[1::2], embeddings.dtype)
+    return embeddings[0::2], embeddings[1::2], same
+
+
+def contrastive(embeddings: Tensor, people: Tensor, margin: float = 1.0) -> Tensor:
+    """Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006.
+
+    Half the mean over pairs of D² where genuine and max(0, margin - D)² where not, D the Euclidean distance.
+    """
+    one, other, same = pairs(embeddings, people)
+    distance = euclidean(one, other)
+    lacking = ops.maximum(margin - distance, 0)
+    return ops.mean(same * ops.square(distance) + (1 - same) * ops.square(lacking)) / 2
+
+
+def triplet_batch_all(embeddings: Tensor, people: Tensor, margin: float = 0.2) -> Tensor:
+    """Hermans, Beyer and Leibe, "In Defense of the Triplet Loss", arXiv 1703.07737: batch all.
+
+    The mean of margin + D(anchor, positive) - D(anchor, negative) over the batch's triplets that violate the margin.
+    """
+    distances = euclidean_matrix(embeddings, embeddings)
+    positive, negative = _relations(embeddings, people)
+    violations = ops.maximum(margin + distances[:, :, None] - distances[:, None, :], 0)
+    violations = violations * positive[:, :, None] * negative[:, None, :]
+    return _mean(violations, ops.cast(violations > 0, embeddings.dtype))
+
+
+def triplet_batch_hard(embeddings: Tensor, people: Tensor, margin: float = 0.2) -> Tensor:
+    """Hermans, Beyer and Leibe, "In Defense of the Triplet Loss", arXiv 1703.07737: batch hard.
+
+    The mean over anchors of max(0, margin + D to the farthest positive - D to the nearest negative).
+    """
+    distances = euclidean_matrix(embeddings, embeddings)
+    positive, negative = _relations(embeddings, people)
+    farthest = ops.max(distances * positive, axis=1)
+    nearest = ops.min(ops.where(negative > 0, distances, FAR), axis=1)
+    valid = ops.max(positive, axis=1) * ops.max(negative, axis=1)
+    return _mean(ops.maximum(margin + farthest - nearest, 0), valid)
+
+
+def triplet_semi_hard(embeddings: Tensor, people: Tensor, margin: float = 0.2) -> Tensor:
+    """Schroff, Kalenichenko and Philbin, "FaceNet", CVPR 2015, on squared distances.
+
+    The mean over genuine pairs of max(0, margin + D²(anchor, positive) - D²(anchor, negative)), the negative being the
+    nearest of those farther than the positive. Where none is farther, which the paper leaves open, the farthest
+    negative stands in: the least hard of the hard ones.
+    """
+    squares = squared_euclidean_matrix(embeddings, embeddings)
+    positive, negative = _relations(embeddings, people)
+    farther = (squares[:, None, :] > squares[:, :, None]) & (negative[:, None, :] > 0)
+    nearest_farther = ops.min(ops.where(farther, squares[:, None, :], FAR), axis=2)
+    farthest = ops.max(squares * negative, axis=1)[:, None]
+    chosen = ops.where(ops.any(farther, axis=2), nearest_farther, farthest)
+    valid = positive * ops.max(negative, axis=1)[:, None]
+    return _mean(ops.maximum(margin + squares - chosen, 0), valid)
+
+
+def supervised_contrastive(embeddings: Tensor, people: Tensor, temperature: float = 0.1) -> Tensor:
+    """Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2 (L_out).
+
+    The mean over anchors of the mean over their positives of the cross-entropy of picking that positive, by cosine
+    over temperature, among all other rows. Embeddings are of unit length.
+    """
+    positive, negative = _relations(embeddings, people)
+    logits = ops.matmul(embeddings, ops.transpose(embeddings)) / temperature
+    others = ops.where(positive + negative > 0, logits, -FAR)
+    log_probability = logits - ops.logsumexp(others, axis=1, keepdims=True)
+    positives = ops.sum(positive, axis=1)
+    by_anchor = -ops.sum(positive * log_probability, axis=1) / ops.maximum(positives, 1)
+    return _mean(by_anchor, ops.minimum(positives, 1))
+
+
+def binary_cross_entropy(logits: Tensor, same: Tensor) -> Tensor:
+    """The mean of -log sigmoid(logit) where same is 1 and -log(1 - sigmoid(logit)) where 0; float [n] each."""
+    return ops.mean(ops.softplus(logits) - same * logits)
+
+
+def mean_absolute_error(probability: Tensor, same: Tensor) -> Tensor:
+    """The mean of |probability - same|; float [n] each."""
+    return ops.mean(ops.abs(probability - same))
+
+
+def _relations(embeddings: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows are positives and which negatives of each row: 1 or 0, float [n, n] each."""
+    same = ops.cast(people[:, None] == people[None, :], embeddings.dtype)
+    return same - ops.eye(ops.shape(people)[0], dtype=embeddings.dtype), 1 - same
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean of the values whose weight is 1 and not 0; 0 where there are none."""
+    return ops.sum(values * weights) / ops.maximum(ops.sum(weights), 1)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+pytest.importorskip("keras", reason="training needs the extra `train`")
+
+from facerec_cli.encoders.bundle import TRAINING_PEOPLE, read_bundle
+from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+from facerec_cli.evaluation.protocols import pairs_of
+from facerec_cli.training.recipes import RECIPES
+from facerec_cli.training.sampling import PeopleSampler, PhotosByPerson
+from facerec_cli.training.trainer import Epoch, TrainingError, Unseen, train
+from tests.conftest import Run
+
+CHIPS = np.random.default_rng(0).integers(0, 255, (48, 112, 112, 3), dtype=np.uint8)
+PEOPLE = np.repeat(np.arange(12), 4)
+TINY = replace(
+    RECIPES["siamese"], options={"size": 32, "width": 4}, people=4, photos=2, epoch=2, epochs=3, warm_up=1, rate=0.01
+)
+
+
+class Silent:
+    def __init__(self) -> None:
+        self.epochs: list[Epoch] = []
+
+    def stepped(self, step: int, steps: int, loss: float) -> None:
+        assert 1 <= step <= steps
+
+    def validated(self, epoch: Epoch, is_best: bool) -> None:
+        self.epochs.append(epoch)
+
+
+def run(
+    work: Path, rate: float = 0.01, minutes: float | None = None, seed: int = 0
+) -> tuple[npt.NDArray[np.float32], list[Epoch]]:
+    sampler = PeopleSampler(PhotosByPerson.of(PEOPLE, np.arange(32)), 4, 2)
+    unseen = Unseen(CHIPS[32:], pairs_of([list(range(start, start + 4)) for start in (0, 4, 8, 12)]))
+    encoder, history = train(
+        replace(TINY, rate=rate), CHIPS, sampler, unseen, work, Silent(), seed=seed, minutes=minutes
+    )
+    return np.asarray(encoder.predict(CHIPS[:8], verbose=0)), history
+
+
+def told(history: list[Epoch]) -> list[tuple[float, float, float]]:
+    return [(epoch.loss, epoch.accuracy, epoch.auc) for epoch in history]
+
+
+def test_a_resumed_training_is_the_unbroken_one(tmp_path: Path) -> None:
+    whole, history = run(tmp_path / "whole")
+    # No minutes at all: it ends after its first epoch.
+    _, part = run(tmp_path / "broken", minutes=1e-9)
+    assert told(part) == told(history[:1])
+    resumed, again = run(tmp_path / "broken")
+    assert told(again) == told(history)
+    assert np.array_equal(resumed, whole)
+    assert [epoch.epoch for epoch in again] == [1, 2, 3]
+
+
+def test_another_seed_is_another_model(tmp_path: Path) -> None:
+    (one, _), (other, _) = run(tmp_path / "one", minutes=1e-9), run(tmp_path / "other", minutes=1e-9, seed=1)
+    assert not np.allclose(one, other)
+
+
+def test_numbers_that_are_none_stop_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="NaN"):
+        run(tmp_path / "work", rate=math.inf)
+
+
+def people(samples: Path, folder: Path) -> Path:
+    """Twelve people of four photos: the samples, as they are and in parts that look like somebody else."""
+    for number, path in enumerate(sorted(samples.glob("*.jpg")) * 2):
+        with Image.open(path) as opened:
+            photo = ImageOps.exif_transpose(opened).convert("RGB")
+        photo = ImageOps.mirror(photo) if number >= 6 else photo
+        person = folder / f"person {number}"
+        person.mkdir(parents=True)
+        for variant, brightness in enumerate((0.8, 0.95, 1.0, 1.1)):
+            ImageEnhance.Brightness(photo).enhance(brightness).save(person / f"{variant}.jpg")
+    return folder
+
+
+def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    folder = people(samples, tmp_path / "people")
+    done = facerec("train", "--data", folder, "-m", "tiny", "--epochs", "1", "--batch", "8", "--split", "0.6")
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/1" in done.stderr
+    bundle = read_bundle(tmp_path / "models" / "tiny")
+    assert not (tmp_path / "models" / ".tiny.training").exists()
+    assert len(bundle.people(TRAINING_PEOPLE)) == 7
+    with (bundle.folder / "history.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["epoch"] == "1"
+    embeddings = OnnxEncoder(bundle, bundle.encoder_bytes()).encode([CHIPS[0], CHIPS[1]])
+    assert embeddings.shape == (2, 128)
+    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1)
+
+    # Another process, without Keras: what it measures on the people held out.
+    script = (
+        "import sys\n"
+        "from facerec_cli.recognizer import Recognizer\n"
+        f"chip = Recognizer('models/tiny').detect({str(samples / 'rishi_sunak.jpg')!r})[0].chip\n"
+        "print(Recognizer('models/tiny').embed([chip]).shape, 'keras' in sys.modules, 'tensorflow' in sys.modules)\n"
+    )
+    other = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert other.stdout.split() == ["(1,", "128)", "False", "False"]
+    shown = facerec("evaluate", "-m", "tiny", "--data", folder, "--protocol", "pairs", "--format", "json")
+    assert shown.returncode == 0, shown.stderr
+    assert "all pairs of 5 of 5 people" in shown.stderr  # nobody whom it was trained on
+    assert {json.loads(line)["model"] for line in shown.stdout.splitlines()} == {"tiny"}
+
+    again = facerec("train", "--data", folder, "-m", "tiny")
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+    assert read_bundle(bundle.folder) == bundle
+
+
+def test_too_few_people_are_one_sentence(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "one" / "Rishi").mkdir(parents=True)
+    os.link(samples / "rishi_sunak.jpg", tmp_path / "one" / "Rishi" / "1.jpg")
+    done = facerec("train", "--data", "one")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models" / "saved_best").exists()
