@@ -73,8 +73,12 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
     assert done.stdout == "['Ada Lovelace']\n", done.stderr
 
 
-FLOORS = {"cli": 4, "recognizer": 3, "evaluation": 3, "gallery": 2, "encoders": 2, "datasets": 2, "faces": 1}
-ANYWHERE = {"errors", "parallel", "runtime", "__init__"}
+FLOORS = {
+    **{"cli": 4, "recognizer": 3, "training": 3, "evaluation": 3},
+    **{"gallery": 2, "encoders": 2, "datasets": 2, "faces": 1},
+}
+ANYWHERE = {"columns", "errors", "parallel", "runtime", "__init__"}
+KERAS = {"keras", "tensorflow"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -93,6 +97,16 @@ def test_an_import_never_goes_up(path: Path) -> None:
         if other not in ANYWHERE:
             assert own not in ANYWHERE
             assert FLOORS[other] <= FLOORS[own], f"{path} imports {other}"
+
+
+def test_keras_is_imported_by_training_alone() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {name.name.split(".")[0] for name in node.names} if isinstance(node, ast.Import) else set()
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {node.module.split(".")[0]}
+            if names & KERAS:
+                assert path.parent.name == "training" or path == PACKAGE / "cli" / "train.py", path
 
 
 def test_opencv_is_imported_in_one_place() -> None:
