@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from facerec_cli.training.recipes import Recipe
     from facerec_cli.training.trainer import Epoch
 
-_RECIPES = ("siamese", "triplet")
+_RECIPES = ("siamese", "euclidean", "euclidean-mae", "contrastive", "triplet")
 
 
 @click.command("train", epilog="Example: facerec train --data data/lfw -m saved_best --minutes 60")
@@ -104,19 +104,20 @@ def _train(
     import numpy as np
 
     from facerec_cli.evaluation.protocols import pairs_of
-    from facerec_cli.training.sampling import PeopleSampler, PhotosByPerson
+    from facerec_cli.training.sampling import PhotosByPerson
     from facerec_cli.training.trainer import Unseen, train
 
     people = _split(chips, split, seed)
     number = {name: place for place, name in enumerate(sorted(chips.rows_of))}
     owner = np.array([number.get(name, -1) for name in chips.people])
     photos = PhotosByPerson.of(owner, np.array(people.trained))
-    sampler = PeopleSampler(photos, recipe.people, recipe.photos, recipe.composites, recipe.singles)
     rows = sorted(row for own in people.unseen.values() for row in own)
     place_of = {row: place for place, row in enumerate(rows)}
     pairs = pairs_of([[place_of[row] for row in own] for own in people.unseen.values()])
     unseen = Unseen(np.asarray(chips.chips[rows]), pairs)
-    encoder, history = train(recipe, chips.chips, sampler, unseen, work, view, seed=seed, minutes=minutes)
+    encoder, history = train(
+        recipe, chips.chips, recipe.sampler(photos), unseen, work, view, seed=seed, minutes=minutes
+    )
     return people, encoder, history
 
 
@@ -192,8 +193,8 @@ def _finish(
 
 
 def _changed(recipe: Recipe, epochs: int | None, batch: int | None) -> Recipe:
-    people = recipe.people if batch is None else max(2, batch // recipe.photos)
-    return replace(recipe, epochs=epochs or recipe.epochs, people=people)
+    recipe = recipe if batch is None else recipe.of_batch(batch)
+    return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
 def _digest(chips: ChipSet) -> str:

@@ -33,7 +33,7 @@ from facerec_cli.faces.quality import MEASUREMENT, Quality, measure
 from facerec_cli.parallel import ordered_map
 
 FORMAT = 1
-_TODO, _FACE, _NO_FACE, _UNREADABLE = range(4)
+_PENDING, _FACE, _NO_FACE, _UNREADABLE = range(4)
 _QUALITIES = tuple(field.name for field in fields(Quality))
 
 
@@ -160,7 +160,7 @@ def _carried(old: dict[str, Column], listing: dict[str, Column]) -> dict[str, Co
     count = len(listing["photo"])
     new: dict[str, Column] = {
         **listing,
-        "state": np.full(count, _TODO, np.uint8),
+        "state": np.full(count, _PENDING, np.uint8),
         "score": np.zeros(count, np.float32),
         "chip": np.zeros((count, CHIP_SIZE, CHIP_SIZE, 3), np.uint8),
         **{f"quality/{name}": np.full(count, np.nan, np.float32) for name in _QUALITIES},
@@ -185,7 +185,7 @@ def _fill(
 ) -> list[str]:
     """Compute the rows that are missing; returns a sentence for each photo that cannot be read."""
     # What could not be read is tried again: the sentence is not kept, and the cause may be gone.
-    todo = np.flatnonzero(np.isin(columns["state"], (_TODO, _UNREADABLE))).tolist()
+    todo = np.flatnonzero(np.isin(columns["state"], (_PENDING, _UNREADABLE))).tolist()
     if not todo:
         return []
     detector = Detector(WORKING_SIZE)

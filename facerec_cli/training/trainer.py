@@ -20,7 +20,7 @@ from facerec_cli.encoders.metric import Cosine
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.protocols import Pairs
 from facerec_cli.evaluation.verification import accuracy_at, area_under, best_threshold, roc
-from facerec_cli.training import losses, networks
+from facerec_cli.training import heads, losses, networks
 from facerec_cli.training.batches import Batches
 from facerec_cli.training.distances import Tensor
 from facerec_cli.training.networks import UnitLength
@@ -29,6 +29,9 @@ from facerec_cli.training.sampling import Sampler
 
 OBJECTIVES: Mapping[str, Callable[..., Callable[[Tensor, Tensor], Tensor]]] = {
     "supervised-contrastive": lambda **options: partial(losses.supervised_contrastive, **options),
+    "contrastive": lambda **options: partial(losses.contrastive, **options),
+    "euclidean-bce": lambda: heads.EuclideanHead("bce"),
+    "euclidean-mae": lambda: heads.EuclideanHead("mae"),
     "triplet": lambda **options: partial(losses.triplet_semi_hard, **options),
 }
 _STATE = "state.json"
@@ -178,6 +181,9 @@ def train(
     batches = Batches(chips, sampler, recipe.augmentation, recipe.epoch, seed)
     first = batches.batch(0)
     model.build(first[0].shape)
+    if isinstance(model.objective, keras.layers.Layer):
+        # Before the optimiser, which learns its weights too.
+        model.objective.build((len(first[0]), network.output_shape[-1]), first[1].shape)
     optimiser.build(model.trainable_variables)
     checkpoint = _Checkpoint(model, mirrored(network), unseen, work, watcher, schedule, minutes, len(first[0]))
     begun = checkpoint.resume()

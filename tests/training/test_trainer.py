@@ -16,6 +16,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
+from facerec_cli.cli.train import _RECIPES as command_recipes
 from facerec_cli.encoders.bundle import TRAINING_PEOPLE, read_bundle
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.evaluation.protocols import pairs_of
@@ -66,6 +67,25 @@ def test_a_resumed_training_is_the_unbroken_one(tmp_path: Path) -> None:
     assert told(again) == told(history)
     assert np.array_equal(resumed, whole)
     assert [epoch.epoch for epoch in again] == [1, 2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains(name: str, tmp_path: Path) -> None:
+    options = {**RECIPES[name].options, "size": 32}
+    recipe = replace(RECIPES[name].of_batch(8), options=options, epoch=2, epochs=2, rate=0.001)
+    unseen = Unseen(CHIPS[32:], pairs_of([list(range(start, start + 4)) for start in (0, 4, 8, 12)]))
+    sampler = recipe.sampler(PhotosByPerson.of(PEOPLE, np.arange(32)))
+    assert len(sampler.draw(np.random.default_rng(0)).rows) == 8
+    encoder, history = train(recipe, CHIPS, sampler, unseen, tmp_path, Silent())
+    assert [math.isfinite(epoch.loss) for epoch in history] == [True, True]
+    embeddings = np.asarray(encoder.predict(CHIPS[:4], verbose=0))
+    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.ptp(embeddings, axis=0).max() > 1e-4
+
+
+def test_the_command_line_knows_every_recipe() -> None:
+    assert set(command_recipes) == set(RECIPES)
 
 
 def test_another_seed_is_another_model(tmp_path: Path) -> None:
