@@ -363,8 +363,15 @@ def _text(stored: bytes) -> str:
     try:
         return stored.decode()
     except UnicodeDecodeError as error:
-        raise DatabaseError("The database's index is damaged: run `facerec people rebuild`.") from error
+        raise _damaged() from error
 
 
 def _time(seconds: Any) -> datetime:
-    return datetime.fromtimestamp(int(seconds), timezone.utc)
+    try:
+        return datetime.fromtimestamp(int(seconds), timezone.utc)
+    except (OSError, OverflowError, ValueError) as error:
+        raise _damaged() from error
+
+
+def _damaged() -> DatabaseError:
+    return DatabaseError("The database's index is damaged: run `facerec people rebuild`.")

@@ -264,6 +264,16 @@ def test_flipped_bytes_give_an_answer_or_one_sentence(tmp_path: Path, data: st.D
         assert str(error).count(". ") <= 1
 
 
+@pytest.mark.parametrize("seconds", [2**40, 2**62, -(2**62)])
+def test_a_time_that_no_calendar_has_is_damage(gallery: Gallery, seconds: int) -> None:
+    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    path = Path(gallery.location) / "gallery.h5"
+    with h5py.File(path, "r+") as file:
+        file["people/created"][0] = seconds
+    with pytest.raises(DatabaseError, match="rebuild"):
+        Gallery.open(gallery.location).people()
+
+
 def test_a_failed_writing_changes_nothing(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
     before = everything(gallery)
