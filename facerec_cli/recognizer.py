@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import DEFAULT_MODEL, resolve_bundle
+from facerec_cli.encoders.bundle import DEFAULT_MODEL, Bundle, resolve_bundle
 from facerec_cli.encoders.metric import METRICS
 from facerec_cli.errors import DatabaseError, ModelError, PhotoError
 from facerec_cli.evaluation.calibration import (
@@ -351,16 +351,7 @@ class Recognizer:
             DatabaseError: nobody is enrolled.
             ModelError: the model is not calibrated.
         """
-        counts = gallery.photo_counts()
-        if len(counts) == 0:
-            raise DatabaseError(
-                f"Nobody is enrolled in {gallery.location}: enrol somebody with "
-                f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
-            )
-        searched, calibration = comparisons(counts), self.calibration_for(gallery)
-        if distance is not None:
-            return Threshold(distance, searched, None, calibration)
-        return Threshold(calibration.threshold(fmr_for(fpir, searched)), searched, fpir, calibration)
+        return threshold_in(gallery, self.bundle, fpir=fpir, distance=distance)
 
     def identify(
         self,
@@ -488,11 +479,7 @@ class Recognizer:
         Raises:
             ModelError: it has none.
         """
-        if not self.bundle.calibration:
-            raise ModelError(
-                f"The model {self.bundle.name} is not calibrated, so it has no threshold: choose another with -m."
-            )
-        return Calibration.from_json(self.bundle.calibration, f"the model {self.bundle.name}")
+        return _calibration_of(self.bundle)
 
     def calibration_for(self, gallery: Gallery) -> Calibration:
         """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
@@ -500,8 +487,7 @@ class Recognizer:
         Raises:
             ModelError: the model has none.
         """
-        own = gallery.calibration(self.digest)
-        return self.calibration if own is None else Calibration.from_json(own, f"the people in {gallery.location}")
+        return _calibration_for(gallery, self.bundle)
 
     def calibrate(self, gallery: Gallery) -> Calibration:
         """Calibrate to the people enrolled: their faces are the impostors, never as their own. The gallery keeps it.
@@ -633,6 +619,35 @@ class Recognizer:
             calibration.probability(distance, limit),
             fmr if threshold is None else None,
         )
+
+
+def threshold_in(
+    gallery: Gallery, bundle: Bundle, *, fpir: float = DEFAULT_FPIR, distance: float | None = None
+) -> Threshold:
+    """As ``Recognizer.threshold``, without loading a network."""
+    counts = gallery.photo_counts()
+    if len(counts) == 0:
+        raise DatabaseError(
+            f"Nobody is enrolled in {gallery.location}: enrol somebody with "
+            f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
+        )
+    searched, calibration = comparisons(counts), _calibration_for(gallery, bundle)
+    if distance is not None:
+        return Threshold(distance, searched, None, calibration)
+    return Threshold(calibration.threshold(fmr_for(fpir, searched)), searched, fpir, calibration)
+
+
+def _calibration_for(gallery: Gallery, bundle: Bundle) -> Calibration:
+    own = gallery.calibration(bundle.digest)
+    if own is None:
+        return _calibration_of(bundle)
+    return Calibration.from_json(own, f"the people in {gallery.location}")
+
+
+def _calibration_of(bundle: Bundle) -> Calibration:
+    if not bundle.calibration:
+        raise ModelError(f"The model {bundle.name} is not calibrated, so it has no threshold: choose another with -m.")
+    return Calibration.from_json(bundle.calibration, f"the model {bundle.name}")
 
 
 def _one(detections: Sequence[Detection], photo: Photo, largest: bool) -> Detection:

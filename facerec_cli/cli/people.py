@@ -27,7 +27,8 @@ def command() -> None:
 @options.format_option
 def list_people(database: Path, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.recognizer import threshold_in
 
     gallery = _open(database)
     people = gallery.people()
@@ -37,8 +38,8 @@ def list_people(database: Path, model: str, output_format: str) -> int:
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in people:
             results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
-        recognizer = Recognizer(model)
-        results.caption(f"{recognizer.bundle.name}: {why(recognizer.threshold(gallery), len(people))}")
+        bundle = resolve_bundle(model)
+        results.caption(f"{bundle.name}: {why(threshold_in(gallery, bundle), len(people))}")
     return 0
 
 
