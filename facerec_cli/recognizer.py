@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import DEFAULT_MODEL, Bundle, resolve_bundle
-from facerec_cli.encoders.metric import METRICS
 from facerec_cli.errors import DatabaseError, ModelError, PhotoError
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
@@ -177,7 +176,8 @@ class Recognizer:
         """
         self.bundle = resolve_bundle(model)
         self.digest = self.bundle.digest
-        self.metric = METRICS[self.bundle.metric]
+        self.space = self.bundle.space()
+        self.metric = self.space.metric
         # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
         loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
         reading = loader.submit(self.bundle.encoder_bytes)
@@ -226,7 +226,7 @@ class Recognizer:
         return _one(self.detect(photo), photo, largest)
 
     def embed(self, chips: Sequence[Chip]) -> Embeddings:
-        """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d], rows of unit length.
+        """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d].
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -244,7 +244,7 @@ class Recognizer:
             progress: told how many are done, of how many.
 
         Returns:
-            float32 [count, d], rows of unit length.
+            float32 [count, d].
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -334,7 +334,7 @@ class Recognizer:
                 embeddings[pending[done].id] = result
             if progress:
                 progress(done + 1, len(pending))
-        gallery.store(self.digest, embeddings)
+        gallery.store(self.space, embeddings)
         return problems
 
     # ------------------------------------------------------------------ identification
@@ -550,7 +550,7 @@ class Recognizer:
         if not faces:
             return [enrolment for enrolment, _ in batch]
         lookalikes = self._lookalikes(gallery, faces)
-        added = iter(zip(gallery.add(self.digest, faces), lookalikes, strict=True))
+        added = iter(zip(gallery.add(self.space, faces), lookalikes, strict=True))
         outcomes = []
         for enrolment, face in batch:
             if face is None:
@@ -567,15 +567,16 @@ class Recognizer:
         counts = gallery.photo_counts()
         searched = comparisons(np.concatenate([counts, np.ones(len(faces), np.int64)]))
         limit = self.calibration_for(gallery).threshold(fmr_for(DEFAULT_FPIR, searched))
-        enrolled = gallery.search(self.digest, embeddings, top=2)
+        enrolled = gallery.search(self.space, embeddings, top=2)
         names = np.array([face.name for face in faces])
         # Each face against those before it in the batch, but for the same person's.
-        within = np.where(np.tri(len(faces), k=-1) * (names[:, None] != names), 1.0 - embeddings @ embeddings.T, np.inf)
+        others_before = np.tri(len(faces), k=-1) * (names[:, None] != names)
+        within = np.where(others_before, self.metric.matrix(embeddings, embeddings), np.inf)
         found: list[Match | None] = []
         for row, face in enumerate(faces):
             earlier = int(within[row].argmin())
             others = [match for match in enrolled[row] if match.name != face.name]
-            others.append(Match(faces[earlier].name, max(0.0, float(within[row, earlier]))))
+            others.append(Match(faces[earlier].name, float(within[row, earlier])))
             nearest = min(others, key=lambda match: match.distance)
             found.append(nearest if nearest.distance <= limit else None)
         return found
@@ -592,7 +593,7 @@ class Recognizer:
         if len(faces) == 0:
             return []
         found = []
-        for face, matches in zip(faces, gallery.search(self.digest, embeddings, top), strict=True):
+        for face, matches in zip(faces, gallery.search(self.space, embeddings, top), strict=True):
             candidates = tuple(
                 Candidate(match.name, match.distance, limit.calibration.probability(match.distance, limit.distance))
                 for match in matches
@@ -610,7 +611,7 @@ class Recognizer:
         searched: float,
         threshold: float | None,
     ) -> Verification:
-        distance = max(0.0, 1.0 - float(one @ other))
+        (distance,) = self.metric.pairs(one[None], other[None]).tolist()
         limit = calibration.threshold(fmr_for(fmr, searched)) if threshold is None else threshold
         return Verification(
             distance <= limit,

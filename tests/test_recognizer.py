@@ -163,7 +163,7 @@ def other_model(tmp_path: Path) -> Recognizer:
         tmp_path / "models" / "turned",
         graph.SerializeToString(),
         embedding_size=bundle.embedding_size,
-        metric=bundle.metric,
+        metric=bundle.load_metric(),
         calibration=bundle.calibration,
         about={"description": "for a test"},
         others={},

@@ -35,6 +35,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
+from facerec_cli.encoders.metric import Cosine
 from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detector
@@ -253,7 +254,7 @@ def main() -> None:
         folder,
         convert_sface(arguments.weights / SFACE),
         embedding_size=128,
-        metric="cosine",
+        metric=Cosine(),
         calibration=calibration,
         about=ABOUT,
         others={"LICENSE-sface": (arguments.weights / "LICENSE-sface").read_bytes()},

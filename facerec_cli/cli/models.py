@@ -38,7 +38,7 @@ def list_models(output_format: str) -> int:
                 {
                     "name": name,
                     "embedding_size": bundle.embedding_size,
-                    "metric": bundle.metric,
+                    "metric": bundle.metric.partition(":")[0],
                     "folder": str(folder),
                     "description": str(bundle.about.get("description", "")),
                 }
@@ -112,7 +112,7 @@ def calibrate(model: str, data: Path) -> int:
         folder,
         bundle.encoder_bytes(),
         embedding_size=bundle.embedding_size,
-        metric=bundle.metric,
+        metric=recognizer.metric,
         calibration=calibration.to_json(),
         about=bundle.about,
         others=others,

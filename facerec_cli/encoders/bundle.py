@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from facerec_cli import __version__
-from facerec_cli.encoders.metric import METRICS
+from facerec_cli.encoders.metric import L1_FILE, Cosine, LearnedL1, Metric, Space
 from facerec_cli.errors import ModelError
 
 FORMAT = 1
@@ -34,7 +35,7 @@ class Bundle:
         folder: the bundle's folder.
         name: the name people call it by.
         embedding_size: d, the length of an embedding.
-        metric: how embeddings are compared; ``cosine`` means distance = 1 - cosine of the angle.
+        metric: how embeddings are compared: ``cosine``, or ``l1:`` and the SHA-256 of the file with its learned head.
         digest: SHA-256 over encoder.onnx and the input and metric fields, 64 hex digits. Embeddings of two
             digests are never compared.
         sha256: SHA-256 of the bundle's other files, by file name.
@@ -72,6 +73,24 @@ class Bundle:
             )
         return encoder
 
+    def load_metric(self) -> Metric:
+        """How the model's embeddings are compared.
+
+        Raises:
+            ModelError: its file is missing or is not the one that model.json describes.
+        """
+        if self.metric == Cosine.name:
+            return Cosine()
+        stored = self._verified(L1_FILE, self.metric.partition(":")[2])
+        try:
+            return LearnedL1.from_bytes(stored, self.embedding_size)
+        except ValueError as error:
+            raise ModelError(f"{self.folder / L1_FILE} is damaged ({error}): restore the model.") from error
+
+    def space(self) -> Space:
+        """The model's embeddings and how they are compared; errors as ``load_metric``."""
+        return Space(self.digest, self.load_metric())
+
     def people(self, list_name: str) -> frozenset[str]:
         """The people that one of the bundle's lists names: ``TRAINING_PEOPLE`` or ``CALIBRATION_PEOPLE``.
 
@@ -80,14 +99,18 @@ class Bundle:
         """
         if list_name not in self.sha256:
             return frozenset()
-        path = self.folder / list_name
+        listed = self._verified(list_name, self.sha256[list_name])
+        return frozenset(name for name in listed.decode(errors="surrogateescape").split("\n") if name)
+
+    def _verified(self, name: str, sha256: str) -> bytes:
+        path = self.folder / name
         try:
-            listed = path.read_bytes()
+            stored = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path} cannot be read ({error.strerror}): restore the model.") from error
-        if hashlib.sha256(listed).hexdigest() != self.sha256[list_name]:
+        if hashlib.sha256(stored).hexdigest() != sha256:
             raise ModelError(f"{path} is not the file that its model.json describes: restore the model.")
-        return frozenset(name for name in listed.decode(errors="surrogateescape").split("\n") if name)
+        return stored
 
 
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
@@ -126,7 +149,7 @@ def read_bundle(folder: Path) -> Bundle:
         ) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error!r}): restore the model or choose another with -m.") from error
-    if bundle.metric not in METRICS:
+    if not re.fullmatch("cosine|l1:[0-9a-f]{64}", bundle.metric):
         raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here: upgrade facerec.")
     return bundle
 
@@ -136,7 +159,7 @@ def write_bundle(
     encoder: bytes,
     *,
     embedding_size: int,
-    metric: str,
+    metric: Metric,
     calibration: dict[str, Any],
     about: dict[str, Any],
     others: dict[str, bytes],
@@ -147,7 +170,7 @@ def write_bundle(
         folder: where it goes; its last part is the model's name. An existing bundle there is replaced.
         encoder: encoder.onnx.
         embedding_size: d.
-        metric: ``cosine``.
+        metric: how embeddings are compared.
         calibration: as ``Calibration.to_json`` gives it.
         about: description, source, licence, training data.
         others: further files (licence, history, network), by name.
@@ -158,13 +181,14 @@ def write_bundle(
     Raises:
         ModelError: the folder exists and is no bundle.
     """
+    others = others | dict(metric.files)
     manifest = {
         "format": FORMAT,
         "name": folder.name,
         "input": CHIP_INPUT,
         "embedding_size": embedding_size,
-        "metric": metric,
-        "digest": model_digest(encoder, CHIP_INPUT, metric),
+        "metric": metric.name,
+        "digest": model_digest(encoder, CHIP_INPUT, metric.name),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(others.items())},
         "version": __version__,
         "about": about,

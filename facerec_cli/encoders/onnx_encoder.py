@@ -12,7 +12,7 @@ from facerec_cli.errors import ModelError
 from facerec_cli.runtime import new_session
 
 Embeddings = npt.NDArray[np.float32]
-"""float32 [n, d], rows of unit length."""
+"""float32 [n, d], scaled as the model's metric wants them: for the cosine to unit length."""
 
 
 class OnnxEncoder:
@@ -45,6 +45,7 @@ class OnnxEncoder:
                 "model.json says: restore the model or choose another with -m."
             )
         self._input = taken.name
+        self._metric = bundle.load_metric()
         self.size = bundle.embedding_size
 
     def encode(self, chips: Sequence[npt.NDArray[np.uint8]]) -> Embeddings:
@@ -57,15 +58,9 @@ class OnnxEncoder:
             chips: n chips, each uint8 [112, 112, 3], RGB.
 
         Returns:
-            float32 [n, d], rows of unit length.
+            float32 [n, d].
         """
         embeddings = np.empty((len(chips), self.size), np.float32)
         for row, chip in enumerate(chips):
             embeddings[row] = self._session.run(None, {self._input: chip[np.newaxis]})[0][0]
-        return unit_length(embeddings)
-
-
-def unit_length(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Scale the rows of float32 [n, d] to length one."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
+        return self._metric.scaled(embeddings)

@@ -96,7 +96,8 @@ def outcome(draw: Draw, embeddings: npt.NDArray[np.float32], metric: Metric, thr
         threshold: the largest distance that is a match.
     """
     people, photos = draw.enrolled.shape
-    known = templates(embeddings[draw.enrolled.ravel()], np.repeat(np.arange(people), photos), people)
+    owner = np.repeat(np.arange(people), photos)
+    known = templates(embeddings[draw.enrolled.ravel()], owner, people, metric)
     probes = metric.matrix(embeddings[draw.probes], known)
     found = (probes.argmin(axis=1) == draw.owner) & (probes.min(axis=1) <= threshold)
     asked = np.bincount(draw.owner, minlength=people)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.encoders.metric import Metric, Space
 from facerec_cli.errors import PersonError
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Match:
 
 
 class Gallery(Protocol):
-    """Enrolled people, searched by embedding. ``digest`` names the model that made the embeddings.
+    """Enrolled people, searched by embedding. ``digest`` names the model that made the embeddings, ``space`` also says
+    how they are compared.
 
     Every method may raise ``DatabaseError``: damaged, busy, not writable, disk full, or of a newer format.
     """
@@ -111,7 +113,7 @@ class Gallery(Protocol):
     def photo_counts(self) -> npt.NDArray[np.int64]:
         """The number of photos of each person, int64 [people]."""
 
-    def add(self, digest: str, faces: Sequence[NewFace]) -> list[bool]:
+    def add(self, space: Space, faces: Sequence[NewFace]) -> list[bool]:
         """Enrol faces, all or none; returns for each whether it is new (false: that photo was there already)."""
 
     def rename(self, name: str, new_name: str) -> None:
@@ -141,7 +143,7 @@ class Gallery(Protocol):
             DatabaseError: the chip's file is missing or damaged.
         """
 
-    def store(self, digest: str, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
+    def store(self, space: Space, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
         """Keep embeddings, float32 [d] by face id, and the templates that follow from them."""
 
     def calibration(self, digest: str) -> dict[str, Any] | None:
@@ -157,12 +159,12 @@ class Gallery(Protocol):
             A sentence for each chip that could not be used.
         """
 
-    def search(self, digest: str, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
+    def search(self, space: Space, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
         """The people nearest to each probe.
 
         Args:
-            digest: the model of the probes.
-            probes: float32 [n, d], rows of unit length.
+            space: the model of the probes.
+            probes: float32 [n, d].
             top: how many people a probe.
 
         Returns:
@@ -170,7 +172,7 @@ class Gallery(Protocol):
         """
 
     def template(self, digest: str, name: str) -> npt.NDArray[np.float32]:
-        """A person's template, float32 [d], unit length.
+        """A person's template, float32 [d].
 
         Raises:
             PersonError: nobody of this name is enrolled.
@@ -196,22 +198,23 @@ def clean_name(name: str) -> str:
 
 
 def templates(
-    embeddings: npt.NDArray[np.float32], owner: npt.NDArray[np.int64], people: int
+    embeddings: npt.NDArray[np.float32], owner: npt.NDArray[np.int64], people: int, metric: Metric
 ) -> npt.NDArray[np.float32]:
-    """The mean of each person's embeddings, brought back to unit length.
+    """The mean of each person's embeddings, scaled as the metric wants it.
 
     Args:
-        embeddings: float32 [faces, d], unit length; rows of NaN are faces not embedded yet and do not count.
+        embeddings: float32 [faces, d]; rows of NaN are faces not embedded yet and do not count.
         owner: int64 [faces], the person of each row, in [0, people).
         people: how many people.
+        metric: the model's.
 
     Returns:
-        float32 [people, d]; NaN for a person without any embedding.
+        float32 [people, d]; NaN for a person without any embedding, or whose embeddings cancel out.
     """
     known = np.isfinite(embeddings).all(axis=1)
     # float64 sums in row order: a rebuild that adds the same rows gives the same bits.
     sums = np.zeros((people, embeddings.shape[1]), np.float64)
     np.add.at(sums, owner[known], embeddings[known].astype(np.float64))
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(lengths > 0, sums / lengths, np.nan).astype(np.float32)
+    counts = np.bincount(owner[known], minlength=people)[:, None]
+    means = metric.scaled(np.asarray(sums / np.maximum(counts, 1), np.float32))
+    return np.where(means.any(axis=1, keepdims=True), means, np.float32(np.nan))

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.columns import read_columns, sync_folder, write_columns
+from facerec_cli.encoders.metric import Space
 from facerec_cli.errors import DatabaseError, PersonError
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, clean_name
 from facerec_cli.gallery.chipfile import ChipRecord, chip_path, decode_chip, read_record, slug, with_record
@@ -84,8 +85,8 @@ class Hdf5Gallery(Gallery):
         index = self._read()
         return np.array(index.templates[digest][self._person_row(index, name)])
 
-    def search(self, digest: str, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
-        return self._read().search(digest, probes, top)
+    def search(self, space: Space, probes: npt.NDArray[np.float32], top: int = 1) -> list[list[Match]]:
+        return self._read().search(space, probes, top)
 
     def calibration(self, digest: str) -> dict[str, Any] | None:
         return self._calibrations().get(digest)
@@ -103,9 +104,9 @@ class Hdf5Gallery(Gallery):
 
     # ------------------------------------------------------------------ writing
 
-    def add(self, digest: str, faces: Sequence[NewFace]) -> list[bool]:
+    def add(self, space: Space, faces: Sequence[NewFace]) -> list[bool]:
         with self._writing():
-            addition = self._read().add(digest, faces, int(time.time()))
+            addition = self._read().add(space, faces, int(time.time()))
             if addition.records:
                 self._write(addition.content, addition.records)
         return addition.is_new
@@ -139,10 +140,10 @@ class Hdf5Gallery(Gallery):
             self._remove_chips(name)
         return len(index.face_rows(row))
 
-    def store(self, digest: str, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
+    def store(self, space: Space, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> None:
         if embeddings:
             with self._writing():
-                self._write(self._read().with_embeddings(digest, embeddings).content())
+                self._write(self._read().with_embeddings(space, embeddings).content())
 
     def set_calibration(self, digest: str, calibration: dict[str, Any] | None) -> None:
         with self._writing():

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.columns import Column, text_column
+from facerec_cli.encoders.metric import Space
 from facerec_cli.errors import DatabaseError
 from facerec_cli.gallery.base import EnrolledFace, Match, NewFace, Person, templates
 from facerec_cli.gallery.chipfile import ChipRecord, chip_path
@@ -185,18 +186,18 @@ class Index:
         embeddings = self.embeddings.get(digest)
         return self.list_faces(None if embeddings is None else np.flatnonzero(np.isnan(embeddings[:, 0])))
 
-    def search(self, digest: str, probes: npt.NDArray[np.float32], top: int) -> list[list[Match]]:
+    def search(self, space: Space, probes: npt.NDArray[np.float32], top: int) -> list[list[Match]]:
         """The nearest people; see ``Gallery.search``."""
-        enrolled = self.templates.get(digest)
+        enrolled = self.templates.get(space.digest)
         if enrolled is None or len(enrolled) == 0:
             return [[] for _ in probes]
         names = self.people["name"]
         step = max(1, _SEARCH_BLOCK // len(enrolled))
         found: list[list[Match]] = []
         for start in range(0, len(probes), step):
-            for cosines in probes[start : start + step] @ enrolled.T:
-                rows = _largest(cosines, top)
-                found.append([Match(_text(names[row]), max(0.0, 1.0 - float(cosines[row]))) for row in rows])
+            for distances in space.metric.matrix(probes[start : start + step], enrolled):
+                rows = _nearest(distances, top)
+                found.append([Match(_text(names[row]), float(distances[row])) for row in rows])
         return found
 
     # ------------------------------------------------------------------ changing
@@ -208,11 +209,11 @@ class Index:
         columns = {f"{table}/{name}": [column] for table, named in tables.items() for name, column in named.items()}
         return Content(columns, self.next_id)
 
-    def add(self, digest: str, faces: Sequence[NewFace], now: int) -> Addition:
+    def add(self, space: Space, faces: Sequence[NewFace], now: int) -> Addition:
         """Add faces that are not there yet, and the people they are the first of.
 
         Args:
-            digest: the model of the embeddings; for other models the faces are pending.
+            space: the model of the embeddings; for other models the faces are pending.
             faces: to add.
             now: Unix seconds.
         """
@@ -257,7 +258,7 @@ class Index:
                     content.columns[f"{table}/{name}"].append(values)
             owner = np.array([row for row, _, _ in added], np.int64)
             embeddings = np.stack([face.embedding for _, face, _ in added])
-            content.patches.update(self._append_embeddings(content.columns, digest, embeddings, owner, len(new_people)))
+            content.patches.update(self._append_embeddings(content.columns, space, embeddings, owner, len(new_people)))
         records = [(record, face.jpeg) for _, face, record in added]
         return Addition(is_new, records, replace(content, next_id=next_id))
 
@@ -286,24 +287,25 @@ class Index:
             faces={**self.faces, "chip": text_column(chips)},
         )
 
-    def with_embeddings(self, digest: str, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> Index:
+    def with_embeddings(self, space: Space, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> Index:
         """The index with embeddings, float32 [d] by face id, and the templates that follow."""
         size = len(next(iter(embeddings.values())))
-        known = self.embeddings.get(digest)
+        known = self.embeddings.get(space.digest)
         whole = np.full((len(self.owner), size), np.nan, np.float32) if known is None else np.array(known)
         for row, face_id in enumerate(self.faces["id"].tolist()):
             if face_id in embeddings:
                 whole[row] = embeddings[face_id]
+        means = templates(whole, self.owner, len(self.people["id"]), space.metric)
         return replace(
             self,
-            embeddings={**self.embeddings, digest: whole},
-            templates={**self.templates, digest: templates(whole, self.owner, len(self.people["id"]))},
+            embeddings={**self.embeddings, space.digest: whole},
+            templates={**self.templates, space.digest: means},
         )
 
     def _append_embeddings(
         self,
         columns: dict[str, list[Column]],
-        digest: str,
+        space: Space,
         embeddings: npt.NDArray[np.float32],
         owner: npt.NDArray[np.int64],
         new_people: int,
@@ -313,7 +315,7 @@ class Index:
         Returns:
             The template rows of the people who had photos before, to overwrite.
         """
-        size, people = embeddings.shape[1], len(self.people["id"])
+        digest, size, people = space.digest, embeddings.shape[1], len(self.people["id"])
         columns.setdefault(f"embeddings/{digest}", [np.full((len(self.owner), size), np.nan, np.float32)])
         columns.setdefault(f"templates/{digest}", [np.full((people, size), np.nan, np.float32)])
         touched, new_owner = np.unique(owner, return_inverse=True)
@@ -321,7 +323,10 @@ class Index:
         old_owner = np.searchsorted(touched, self.owner[before])
         earlier = columns[f"embeddings/{digest}"][0][before]
         values = templates(
-            np.concatenate([earlier, embeddings]), np.concatenate([old_owner, new_owner]).astype(np.int64), len(touched)
+            np.concatenate([earlier, embeddings]),
+            np.concatenate([old_owner, new_owner]).astype(np.int64),
+            len(touched),
+            space.metric,
         )
         known = touched < people
         for model in {*self.embeddings, digest}:
@@ -349,14 +354,14 @@ def _face_columns(faces: Sequence[tuple[int, int, ChipRecord, str]]) -> dict[str
     }
 
 
-def _largest(cosines: npt.NDArray[np.float32], top: int) -> Rows:
-    """The rows of the largest values, largest first, lower rows first among equals; NaN never."""
-    count = min(top, len(cosines))
-    if np.isnan(cosines).any():
-        cosines = np.nan_to_num(cosines, nan=-np.inf)
-    bound = cosines.max() if count == 1 else np.partition(cosines, len(cosines) - count)[len(cosines) - count]
-    rows = np.flatnonzero((cosines >= bound) & (cosines > -np.inf))
-    return rows[np.lexsort((rows, -cosines[rows]))][:count]
+def _nearest(distances: npt.NDArray[np.float32], top: int) -> Rows:
+    """The rows of the smallest values, smallest first, lower rows first among equals; NaN never."""
+    count = min(top, len(distances))
+    if np.isnan(distances).any():
+        distances = np.nan_to_num(distances, nan=np.inf)
+    bound = distances.min() if count == 1 else np.partition(distances, count - 1)[count - 1]
+    rows = np.flatnonzero((distances <= bound) & (distances < np.inf))
+    return rows[np.lexsort((rows, distances[rows]))][:count]
 
 
 def _text(stored: bytes) -> str:

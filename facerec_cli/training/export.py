@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import TRAINING_PEOPLE, Bundle, write_bundle
+from facerec_cli.encoders.metric import Metric
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.calibration import Calibration
 from facerec_cli.runtime import new_session
@@ -56,6 +57,7 @@ def write_trained(
     folder: Path,
     encoder: keras.Model,
     graph: bytes,
+    metric: Metric,
     calibration: Calibration | None,
     about: dict[str, Any],
     history: Sequence[Epoch],
@@ -67,6 +69,7 @@ def write_trained(
         folder: where it goes.
         encoder: the trained encoder.
         graph: from ``to_onnx``.
+        metric: how its embeddings are compared.
         calibration: on people who were not trained on; None where they were too few.
         about: what people should know.
         history: what every epoch came to.
@@ -90,7 +93,7 @@ def write_trained(
         folder,
         graph,
         embedding_size=int(encoder.output_shape[-1]),
-        metric="cosine",
+        metric=metric,
         calibration=calibration.to_json() if calibration else {},
         about=about,
         others=others,

@@ -88,7 +88,7 @@ def bundle(folder: Path, **lists: str) -> Bundle:
         folder,
         made.encoder_bytes(),
         embedding_size=made.embedding_size,
-        metric=made.metric,
+        metric=made.load_metric(),
         calibration=made.calibration,
         about=made.about,
         others={names[key]: people.encode() for key, people in lists.items()},

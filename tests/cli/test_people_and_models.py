@@ -148,7 +148,7 @@ def crowd(samples: Path, recognizer: Recognizer, tmp_path_factory: pytest.TempPa
         NewFace(f"Person {number % MANY}", jpeg, vector, hashlib.sha256(bytes([number])).hexdigest(), "a.jpg", 0.9)
         for number, vector in enumerate(vectors)
     ]
-    assert all(gallery.add(recognizer.digest, faces))
+    assert all(gallery.add(recognizer.space, faces))
     return Path(gallery.location)
 
 

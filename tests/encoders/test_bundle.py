@@ -24,6 +24,7 @@ from facerec_cli.encoders.bundle import (
     resolve_bundle,
     write_bundle,
 )
+from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError
 from facerec_cli.recognizer import Recognizer
@@ -34,7 +35,7 @@ CALIBRATION = {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "about
 def write(folder: Path, encoder: bytes = b"an encoder", **changes: Any) -> Bundle:
     settings: dict[str, Any] = {
         "embedding_size": 4,
-        "metric": "cosine",
+        "metric": Cosine(),
         "calibration": CALIBRATION,
         "about": {"description": "made by a test"},
         "others": {"LICENSE": b"free"},

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from facerec_cli.encoders.bundle import resolve_bundle, write_bundle
-from facerec_cli.encoders.onnx_encoder import OnnxEncoder, unit_length
+from facerec_cli.encoders.metric import Cosine
+from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError
 from facerec_cli.recognizer import Recognizer
 
@@ -170,7 +170,7 @@ def graph(*, size: int = 3, kind: str = "uint8", pixels: int = 112) -> bytes:
 
 
 def encoder_of(folder: Path, encoder: bytes, embedding_size: int = 3) -> OnnxEncoder:
-    settings: dict[str, Any] = {"metric": "cosine", "calibration": {}, "about": {}, "others": {}}
+    settings: dict[str, Any] = {"metric": Cosine(), "calibration": {}, "about": {}, "others": {}}
     bundle = write_bundle(folder, encoder, embedding_size=embedding_size, **settings)
     return OnnxEncoder(bundle, bundle.encoder_bytes())
 
@@ -191,19 +191,3 @@ def test_a_graph_that_is_not_what_its_manifest_says_is_a_model_error(
 ) -> None:
     with pytest.raises(ModelError, match="mine"):
         encoder_of(tmp_path / "mine", graph(**options), embedding_size).encode([np.zeros((112, 112, 3), np.uint8)])
-
-
-# ------------------------------------------------------------------ unit length
-
-
-def test_rows_are_brought_to_unit_length() -> None:
-    vectors = np.array([[3, 4], [-1e-15, 0], [1e18, 1e18]], np.float32)
-    half = math.sqrt(0.5)
-    expected = np.array([[0.6, 0.8], [-1, 0], [half, half]])
-    np.testing.assert_allclose(unit_length(vectors), expected, rtol=1e-5)
-
-
-def test_a_row_of_zeros_stays_zero_and_no_rows_stay_none() -> None:
-    assert not unit_length(np.zeros((2, 5), np.float32)).any()
-    assert unit_length(np.empty((0, 5), np.float32)).shape == (0, 5)
-    assert unit_length(np.ones((1, 5), np.float32)).dtype == np.float32

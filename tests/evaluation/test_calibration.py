@@ -12,7 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from facerec_cli.encoders.bundle import resolve_bundle
-from facerec_cli.encoders.metric import Metric
+from facerec_cli.encoders.metric import Cosine
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
     DEFAULT_FPIR,
@@ -413,7 +413,7 @@ def test_the_tail_hangs_not_on_wrong_labels() -> None:
 # ------------------------------------------------------------------ pairs of people
 
 
-class Places(Metric):
+class Places(Cosine):
     """A distance that tells which photos were compared: embeddings are rows' numbers, below 1,000."""
 
     def pairs(self, one: Distances, other: Distances) -> Distances:

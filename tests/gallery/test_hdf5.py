@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facerec_cli import Gallery
+from facerec_cli.encoders.metric import Cosine, Space
 from facerec_cli.errors import DatabaseError, PersonError
 from facerec_cli.gallery.base import NewFace, clean_name, templates
 from facerec_cli.gallery.chipfile import encode_chip
@@ -24,6 +25,7 @@ from facerec_cli.gallery.hdf5 import Hdf5Gallery
 
 DIGEST = "a" * 64
 OTHER = "b" * 64
+SPACE, OTHER_SPACE = Space(DIGEST, Cosine()), Space(OTHER, Cosine())
 JPEG = encode_chip(np.full((112, 112, 3), 128, np.uint8))
 Vector = npt.NDArray[np.float32]
 
@@ -57,7 +59,7 @@ def test_a_new_database_is_private_ignored_by_git_and_empty(gallery: Gallery) ->
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / ".gitignore").read_text() == "*\n"
     assert gallery.people() == []
-    assert gallery.search(DIGEST, unit(1, 0)[None]) == [[]]
+    assert gallery.search(SPACE, unit(1, 0)[None]) == [[]]
 
 
 def test_no_database_says_how_to_make_one(tmp_path: Path) -> None:
@@ -66,28 +68,28 @@ def test_no_database_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_enrolled_people_are_found_nearest_first(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("Bob", unit(1, 1), 2), face("Eve", unit(0, 1), 3)])
-    (found,) = gallery.search(DIGEST, unit(1, 0.1)[None], top=2)
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("Bob", unit(1, 1), 2), face("Eve", unit(0, 1), 3)])
+    (found,) = gallery.search(SPACE, unit(1, 0.1)[None], top=2)
     assert [match.name for match in found] == ["Ada", "Bob"]
     assert found[0].distance == pytest.approx(1 - unit(1, 0.1)[0], abs=1e-6)
 
 
 def test_equal_distances_go_by_enrolment(gallery: Gallery) -> None:
     names = [f"person {number}" for number in range(9)]
-    gallery.add(DIGEST, [face(name, unit(1, 0), number) for number, name in enumerate(names)])
-    (found,) = gallery.search(DIGEST, unit(1, 0)[None], top=4)
+    gallery.add(SPACE, [face(name, unit(1, 0), number) for number, name in enumerate(names)])
+    (found,) = gallery.search(SPACE, unit(1, 0)[None], top=4)
     assert [match.name for match in found] == names[:4]
 
 
 def test_asking_for_more_people_than_there_are_gives_all(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
-    assert len(gallery.search(DIGEST, unit(0, 1)[None], top=5)[0]) == 1
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
+    assert len(gallery.search(SPACE, unit(0, 1)[None], top=5)[0]) == 1
 
 
 def test_the_same_photo_again_changes_nothing(gallery: Gallery) -> None:
-    assert gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("Ada", unit(1, 0), 1)]) == [True, False]
+    assert gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("Ada", unit(1, 0), 1)]) == [True, False]
     before = Path(gallery.location, "gallery.h5").read_bytes()
-    assert gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)]) == [False]
+    assert gallery.add(SPACE, [face("Ada", unit(1, 0), 1)]) == [False]
     assert Path(gallery.location, "gallery.h5").read_bytes() == before
     assert gallery.has_photo("Ada", sha256(1))
     assert not gallery.has_photo("Ada", sha256(2))
@@ -95,19 +97,19 @@ def test_the_same_photo_again_changes_nothing(gallery: Gallery) -> None:
 
 
 def test_a_template_is_the_mean_direction_of_the_photos(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
-    gallery.add(DIGEST, [face("Ada", unit(0, 1), 2), face("Bob", unit(0, 1), 2)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(0, 1), 2), face("Bob", unit(0, 1), 2)])
     assert gallery.template(DIGEST, "Ada") == pytest.approx(unit(1, 1))
     assert gallery.photo_counts().tolist() == [2, 1]
 
 
 def test_templates_of_opposite_photos_are_unknown_not_zero() -> None:
     both = np.stack([unit(1, 0), unit(-1, 0)])
-    assert np.isnan(templates(both, np.array([0, 0]), 1)).all()
+    assert np.isnan(templates(both, np.array([0, 0]), 1, Cosine())).all()
 
 
 def test_rename_keeps_photos_and_moves_chips(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("Ada", unit(1, 0), 2), face("Bob", unit(0, 1), 3)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("Ada", unit(1, 0), 2), face("Bob", unit(0, 1), 3)])
     gallery.rename("Ada", "A person with a much longer name than before")
     names, photos, _ = everything(gallery)
     assert names == ["A person with a much longer name than before", "Bob"]
@@ -118,7 +120,7 @@ def test_rename_keeps_photos_and_moves_chips(gallery: Gallery) -> None:
 
 
 def test_rename_to_somebody_enrolled_is_refused(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     with pytest.raises(PersonError, match="Bob is already enrolled"):
         gallery.rename("Ada", "Bob")
     with pytest.raises(PersonError, match="Nobody named 'Eve'"):
@@ -127,18 +129,18 @@ def test_rename_to_somebody_enrolled_is_refused(gallery: Gallery) -> None:
 
 def test_remove_leaves_nothing_behind(gallery: Gallery) -> None:
     ada = unit(0.7071, 0.1234)
-    gallery.add(DIGEST, [face("Ada", ada, 1), face("Bob", unit(0, 1), 2), face("Ada", unit(1, 1), 3)])
+    gallery.add(SPACE, [face("Ada", ada, 1), face("Bob", unit(0, 1), 2), face("Ada", unit(1, 1), 3)])
     assert ada.tobytes() in Path(gallery.location, "gallery.h5").read_bytes()
     assert gallery.remove("Ada") == 2
     content = Path(gallery.location, "gallery.h5").read_bytes()
     assert b"Ada" not in content
     assert ada.tobytes() not in content
     assert [path.parent.name[:3] for path in Path(gallery.location, "faces").glob("*/*")] == ["bob"]
-    assert gallery.search(DIGEST, unit(1, 0)[None])[0][0].name == "Bob"
+    assert gallery.search(SPACE, unit(1, 0)[None])[0][0].name == "Bob"
 
 
 def test_removing_again_cleans_up_after_a_removal_that_was_killed(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     (chips,) = Path(gallery.location, "faces").iterdir()
     kept = shutil.copytree(chips, Path(gallery.location) / "kept")
     gallery.remove("Ada")
@@ -149,35 +151,35 @@ def test_removing_again_cleans_up_after_a_removal_that_was_killed(gallery: Galle
 
 
 def test_ids_are_never_used_twice(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     first = gallery.people()[0].id
     gallery.remove("Ada")
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     assert gallery.people()[0].id > first
 
 
 def test_models_do_not_mix(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
-    gallery.add(OTHER, [face("Bob", unit(0, 1, 1), 2)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
+    gallery.add(OTHER_SPACE, [face("Bob", unit(0, 1, 1), 2)])
     assert [face.name for face in gallery.pending(DIGEST)] == ["Bob"]
     assert [face.name for face in gallery.pending(OTHER)] == ["Ada"]
     # Bob has no template of the first model, so there he cannot be found, near or far.
-    assert [match.name for match in gallery.search(DIGEST, unit(1, 0)[None], top=2)[0]] == ["Ada"]
+    assert [match.name for match in gallery.search(SPACE, unit(1, 0)[None], top=2)[0]] == ["Ada"]
     (pending,) = gallery.pending(OTHER)
-    gallery.store(OTHER, {pending.id: unit(1, 0, 0)})
+    gallery.store(OTHER_SPACE, {pending.id: unit(1, 0, 0)})
     assert gallery.pending(OTHER) == []
-    assert gallery.search(OTHER, unit(1, 0, 0)[None])[0][0].name == "Ada"
+    assert gallery.search(OTHER_SPACE, unit(1, 0, 0)[None])[0][0].name == "Ada"
 
 
 def test_a_reader_sees_what_another_wrote(gallery: Gallery) -> None:
     reader = Gallery.open(gallery.location)
     assert reader.people() == []
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     assert [person.name for person in reader.people()] == ["Ada"]
 
 
 def test_rebuild_restores_people_and_photos_from_the_chips(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("王芳", unit(0, 1), 2), face("Ada", unit(1, 1), 3)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("王芳", unit(0, 1), 2), face("Ada", unit(1, 1), 3)])
     names, photos, _ = everything(gallery)
     Path(gallery.location, "gallery.h5").write_bytes(b"damaged")
     with pytest.raises(DatabaseError, match="people rebuild"):
@@ -189,7 +191,7 @@ def test_rebuild_restores_people_and_photos_from_the_chips(gallery: Gallery) -> 
 
 
 def test_rebuild_leaves_out_what_is_no_chip_and_says_so(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     folder = Path(gallery.location)
     damaged = folder / gallery.faces("Ada")[0].chip
     damaged.write_bytes(b"")
@@ -203,7 +205,7 @@ def test_rebuild_leaves_out_what_is_no_chip_and_says_so(gallery: Gallery) -> Non
 
 
 def test_a_missing_chip_is_named(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     (enrolled,) = gallery.faces()
     Path(gallery.location, enrolled.chip).unlink()
     with pytest.raises(DatabaseError, match=r"Ada is missing: enrol 1\.jpg again"):
@@ -211,7 +213,7 @@ def test_a_missing_chip_is_named(gallery: Gallery) -> None:
 
 
 def test_a_lost_index_is_not_an_empty_database(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     Path(gallery.location, "gallery.h5").unlink()
     with pytest.raises(DatabaseError, match="people rebuild"):
         Gallery.open(gallery.location).people()
@@ -220,7 +222,7 @@ def test_a_lost_index_is_not_an_empty_database(gallery: Gallery) -> None:
 
 
 def test_a_newer_format_is_refused_and_untouched(gallery: Gallery) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     path = Path(gallery.location, "gallery.h5")
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = 2
@@ -229,19 +231,19 @@ def test_a_newer_format_is_refused_and_untouched(gallery: Gallery) -> None:
     with pytest.raises(DatabaseError, match="upgrade facerec"):
         reader.people()
     with pytest.raises(DatabaseError, match="upgrade facerec"):
-        reader.add(DIGEST, [face("Bob", unit(0, 1), 2)])
+        reader.add(SPACE, [face("Bob", unit(0, 1), 2)])
     assert path.read_bytes() == before
     assert len(list(Path(gallery.location, "faces").glob("*/*.jpg"))) == 1
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])
 def test_a_truncated_index_is_damage(gallery: Gallery, keep: float) -> None:
-    gallery.add(DIGEST, [face(f"person {number}", unit(1, number), number) for number in range(50)])
+    gallery.add(SPACE, [face(f"person {number}", unit(1, number), number) for number in range(50)])
     path = Path(gallery.location, "gallery.h5")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(DatabaseError, match="people rebuild"):
-        Gallery.open(gallery.location).search(DIGEST, unit(1, 0)[None])
+        Gallery.open(gallery.location).search(SPACE, unit(1, 0)[None])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -249,7 +251,7 @@ def test_a_truncated_index_is_damage(gallery: Gallery, keep: float) -> None:
 def test_flipped_bytes_give_an_answer_or_one_sentence(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "flipped"
     if not folder.exists():
-        Gallery.open(folder, create=True).add(DIGEST, [face(f"p{n}", unit(1, n), n) for n in range(3)])
+        Gallery.open(folder, create=True).add(SPACE, [face(f"p{n}", unit(1, n), n) for n in range(3)])
         shutil.copyfile(folder / "gallery.h5", tmp_path / "good.h5")
     content = bytearray((tmp_path / "good.h5").read_bytes())
     for _ in range(data.draw(st.integers(1, 8))):
@@ -259,14 +261,14 @@ def test_flipped_bytes_give_an_answer_or_one_sentence(tmp_path: Path, data: st.D
         gallery = Gallery.open(folder)
         gallery.people()
         gallery.faces()
-        gallery.search(DIGEST, unit(1, 0)[None], top=3)
+        gallery.search(SPACE, unit(1, 0)[None], top=3)
     except DatabaseError as error:
         assert str(error).count(". ") <= 1
 
 
 @pytest.mark.parametrize("seconds", [2**40, 2**62, -(2**62)])
 def test_a_time_that_no_calendar_has_is_damage(gallery: Gallery, seconds: int) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     path = Path(gallery.location) / "gallery.h5"
     with h5py.File(path, "r+") as file:
         file["people/created"][0] = seconds
@@ -275,7 +277,7 @@ def test_a_time_that_no_calendar_has_is_damage(gallery: Gallery, seconds: int) -
 
 
 def test_a_failed_writing_changes_nothing(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     before = everything(gallery)
 
     def full(descriptor: int) -> None:
@@ -283,7 +285,7 @@ def test_a_failed_writing_changes_nothing(gallery: Gallery, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DatabaseError, match="disk is full"):
-        gallery.add(DIGEST, [face("Bob", unit(0, 1), 2)])
+        gallery.add(SPACE, [face("Bob", unit(0, 1), 2)])
     monkeypatch.undo()
     assert everything(gallery)[:2] == before[:2]
     assert sorted(path.name for path in Path(gallery.location).iterdir()) == [
@@ -316,24 +318,24 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     enrolled = 0
     with pytest.raises(DatabaseError, match="disk is full"):
         for number in range(10_000):
-            gallery.add(DIGEST, [face(f"person {number}", unit(1, number), number)])
+            gallery.add(SPACE, [face(f"person {number}", unit(1, number), number)])
             enrolled += 1
     assert enrolled > 5
     assert len(Gallery.open(gallery.location).people()) == enrolled
     assert len(list(Path(gallery.location, "faces").glob("*/*.jpg"))) == enrolled
     ballast.unlink()
-    assert gallery.add(DIGEST, [face("one more", unit(1, 0), 10_000)]) == [True]
+    assert gallery.add(SPACE, [face("one more", unit(1, 0), 10_000)]) == [True]
     assert len(gallery.people()) == enrolled + 1
 
 
 def test_a_read_only_database_can_be_searched_but_not_changed(small_disk: Path) -> None:
     gallery = Gallery.open(small_disk / "database", create=True)
-    gallery.add(DIGEST, [face("Ada", unit(1, 0), 1)])
+    gallery.add(SPACE, [face("Ada", unit(1, 0), 1)])
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     reader = Gallery.open(gallery.location)
-    assert reader.search(DIGEST, unit(1, 0)[None])[0][0].name == "Ada"
+    assert reader.search(SPACE, unit(1, 0)[None])[0][0].name == "Ada"
     with pytest.raises(DatabaseError, match="permissions"):
-        reader.add(DIGEST, [face("Bob", unit(0, 1), 2)])
+        reader.add(SPACE, [face("Bob", unit(0, 1), 2)])
     with pytest.raises(DatabaseError, match="permissions"):
         Gallery.open(small_disk / "another", create=True)
 
@@ -342,11 +344,11 @@ def test_writers_wait_for_each_other_and_lose_nothing(tmp_path: Path) -> None:
     script = """
 import sys
 import numpy as np
-from tests_helper import face, unit, DIGEST
+from tests_helper import face, unit, SPACE
 from facerec_cli import Gallery
 gallery = Gallery.open(sys.argv[1], create=True)
 for number in range(20):
-    gallery.add(DIGEST, [face(f"{sys.argv[2]} {number}", unit(1, number), number)])
+    gallery.add(SPACE, [face(f"{sys.argv[2]} {number}", unit(1, number), number)])
 """
     (tmp_path / "tests_helper.py").write_text(Path(__file__).read_text())
     (tmp_path / "writer.py").write_text(script)

@@ -1,0 +1,131 @@
+"""Metrics: distances against values worked out by hand, and what a bundle keeps of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facerec_cli.encoders.bundle import read_bundle, write_bundle
+from facerec_cli.encoders.metric import L1_FILE, Cosine, LearnedL1, Metric
+from facerec_cli.errors import ModelError
+from facerec_cli.gallery.base import templates
+
+LEARNED = LearnedL1(np.array([-2, 0.5, -1], np.float32), 0.25)
+METRICS = [Cosine(), LEARNED]
+
+
+def vectors(rows: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(rows, 3)).astype(np.float32)
+
+
+def test_the_cosine_scales_rows_to_unit_length() -> None:
+    rows = np.array([[3, 4], [-1e-15, 0], [1e18, 1e18]], np.float32)
+    half = math.sqrt(0.5)
+    expected = np.array([[0.6, 0.8], [-1, 0], [half, half]])
+    np.testing.assert_allclose(Cosine().scaled(rows), expected, rtol=1e-5)
+
+
+def test_a_row_of_zeros_stays_zero_and_no_rows_stay_none() -> None:
+    assert not Cosine().scaled(np.zeros((2, 5), np.float32)).any()
+    assert Cosine().scaled(np.empty((0, 5), np.float32)).shape == (0, 5)
+    assert Cosine().scaled(np.ones((1, 5), np.float32)).dtype == np.float32
+
+
+def test_a_learned_distance_is_minus_log_of_the_probability() -> None:
+    one, other = np.array([[1, 2, 3]], np.float32), np.array([[0, 4, 3]], np.float32)
+    logit = -2 * 1 + 0.5 * 2 - 1 * 0 + 0.25
+    expected = -math.log(1 / (1 + math.exp(-logit)))
+    assert LEARNED.pairs(one, other).tolist() == pytest.approx([expected])
+    assert LEARNED.matrix(one, other).tolist() == [pytest.approx([expected])]
+
+
+def test_a_probability_of_one_half_is_log_2() -> None:
+    rows = vectors(1)
+    assert LearnedL1(LEARNED.weight, 0.0).pairs(rows, rows).tolist() == pytest.approx([math.log(2)])
+
+
+def test_learned_embeddings_are_compared_as_they_are() -> None:
+    assert np.array_equal(LEARNED.scaled(vectors(4)), vectors(4))
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)
+def test_pairs_and_matrix_agree_and_no_distance_is_negative(metric: Metric) -> None:
+    one, other = metric.scaled(vectors(50)), metric.scaled(vectors(50, seed=1))
+    whole = metric.matrix(one, other)
+    assert whole.dtype == metric.pairs(one, other).dtype == np.float32
+    np.testing.assert_allclose(np.diag(whole), metric.pairs(one, other), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(whole, metric.matrix(other, one).T, rtol=1e-5, atol=1e-6)
+    assert (metric.matrix(one, one) >= 0).all() and (metric.pairs(one, one) >= 0).all()
+
+
+def test_large_sets_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, pairs = LEARNED.matrix(vectors(7), vectors(9, seed=1)), LEARNED.pairs(vectors(9), vectors(9, seed=1))
+    monkeypatch.setattr("facerec_cli.encoders.metric._BLOCK", 6)
+    np.testing.assert_allclose(LEARNED.matrix(vectors(7), vectors(9, seed=1)), whole, rtol=1e-6)
+    np.testing.assert_allclose(LEARNED.pairs(vectors(9), vectors(9, seed=1)), pairs, rtol=1e-6)
+
+
+@given(st.floats(-1e4, 1e4, width=32))
+@settings(deadline=None)
+def test_the_farthest_and_the_nearest_pairs_have_finite_distances(logit: float) -> None:
+    rows = vectors(2)
+    distance = LearnedL1(np.zeros(3, np.float32), logit).pairs(rows, rows)
+    assert np.isfinite(distance).all() and (distance >= 0).all()
+
+
+def test_people_without_embeddings_are_not_a_number_in_a_distance() -> None:
+    unknown = np.full((1, 3), np.nan, np.float32)
+    assert all(np.isnan(metric.matrix(vectors(2), unknown)).all() for metric in METRICS)
+
+
+def test_a_template_is_the_plain_mean_for_a_learned_metric() -> None:
+    found = templates(np.array([[1, 2, 3], [3, 2, 1], [np.nan] * 3], np.float32), np.array([0, 0, 1]), 2, LEARNED)
+    assert found[0].tolist() == [2, 2, 2]
+    assert np.isnan(found[1]).all()
+
+
+# ------------------------------------------------------------------ in a bundle
+
+
+def written(folder: Path) -> Path:
+    write_bundle(folder, b"e", embedding_size=3, metric=LEARNED, calibration={}, about={}, others={})
+    return folder
+
+
+def test_a_bundle_keeps_the_learned_head(tmp_path: Path) -> None:
+    metric = read_bundle(written(tmp_path / "mine")).load_metric()
+    assert np.array_equal(metric.pairs(vectors(5), vectors(5, seed=1)), LEARNED.pairs(vectors(5), vectors(5, seed=1)))
+    assert metric.name == LEARNED.name
+
+
+def test_another_head_is_another_digest(tmp_path: Path) -> None:
+    other = LearnedL1(LEARNED.weight, 0.5)
+    settings = {"embedding_size": 3, "calibration": {}, "about": {}, "others": {}}
+    digests = {
+        write_bundle(tmp_path / str(place), b"e", metric=metric, **settings).digest  # type: ignore[arg-type]
+        for place, metric in enumerate((LEARNED, other, Cosine()))
+    }
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"not numpy", None], ids=["empty", "other", "missing"])
+def test_a_damaged_head_is_a_sentence(tmp_path: Path, damage: bytes | None) -> None:
+    path = written(tmp_path / "mine") / L1_FILE
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with pytest.raises(ModelError, match=r"metric\.npy.*restore the model\.$"):
+        read_bundle(tmp_path / "mine").load_metric()
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.zeros(3, np.float32), np.zeros(4), np.full(4, np.nan, np.float32)], ids=["short", "double", "nan"]
+)
+def test_a_head_of_another_shape_is_refused(numbers: npt.NDArray[np.floating], tmp_path: Path) -> None:
+    np.save(tmp_path / "head.npy", numbers)
+    with pytest.raises(ValueError, match="4 float32"):
+        LearnedL1.from_bytes((tmp_path / "head.npy").read_bytes(), 3)
