@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import click
 from facerec_cli.cli import options
 from facerec_cli.cli.measuring import load
 from facerec_cli.cli.render import Reporter, count
+from facerec_cli.cli.training_extra import prepare_keras
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -69,7 +69,7 @@ def command(
         raise ModelError(f"{folder} exists: choose another name with -m, or replace it with --overwrite.")
     if work.exists() and not (resume or overwrite):
         raise ModelError(f"A training of {model} is unfinished in {work}: go on with --resume, or --overwrite it.")
-    _prepare_keras()
+    prepare_keras("Training")
     from facerec_cli.training.recipes import RECIPES
 
     chosen = _changed(RECIPES[recipe], epochs, batch)
@@ -214,19 +214,6 @@ def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     path.write_text(text, encoding="utf-8")
-
-
-def _prepare_keras() -> None:
-    """Import Keras quietly, or say how to get it."""
-    from facerec_cli.errors import DependencyError
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
-    os.environ.pop("OPENBLAS_NUM_THREADS", None)
-    try:
-        import keras  # noqa: F401
-    except ImportError as error:
-        raise DependencyError(f"Training needs Keras ({error}): `pip install 'facerec[train]'` brings it.") from error
 
 
 class TrainingView:

@@ -1,0 +1,25 @@
+"""What the extra `train` installs, for the commands that need it."""
+
+from __future__ import annotations
+
+import os
+
+from facerec_cli.errors import DependencyError
+
+
+def prepare_keras(purpose: str) -> None:
+    """Import Keras quietly, or say how to get it.
+
+    Args:
+        purpose: what needs it, as the sentence begins.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
+    os.environ.pop("OPENBLAS_NUM_THREADS", None)
+    try:
+        import keras  # noqa: F401
+    except ImportError as error:
+        raise DependencyError(f"{purpose} needs Keras ({error}): `pip install 'facerec[train]'` brings it.") from error
