@@ -5,32 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.measuring import load
-from facerec_cli.cli.render import Reporter, count
+from facerec_cli.cli.measuring import embed, load
+from facerec_cli.cli.render import Reporter, Results, count
 from facerec_cli.cli.training_extra import prepare_keras
+from facerec_cli.cli.training_view import TrainingView
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.encoders.bundle import Bundle
+    from facerec_cli.training.data import TrainingData
     from facerec_cli.training.recipes import Recipe
-    from facerec_cli.training.trainer import Epoch
 
-_RECIPES = ("siamese", "euclidean", "euclidean-mae", "contrastive", "triplet")
+RECIPES = ("siamese", "koch", "euclidean", "euclidean-mae", "contrastive", "triplet", "finetune")
+MODELS = Path("models")
+_FOLDS = range(1, 11)
 
 
 @click.command("train", epilog="Example: facerec train --data data/lfw -m saved_best --minutes 60")
-@click.option("--recipe", type=click.Choice(_RECIPES), default="siamese", show_default=True, help="What to train.")
+@click.option(
+    "--recipe",
+    default="siamese",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help=f"What to train: {', '.join(RECIPES)}, or a file of your own.",
+)
 @options.data_option
 @click.option("-m", "--model", default="saved_best", show_default=True, help="Name of the new model, in ./models.")
 @click.option(
@@ -43,7 +49,20 @@ _RECIPES = ("siamese", "euclidean", "euclidean-mae", "contrastive", "triplet")
 @click.option("--epochs", type=click.IntRange(min=1), help="In place of the recipe's.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after the epoch that reaches them.")
 @click.option("--batch", type=click.IntRange(min=4), help="Photos a batch, in place of the recipe's.")
+@click.option("--grey", is_flag=True, help="Let the network see no colour.")
+@click.option("--freeze", is_flag=True, help="Of finetune: train only the last layers.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "--view2",
+    is_flag=True,
+    help="LFW's View 2: train ten models, NAME-fold-1 to NAME-fold-10, each without the people of its fold.",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write logs for TensorBoard to this folder.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace a model, or an unfinished training, of that name.")
 def command(
@@ -54,152 +73,175 @@ def command(
     epochs: int | None,
     minutes: float | None,
     batch: int | None,
+    grey: bool,
+    freeze: bool,
     seed: int,
+    view2: bool,
+    tensorboard: Path | None,
     resume: bool,
     overwrite: bool,
 ) -> int:
     """Train a Siamese network on a folder of people into a model that enroll and identify use with -m.
 
-    Of LFW the people of View 1's peopleDevTrain serve, so that pairsDevTest can be reported on.
+    The folder has a sub-folder a person; or the three folders anchor, positive and negative. Of LFW the people of View
+    1's peopleDevTrain serve, so that pairsDevTest can be reported on.
     """
-    from facerec_cli.errors import ModelError
-
-    folder, work = Path("models") / model, Path("models") / f".{model}.training"
-    if folder.exists() and not overwrite:
-        raise ModelError(f"{folder} exists: choose another name with -m, or replace it with --overwrite.")
-    if work.exists() and not (resume or overwrite):
-        raise ModelError(f"A training of {model} is unfinished in {work}: go on with --resume, or --overwrite it.")
+    names = [f"{model}-fold-{fold}" for fold in _FOLDS] if view2 else [model]
+    for name in names:
+        _check_free(name, resume, overwrite, finished_is_fine=view2)
     prepare_keras("Training")
-    from facerec_cli.training.recipes import RECIPES
-
-    chosen = _changed(RECIPES[recipe], epochs, batch)
+    chosen = _recipe(recipe, epochs, batch, grey, freeze)
     with Reporter("Finding faces") as reporter:
         chips = load(data, reporter)
-    settings = {"recipe": asdict(chosen), "seed": seed, "split": split, "photos": _digest(chips)}
-    _keep_settings(work, settings, resume)
-    with TrainingView(chosen.epochs) as view:
-        people, encoder, history = _train(chosen, chips, split, seed, minutes, work, view)
-    best = max(history, key=lambda epoch: epoch.accuracy)
-    _finish(folder, encoder, history, chips, people, chosen, settings, reporter)
-    shutil.rmtree(work)
-    reporter.note(
-        f"Wrote {folder}: {best.accuracy:.2%} ± {best.error:.2%} on pairs of {len(people.unseen):,} unseen people, "
-        f"epoch {best.epoch} of {len(history)}, {history[-1].seconds / 60:.1f} minutes."
-    )
+    training = _Training(chosen, chips, split, seed, minutes, tensorboard, resume, overwrite, reporter)
+    if view2:
+        _train_folds(training, names)
+    else:
+        training.into(model, *_people(chips))
     return reporter.status
 
 
-@dataclass(frozen=True)
-class People:
-    """The rows of the people to train on, and of each unseen person."""
-
-    trained: list[int]
-    names: list[str]
-    unseen: dict[str, list[int]]
-
-
-def _train(
-    recipe: Recipe, chips: ChipSet, split: float, seed: int, minutes: float | None, work: Path, view: TrainingView
-) -> tuple[People, Any, list[Epoch]]:
-    import numpy as np
-
-    from facerec_cli.evaluation.protocols import pairs_of
-    from facerec_cli.training.sampling import PhotosByPerson
-    from facerec_cli.training.trainer import Unseen, train
-
-    people = _split(chips, split, seed)
-    number = {name: place for place, name in enumerate(sorted(chips.rows_of))}
-    owner = np.array([number.get(name, -1) for name in chips.people])
-    photos = PhotosByPerson.of(owner, np.array(people.trained))
-    rows = sorted(row for own in people.unseen.values() for row in own)
-    place_of = {row: place for place, row in enumerate(rows)}
-    pairs = pairs_of([[place_of[row] for row in own] for own in people.unseen.values()])
-    unseen = Unseen(np.asarray(chips.chips[rows]), pairs)
-    encoder, history = train(
-        recipe, chips.chips, recipe.sampler(photos), unseen, work, view, seed=seed, minutes=minutes
-    )
-    return people, encoder, history
-
-
-def _split(chips: ChipSet, split: float, seed: int) -> People:
-    import numpy as np
-
-    from facerec_cli.datasets.lfw import everybody
+def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, freeze: bool) -> Recipe:
     from facerec_cli.errors import DataError
-    from facerec_cli.training.sampling import split_people
+    from facerec_cli.training import recipes
 
-    names = sorted(chips.rows_of)
-    if chips.is_lfw:
-        names = sorted({person.name for person in everybody() if person.view1 == "train"} & set(names))
-    owner = np.array([place for place, name in enumerate(names) for _ in chips.rows_of[name]])
-    rows = np.array([row for name in names for row in chips.rows_of[name]])
-    trained, unseen = split_people(owner, split, seed)
-    held: dict[str, list[int]] = {}
-    for place in unseen:
-        held.setdefault(names[owner[place]], []).append(int(rows[place]))
-    if len(held) < 2 or all(len(own) < 2 for own in held.values()):
-        raise DataError(
-            f"{chips.folder} leaves {count(len(held), 'unseen person')} and nobody with two photos among them: "
-            "add people, or train on fewer with --split."
-        )
-    return People(rows[trained].tolist(), sorted({names[person] for person in owner[trained]}), held)
-
-
-def _finish(
-    folder: Path,
-    encoder: Any,
-    history: list[Epoch],
-    chips: ChipSet,
-    people: People,
-    recipe: Recipe,
-    settings: dict[str, Any],
-    reporter: Reporter,
-) -> None:
-    import numpy as np
-
-    from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE
-    from facerec_cli.encoders.metric import Cosine
-    from facerec_cli.evaluation.strangers import calibrate_people
-    from facerec_cli.training.export import to_onnx, write_trained
-
-    rows = sorted(row for own in people.unseen.values() for row in own)
-    graph = to_onnx(encoder, np.asarray(chips.chips[rows[:32]]))
-    embeddings = np.full((len(chips.photos), encoder.output_shape[-1]), np.nan, np.float32)
-    embeddings[rows] = encoder.predict(np.asarray(chips.chips[rows]), batch_size=128, verbose=0)
-    calibration = None
-    try:
-        about = {"data": f"{chips.folder.name}, people held out of training"}
-        calibration = calibrate_people(embeddings, list(people.unseen.values()), Cosine(), about)
-    except ValueError as error:
-        reporter.warn(
-            f"The model is not calibrated, since {error}: `facerec models calibrate -m {folder.name} --data FOLDER` "
-            "does it on other people, or identify with --threshold."
-        )
-    write_trained(
-        folder,
-        encoder,
-        graph,
-        calibration,
-        {
-            "description": recipe.description,
-            "training_data": f"{count(len(people.trained), 'photo')} of {count(len(people.names), 'person')} of "
-            f"{chips.folder.name}, and nothing else",
-            "training": settings,
-            "validation": asdict(max(history, key=lambda epoch: epoch.accuracy)),
-        },
-        history,
-        {TRAINING_PEOPLE: people.names} | ({CALIBRATION_PEOPLE: list(people.unseen)} if calibration else {}),
-    )
-
-
-def _changed(recipe: Recipe, epochs: int | None, batch: int | None) -> Recipe:
-    recipe = recipe if batch is None else recipe.of_batch(batch)
+    if named in recipes.RECIPES:
+        recipe = recipes.RECIPES[named]
+    elif named.endswith(".toml"):
+        recipe = recipes.read_recipe(Path(named))
+    else:
+        raise DataError(f"There is no recipe {named!r}: choose one of {', '.join(RECIPES)}, or name a .toml file.")
+    if batch is not None:
+        recipe = recipe.of_batch(batch)
+    if grey:
+        recipe = recipe.in_grey()
+    if freeze:
+        recipe = recipe.frozen()
     return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
-def _digest(chips: ChipSet) -> str:
-    """SHA-256 over which photos there are, 64 hex digits."""
-    return hashlib.sha256("\n".join(chips.photos).encode()).hexdigest()
+def _people(chips: ChipSet) -> tuple[set[str] | None, str]:
+    """Who takes part, and what to call them; None of a folder of triplets."""
+    from facerec_cli.training.data import view1_people
+    from facerec_cli.training.sampling import has_triplet_folders
+
+    if has_triplet_folders(chips.folder):
+        return None, chips.folder.name
+    if chips.is_lfw:
+        return view1_people(), f"{chips.folder.name}, peopleDevTrain"
+    return set(chips.rows_of), chips.folder.name
+
+
+@dataclass(frozen=True)
+class _Training:
+    """All that trainings of one call share."""
+
+    recipe: Recipe
+    chips: ChipSet
+    split: float
+    seed: int
+    minutes: float | None
+    tensorboard: Path | None
+    resume: bool
+    overwrite: bool
+    reporter: Reporter
+
+    def into(self, name: str, people: set[str] | None, source: str) -> Bundle:
+        """Train on people, or on triplets, into a model of this name."""
+        from facerec_cli.training.data import people_data, triplet_data
+        from facerec_cli.training.result import save_model
+        from facerec_cli.training.trainer import train
+
+        if people is None:
+            recipe, data = self.recipe.for_triplets(), triplet_data(self.chips, self.split, self.seed)
+        else:
+            recipe, data = self.recipe, people_data(self.chips, people, self.split, self.seed)
+        recipe.sampler(data.source)  # too few people are told before anything is written
+        work, logs = _work(name), self.tensorboard / name if self.tensorboard else None
+        settings = {"recipe": asdict(recipe), "seed": self.seed, "split": self.split, "photos": _digest(data)}
+        _keep_settings(work, settings, self.resume)
+        with TrainingView(name, recipe.epochs) as view:
+            trained = train(recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs)
+        about = {
+            "description": recipe.description,
+            "training_data": _described(data, source),
+            "training": settings,
+        }
+        bundle = save_model(MODELS / name, trained, data, about, self.reporter.warn)
+        shutil.rmtree(work)
+        best, last = trained.best, trained.history[-1]
+        whom = f"{len(data.held_out):,} unseen people" if data.held_out else "unseen triplets"
+        self.reporter.note(
+            f"Wrote {bundle.folder}: {best.accuracy:.2%} ± {best.error:.2%} on pairs of {whom}, "
+            f"epoch {best.epoch} of {last.epoch}, {last.seconds / 60:.1f} minutes."
+        )
+        return bundle
+
+
+def _train_folds(training: _Training, names: list[str]) -> None:
+    """Train what is not trained yet, and report the ten models, each on its own fold of View 2."""
+    from facerec_cli.encoders.bundle import read_bundle
+    from facerec_cli.evaluation.protocols import Exclusions
+    from facerec_cli.evaluation.protocols import view2 as pairs_of_view2
+    from facerec_cli.evaluation.verification import over_folds
+    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.training.data import people_without_fold
+
+    folds = pairs_of_view2(training.chips, Exclusions()).by_fold()
+    accuracies = []
+    with Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
+        for fold, name in zip(_FOLDS, names, strict=True):
+            folder = MODELS / name
+            is_done = training.resume and folder.exists() and not _work(name).exists()
+            source = f"{training.chips.folder.name} without fold {fold} of View 2"
+            bundle = read_bundle(folder) if is_done else training.into(name, people_without_fold(fold), source)
+            recognizer = Recognizer(folder)
+            embeddings = embed(recognizer, training.chips, folds[fold - 1].rows().tolist())
+            validation = bundle.about["validation"]
+            accuracy, auc = folds[fold - 1].at(validation["threshold"], embeddings, recognizer.metric)
+            accuracies.append(accuracy)
+            results.add(
+                {
+                    "fold": str(fold),
+                    "accuracy": f"{accuracy:.2%}",
+                    "AUC": f"{auc:.4f}",
+                    "minutes": f"{validation['seconds'] / 60:.1f}",
+                }
+            )
+    total = over_folds(accuracies)
+    training.reporter.note(
+        f"View 2: {total.mean:.2%} ± {total.standard_error:.2%}, ten trainings, each without its fold's people; "
+        "each threshold from people held out of the other nine folds."
+    )
+
+
+def _described(data: TrainingData, source: str) -> str:
+    if not data.trained:
+        return f"{count(len(data.source.rows), 'triplet')} of {source}, and nothing else"
+    return f"{count(data.photos, 'photo')} of {count(len(data.trained), 'person')} of {source}, and nothing else"
+
+
+def _digest(data: TrainingData) -> str:
+    """SHA-256 over which photos are trained on, 64 hex digits."""
+    photos: Iterator[str] = (data.chips.photos[row] for row in data.source.rows.ravel().tolist())
+    return hashlib.sha256("\n".join(photos).encode(errors="surrogateescape")).hexdigest()
+
+
+def _work(name: str) -> Path:
+    """Where an unfinished training is kept."""
+    return MODELS / f".{name}.training"
+
+
+def _check_free(name: str, resume: bool, overwrite: bool, finished_is_fine: bool) -> None:
+    from facerec_cli.errors import ModelError
+
+    folder, work = MODELS / name, _work(name)
+    if Path(name).name != name:
+        raise ModelError(f"{name!r} is no name for a model: give one without / with -m, it goes to ./models.")
+    if folder.exists() and not overwrite and not (resume and finished_is_fine):
+        raise ModelError(f"{folder} exists: choose another name with -m, or replace it with --overwrite.")
+    if work.exists() and not (resume or overwrite):
+        raise ModelError(f"A training of {name} is unfinished in {work}: go on with --resume, or --overwrite it.")
 
 
 def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> None:
@@ -211,64 +253,9 @@ def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> None:
         return
     if resume and path.exists():
         raise ModelError(f"The training in {work} is another: repeat its options and data, or --overwrite it.")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    path.write_text(text, encoding="utf-8")
-
-
-class TrainingView:
-    """How a training looks: a bar and the best so far on a terminal, a line an epoch everywhere; to stderr."""
-
-    def __init__(self, epochs: int) -> None:
-        """Prepare for so many epochs."""
-        self.epochs = epochs
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-        self._done = 0
-        self._best = ""
-        self._say: Callable[[str], None] = lambda line: click.echo(line, err=True)
-
-    def __enter__(self) -> TrainingView:
-        """Show the bar."""
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[state]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task("Training", total=None, state="")
-            self._say = self._progress.console.print
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        if self._progress:
-            self._progress.stop()
-
-    def stepped(self, step: int, steps: int, loss: float) -> None:
-        if self._progress and self._task is not None:
-            done = self._done * steps + step
-            self._progress.update(
-                self._task,
-                total=self.epochs * steps,
-                completed=done,
-                state=f"epoch {self._done + 1}/{self.epochs}  loss {loss:.3f}{self._best}",
-            )
-
-    def validated(self, epoch: Epoch, is_best: bool) -> None:
-        self._done = epoch.epoch
-        if is_best:
-            self._best = f"  best {epoch.accuracy:.2%} (epoch {epoch.epoch})"
-        accuracy = f"unseen people {epoch.accuracy:.2%} ± {epoch.error:.2%}  AUC {epoch.auc:.4f}"
-        speed = f"{epoch.images_per_second:.0f} images/s{'  best' if is_best else ''}"
-        self._say(f"epoch {epoch.epoch}/{self.epochs}  loss {epoch.loss:.3f}  {accuracy}  {speed}")
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{work} cannot be written ({error.strerror}): make room for it.") from error

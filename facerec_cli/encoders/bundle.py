@@ -173,13 +173,13 @@ def write_bundle(
         metric: how embeddings are compared.
         calibration: as ``Calibration.to_json`` gives it.
         about: description, source, licence, training data.
-        others: further files (licence, history, network), by name.
+        others: further files (licence, history, network), by name; ``report/roc.png`` is one in a sub-folder.
 
     Returns:
         The bundle as read back.
 
     Raises:
-        ModelError: the folder exists and is no bundle.
+        ModelError: the folder exists and is no bundle, or cannot be written.
     """
     others = others | dict(metric.files)
     manifest = {
@@ -194,18 +194,31 @@ def write_bundle(
         "about": about,
         "calibration": calibration,
     }
+    if folder.exists() and not (folder / "model.json").exists():
+        raise ModelError(f"{folder} exists and is no model: move it away, or choose another name.")
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    files = {"encoder.onnx": encoder, **others, "model.json": text.encode()}
+    try:
+        _put_in_place(folder, files)
+    except OSError as error:
+        raise ModelError(
+            f"{folder} cannot be written ({error.strerror}), and what was there before is untouched: free some space, "
+            "or make the folder writable."
+        ) from error
+    return read_bundle(folder)
+
+
+def _put_in_place(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a folder's files beside it, and rename it in."""
     import shutil  # noqa: PLC0415 - these two are slow to import, and reading needs neither
     import tempfile  # noqa: PLC0415
 
-    if folder.exists() and not (folder / "model.json").exists():
-        raise ModelError(f"{folder} exists and is no model: move it away, or choose another name.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        (beside / "encoder.onnx").write_bytes(encoder)
-        for name, data in others.items():
+        for name, data in files.items():
+            (beside / name).parent.mkdir(exist_ok=True)
             (beside / name).write_bytes(data)
-        (beside / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.chmod(0o755)
         old = beside.with_name(f"{beside.name}-old")
         if folder.exists():
@@ -219,7 +232,6 @@ def write_bundle(
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return read_bundle(folder)
 
 
 def find_bundles(models: Path = Path("models")) -> dict[str, Path]:

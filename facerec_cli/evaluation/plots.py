@@ -51,6 +51,23 @@ def det_curves(scored: Mapping[str, ScoredPairs]) -> bytes:
     return _png(figure)
 
 
+def learning_curves(
+    epochs: Sequence[int], losses: Sequence[float], accuracies: Sequence[float], errors: Sequence[float]
+) -> bytes:
+    """The loss, and the accuracy on unseen people with its standard error, epoch by epoch."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    loss.plot(epochs, losses)
+    loss.set(xlabel="epoch", ylabel="loss")
+    low, high = np.subtract(accuracies, errors), np.add(accuracies, errors)
+    accuracy.fill_between(epochs, low, high, alpha=0.3, label="standard error")
+    accuracy.plot(epochs, accuracies)
+    accuracy.set(xlabel="epoch", ylabel="accuracy on pairs of unseen people")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    accuracy.legend(loc="lower right")
+    return _png(figure)
+
+
 def distances(scored: ScoredPairs) -> bytes:
     """The distances of genuine and of impostor pairs, and the threshold."""
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -8,7 +8,7 @@ they are reported on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Protocol as Interface
 
@@ -172,6 +172,20 @@ class Verification:
         if folds is not None:
             threshold = best_threshold(distances, pairs.same)  # for the pictures alone: each fold has its own
         return Result(bootstrap(numbers, self.people), error, notes, ScoredPairs(pairs, distances, threshold))
+
+    def by_fold(self) -> list[Verification]:
+        """Each fold by itself."""
+        assert self.folds is not None
+        parts = [self.folds == number for number in np.unique(self.folds)]
+        return [
+            replace(self, pairs=Pairs(*(column[part] for column in vars(self.pairs).values())), folds=None)
+            for part in parts
+        ]
+
+    def at(self, threshold: float, embeddings: Embeddings, metric: Metric) -> tuple[float, float]:
+        """Accuracy at a threshold, and AUC."""
+        distances = self.pairs.distances(embeddings, metric)
+        return accuracy_at(distances, self.pairs.same, threshold), area_under(roc(distances, self.pairs.same))
 
     def _threshold(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> float:
         if self.development:

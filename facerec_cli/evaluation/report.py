@@ -7,6 +7,7 @@ import html
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,21 @@ def check_report(folder: Path) -> None:
         raise _not_written(folder, error) from error
 
 
-def write_report(folder: Path, comparison: Comparison) -> None:
+def write_report(
+    folder: Path, comparison: Comparison, *, with_photos: bool = True, further: Mapping[tuple[str, str], bytes] = {}
+) -> None:
     """Write metrics.json, pictures/*.png and report.html, which holds the pictures itself.
+
+    Args:
+        folder: where to.
+        comparison: what was found.
+        with_photos: show the hardest pairs' faces, which a report that goes with a model must not.
+        further: PNG files by name and caption, to stand before the others.
 
     Raises:
         DataError: the folder cannot be written to.
     """
-    pictures = _pictures(comparison)
+    pictures = dict(further) | _pictures(comparison, with_photos)
     try:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         for (name, _), picture in pictures.items():
@@ -179,7 +188,7 @@ def quality_errors(scored: ScoredPairs, chips: ChipSet) -> dict[str, list[dict[s
     return found
 
 
-def _pictures(comparison: Comparison) -> dict[tuple[str, str], bytes]:
+def _pictures(comparison: Comparison, with_photos: bool) -> dict[tuple[str, str], bytes]:
     """PNG files by name and caption."""
     from facerec_cli.evaluation import plots  # noqa: PLC0415 - matplotlib takes a second to import
 
@@ -198,12 +207,11 @@ def _pictures(comparison: Comparison) -> dict[tuple[str, str], bytes]:
             errors = quality_errors(pairs, comparison.chips)
             if errors:
                 pictures[f"{slug}-quality", f"{label}: error against quality"] = plots.quality(errors)
-            pictures[f"{slug}-hardest-genuine", f"{label}: the ten hardest genuine pairs"] = plots.hardest(
-                pairs, comparison.chips, same=True
-            )
-            pictures[f"{slug}-hardest-impostor", f"{label}: the ten hardest impostor pairs; look for wrong labels"] = (
-                plots.hardest(pairs, comparison.chips, same=False)
-            )
+            if with_photos:
+                for same, caption in ((True, "genuine pairs"), (False, "impostor pairs; look for wrong labels")):
+                    name = f"{slug}-hardest-{caption.split()[0]}"
+                    picture = plots.hardest(pairs, comparison.chips, same=same)
+                    pictures[name, f"{label}: the ten hardest {caption}"] = picture
         if searches:
             pictures[f"{protocol.name}-open-set", f"{protocol.name}: people found against strangers named"] = (
                 plots.open_set(searches)
@@ -217,16 +225,16 @@ def _slug(model: str) -> str:
 
 def _page(comparison: Comparison, pictures: dict[tuple[str, str], bytes]) -> str:
     parts = []
+    for (name, caption), picture in pictures.items():
+        if not any(name.startswith(f"{protocol.name}-") for protocol in comparison.protocols):
+            parts.append(_figure(caption, picture))
     for protocol in comparison.protocols:
         parts.append(f"<h2>{html.escape(protocol.name)}</h2><p>{html.escape(protocol.description)}.</p>")
         parts += [f"<p class=note>{html.escape(note)}.</p>" for note in comparison.notes(protocol)]
         parts.append(_table(comparison, protocol))
         for (name, caption), picture in pictures.items():
             if name.startswith(f"{protocol.name}-"):
-                data = base64.b64encode(picture).decode()
-                text = html.escape(caption)
-                image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
-                parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
+                parts.append(_figure(caption, picture))
     title = f"facerec: {' · '.join(comparison.models)} on {comparison.chips.folder.name}"
     chips = comparison.chips
     data_line = (
@@ -236,6 +244,12 @@ def _page(comparison: Comparison, pictures: dict[tuple[str, str], bytes]) -> str
     faceless = "".join(f"<li>{html.escape(photo)}</li>" for photo in chips.faceless)
     left_out = f"<details><summary>photos without a face</summary><ul>{faceless}</ul></details>" if faceless else ""
     return _TEMPLATE.format(title=html.escape(title), data=data_line, left_out=left_out, body="\n".join(parts))
+
+
+def _figure(caption: str, picture: bytes) -> str:
+    data, text = base64.b64encode(picture).decode(), html.escape(caption)
+    image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
 def _table(comparison: Comparison, protocol: Protocol) -> str:

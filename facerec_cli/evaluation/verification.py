@@ -6,6 +6,7 @@ pairs that do not; 1 - FNMR is also called TAR. Every function takes a weight fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,11 @@ def accuracy_at(distances: Distances, same: Flags, threshold: float, weights: Pa
     return float((right if weights is None else right * weights).sum() / total) if total else float("nan")
 
 
+def over_folds(accuracies: Sequence[float]) -> Accuracy:
+    """The mean of the folds' accuracies and its standard error (sample standard deviation / sqrt(folds))."""
+    return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))))
+
+
 def k_fold_accuracy(
     distances: Distances, same: Flags, folds: npt.NDArray[np.intp], weights: PairWeights = None
 ) -> Accuracy:
@@ -120,7 +126,7 @@ def k_fold_accuracy(
         weights: float64 [pairs].
 
     Returns:
-        Mean accuracy over the folds and its standard error (sample standard deviation / sqrt(folds)).
+        Mean accuracy over the folds and its standard error.
     """
     numbers = np.unique(folds)
     order = _ascending(distances)
@@ -131,7 +137,7 @@ def k_fold_accuracy(
         out = folds == number
         threshold = best_threshold(distances[~out], same[~out], None if weights is None else weights[~out])
         accuracies.append(accuracy_at(distances[out], same[out], threshold, None if weights is None else weights[out]))
-    return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(numbers))))
+    return over_folds(accuracies)
 
 
 def best_threshold(distances: Distances, same: Flags, weights: PairWeights = None) -> float:

@@ -6,7 +6,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import TRAINING_PEOPLE, Bundle, write_bundle
-from facerec_cli.encoders.metric import Metric
+from facerec_cli.encoders.bundle import Bundle, write_bundle
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.calibration import Calibration
 from facerec_cli.runtime import new_session
-from facerec_cli.training.trainer import Epoch
+from facerec_cli.training.trainer import Epoch, Trained
 
 TOLERANCE = 1e-5
 """Largest difference of a coordinate between Keras and ONNX Runtime, of embeddings of unit length."""
@@ -55,45 +54,42 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
 
 def write_trained(
     folder: Path,
-    encoder: keras.Model,
+    trained: Trained,
     graph: bytes,
-    metric: Metric,
     calibration: Calibration | None,
     about: dict[str, Any],
-    history: Sequence[Epoch],
     lists: Mapping[str, Sequence[str]],
+    report: Mapping[str, bytes],
 ) -> Bundle:
-    """Write a bundle: encoder.onnx, network.keras, history.csv and the lists of people.
+    """Write a bundle: encoder.onnx, network.keras, history.csv, the lists of people and the report.
 
     Args:
         folder: where it goes.
-        encoder: the trained encoder.
+        trained: the model.
         graph: from ``to_onnx``.
-        metric: how its embeddings are compared.
         calibration: on people who were not trained on; None where they were too few.
         about: what people should know.
-        history: what every epoch came to.
         lists: people by the name of their list, such as ``TRAINING_PEOPLE``.
+        report: further files by name.
 
     Raises:
         ModelError: the folder cannot be written.
     """
-    assert TRAINING_PEOPLE in lists
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "network.keras"
-        encoder.save(path)
+        trained.encoder.save(path)
         network = path.read_bytes()
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(asdict(history[0])), lineterminator="\n")
+    writer = csv.DictWriter(table, [field.name for field in fields(Epoch)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(epoch) for epoch in history)
-    others = {"network.keras": network, "history.csv": table.getvalue().encode()}
+    writer.writerows(asdict(epoch) for epoch in trained.history)
+    others = {"network.keras": network, "history.csv": table.getvalue().encode(), **report}
     others |= {name: "".join(f"{person}\n" for person in sorted(people)).encode() for name, people in lists.items()}
     return write_bundle(
         folder,
         graph,
-        embedding_size=int(encoder.output_shape[-1]),
-        metric=metric,
+        embedding_size=int(trained.encoder.output_shape[-1]),
+        metric=trained.metric,
         calibration=calibration.to_json() if calibration else {},
         about=about,
         others=others,

@@ -1,8 +1,9 @@
 """Losses: embeddings float [n, d] and people int [n] to one number.
 
-The pair losses read consecutive rows as pairs: (0, 1), (2, 3), …; a pair is genuine where its two people are equal.
-The others compare every row with every other. A row that lacks what a loss compares it with adds nothing, and a batch
-of only such rows has the loss 0: shapes never depend on the batch's people, so that every backend can compile them.
+The pair losses read consecutive rows as pairs: (0, 1), (2, 3), …; a pair is genuine where its two people are equal;
+``triplets`` reads them in threes. The others compare every row with every other. A row that lacks what a loss compares
+it with adds nothing, and a batch of only such rows has the loss 0: shapes never depend on the batch's people, so that
+every backend can compile them.
 """
 
 from __future__ import annotations
@@ -60,6 +61,18 @@ def triplet_batch_hard(embeddings: Tensor, people: Tensor, margin: float = 0.2) 
     nearest = ops.min(ops.where(negative > 0, distances, FAR), axis=1)
     valid = ops.max(positive, axis=1) * ops.max(negative, axis=1)
     return _mean(ops.maximum(margin + farthest - nearest, 0), valid)
+
+
+def triplets(embeddings: Tensor, people: Tensor, margin: float = 0.2) -> Tensor:
+    """Schroff, Kalenichenko and Philbin, "FaceNet", CVPR 2015, equation 2, on triplets that are given.
+
+    The mean of max(0, margin + D²(anchor, positive) - D²(anchor, negative)), anchor, positive and negative being rows
+    0, 1 and 2; 3, 4 and 5 …; ``people`` is not looked at.
+    """
+    anchor, positive, negative = embeddings[0::3], embeddings[1::3], embeddings[2::3]
+    to_positive = ops.sum(ops.square(anchor - positive), axis=-1)
+    to_negative = ops.sum(ops.square(anchor - negative), axis=-1)
+    return ops.mean(ops.maximum(margin + to_positive - to_negative, 0))
 
 
 def triplet_semi_hard(embeddings: Tensor, people: Tensor, margin: float = 0.2) -> Tensor:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+import keras
+from pydantic import Field, TypeAdapter, ValidationError
+
+from facerec_cli.errors import DataError
+from facerec_cli.training import networks
 from facerec_cli.training.augmentation import Augmentation
-from facerec_cli.training.sampling import PairSampler, PeopleSampler, PhotosByPerson, Sampler
+from facerec_cli.training.objectives import CLASSIFIERS, ObjectiveName, objective
+from facerec_cli.training.pretrained import pretrained
+from facerec_cli.training.sampling import (
+    PairSampler,
+    PeopleSampler,
+    PhotosByPerson,
+    Sampler,
+    TripletPairSampler,
+    Triplets,
+    TripletSampler,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NETWORKS: Mapping[str, Callable[..., keras.Model]] = {
+    "koch": networks.koch,
+    "plain": networks.plain,
+    "residual": networks.residual,
+    "pretrained": pretrained,
+}
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -17,9 +49,9 @@ class Recipe:
     Attributes:
         name: what ``--recipe`` calls it.
         description: the network and the loss, in a line.
-        network: a function of ``training.networks``.
+        network: a key of ``NETWORKS``.
         options: its arguments.
-        objective: a key of ``training.trainer.OBJECTIVES``.
+        objective: a name of ``training.objectives``.
         objective_options: its arguments.
         pairs: pairs a batch, half of them genuine; 0: a batch is so many photos of so many people.
         people: people a batch.
@@ -37,38 +69,75 @@ class Recipe:
 
     name: str
     description: str
-    network: str
-    objective: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    objective_options: Mapping[str, Any] = field(default_factory=dict)
-    pairs: int = 0
-    people: int = 32
-    photos: int = 4
-    composites: float = 0.5
-    singles: float = 0.1
-    optimiser: str = "SGD"
-    optimiser_options: Mapping[str, Any] = field(default_factory=dict)
-    rate: float = 0.1
-    warm_up: int = 150
-    epoch: int = 100
-    epochs: int = 60
+    network: Literal["koch", "plain", "residual", "pretrained"]
+    objective: ObjectiveName
+    options: dict[str, Any] = field(default_factory=dict)
+    objective_options: dict[str, Any] = field(default_factory=dict)
+    pairs: Annotated[int, Field(ge=0, multiple_of=2)] = 0
+    people: Annotated[int, Field(ge=2)] = 32
+    photos: Annotated[int, Field(ge=2)] = 4
+    composites: Share = 0.5
+    singles: Share = 0.1
+    optimiser: Literal["SGD", "Adam", "AdamW"] = "SGD"
+    optimiser_options: dict[str, Any] = field(default_factory=dict)
+    rate: Annotated[float, Field(gt=0)] = 0.1
+    warm_up: Annotated[int, Field(ge=0)] = 150
+    epoch: Count = 100
+    epochs: Count = 60
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def sampler(self, photos: PhotosByPerson) -> Sampler:
+    def sampler(self, source: PhotosByPerson | Triplets) -> Sampler:
         """What draws its batches.
 
         Raises:
-            DataError: there are too few people or photos.
+            DataError: there are too few people, photos or triplets, or only triplets for a recipe that needs people.
         """
+        if isinstance(source, PhotosByPerson):
+            if self.pairs:
+                return PairSampler(source, self.pairs)
+            return PeopleSampler(source, self.people, self.photos, self.composites, self.singles)
         if self.pairs:
-            return PairSampler(photos, self.pairs)
-        return PeopleSampler(photos, self.people, self.photos, self.composites, self.singles)
+            return TripletPairSampler(source, self.pairs // 2)
+        if self.objective == "given-triplets":
+            return TripletSampler(source, max(1, self.people * self.photos // 3))
+        raise DataError(
+            f"The recipe {self.name} compares people, and a folder of triplets does not say who is who: choose "
+            "triplet, koch, euclidean or contrastive with --recipe, or sort the photos into a sub-folder a person."
+        )
+
+    def made_optimiser(self, rate: Any) -> keras.optimizers.Optimizer:
+        """Its optimiser, with a learning rate or the schedule of one."""
+        return getattr(keras.optimizers, self.optimiser)(rate, **self.optimiser_options)
 
     def of_batch(self, photos: int) -> Recipe:
         """The recipe with about so many photos a batch."""
         if self.pairs:
             return replace(self, pairs=max(2, photos // 4 * 2))
         return replace(self, people=max(2, photos // self.photos))
+
+    def in_grey(self) -> Recipe:
+        """The recipe on grey chips.
+
+        Raises:
+            DataError: its network takes colour alone.
+        """
+        if "grey" not in inspect.signature(NETWORKS[self.network]).parameters:
+            raise DataError(f"The recipe {self.name} goes on from a network for colour: leave out --grey.")
+        return replace(self, options={**self.options, "grey": True})
+
+    def frozen(self) -> Recipe:
+        """The recipe with all but the network's last layers as they are.
+
+        Raises:
+            DataError: its network is not trained yet.
+        """
+        if self.network != "pretrained":
+            raise DataError(f"The recipe {self.name} begins with an untrained network: --freeze is for finetune.")
+        return replace(self, options={**self.options, "frozen": True})
+
+    def for_triplets(self) -> Recipe:
+        """The recipe for triplets that are given, where it looks for its own among people."""
+        return replace(self, objective="given-triplets") if self.objective == "triplet" else self
 
 
 _NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
@@ -82,6 +151,18 @@ RECIPES = {
             network="residual",
             objective="supervised-contrastive",
             optimiser_options=_NESTEROV,
+            epochs=80,
+        ),
+        Recipe(
+            "koch",
+            "Koch, Zemel and Salakhutdinov's network, binary cross-entropy on a learned L1 distance of pairs",
+            network="koch",
+            objective="l1",
+            pairs=64,
+            optimiser="Adam",
+            rate=1e-4,
+            epoch=50,
+            epochs=12,
         ),
         # On embeddings of unit length the Euclidean distance orders pairs as the cosine does (its square is 2 - 2 cos),
         # so the recipes that learn one end in models that are searched with the other.
@@ -90,7 +171,7 @@ RECIPES = {
             "convolutions, binary cross-entropy on the Euclidean distance of pairs",
             network="plain",
             options={"unit": True},
-            objective="euclidean-bce",
+            objective="euclidean",
             pairs=64,
             optimiser="Adam",
             rate=1e-3,
@@ -101,7 +182,8 @@ RECIPES = {
             "convolutions, mean absolute error on the Euclidean distance of pairs",
             network="plain",
             options={"unit": True},
-            objective="euclidean-mae",
+            objective="euclidean",
+            objective_options={"loss": "mae"},
             pairs=64,
             optimiser="Adam",
             rate=1e-3,
@@ -129,5 +211,71 @@ RECIPES = {
             rate=1e-3,
             epochs=40,
         ),
+        Recipe(
+            "finetune",
+            "the bundled pretrained encoder, trained on with the supervised contrastive loss",
+            network="pretrained",
+            objective="supervised-contrastive",
+            people=16,
+            composites=0.0,
+            optimiser_options={"momentum": 0.9, "nesterov": True},
+            rate=1e-3,
+            warm_up=20,
+            epoch=20,
+            epochs=10,
+        ),
     )
 }
+
+
+_OPTIONS = {"network": "options", "objective": "objective_options", "optimiser": "optimiser_options"}
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a TOML file: ``base`` names the recipe it starts from, the other keys are ``Recipe``'s.
+
+    Options of another network or objective than the base's replace the base's; those of the same add to them.
+
+    Raises:
+        DataError: the file cannot be read, or is no recipe.
+    """
+
+    def refused(why: str) -> DataError:
+        return DataError(f"{path} is no recipe, {why}: correct it, or name one of {', '.join(RECIPES)} with --recipe.")
+
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): name a recipe, or its TOML file.") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise refused(f"it cannot be read as TOML ({error})") from error
+    base = given.pop("base", "siamese")
+    if base not in RECIPES:
+        raise refused(f"its base {base!r} is unknown")
+    start = asdict(RECIPES[base]) | {"name": path.stem}
+    for owner, its_options in _OPTIONS.items():
+        if given.get(owner, start[owner]) != start[owner]:
+            start[its_options] = {}
+    for key, value in given.items():
+        start[key] = {**start[key], **value} if isinstance(value, dict) and isinstance(start.get(key), dict) else value
+    unknown = [key for key in start if key not in {known.name for known in fields(Recipe)}]
+    if isinstance(start["augmentation"], dict):
+        parts = {known.name for known in fields(Augmentation)}
+        unknown += [f"augmentation.{key}" for key in start["augmentation"] if key not in parts]
+    if unknown:
+        raise refused(f"nothing is called {unknown[0]}")
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(start)
+        inspect.signature(NETWORKS[recipe.network]).bind(**recipe.options)
+        recipe.made_optimiser(recipe.rate)
+        made = objective(recipe.objective, recipe.objective_options, people=2)
+        if not isinstance(made, keras.layers.Layer):
+            inspect.signature(made).bind(None, None)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (TypeError, ValueError) as error:
+        raise refused(f"its options do not fit ({error})") from error
+    if recipe.objective in CLASSIFIERS and recipe.composites:
+        raise refused("a classifier knows the people trained on and no composites, so that composites must be 0")
+    return recipe

@@ -18,6 +18,7 @@ from facerec_cli.faces.images import photos_in
 from facerec_cli.training.compositing import PART_SETS, Parts
 
 Rows = npt.NDArray[np.int64]
+_TRIPLET = ("anchor", "positive", "negative")
 
 
 class Composite(NamedTuple):
@@ -250,34 +251,83 @@ class PeopleSampler:
 
 
 @dataclass(frozen=True, eq=False)
+class Triplets:
+    """Anchors, positives and negatives that are given: int64 [triplets, 3], their rows.
+
+    Nothing says which triplets show the same people, so that nothing is compared across triplets.
+    """
+
+    rows: Rows
+
+    def draw(self, count: int, generator: np.random.Generator) -> Rows:
+        """Different triplets: int64 [count, 3]."""
+        return np.asarray(generator.choice(self.rows, count, replace=False), np.int64)
+
+    def require(self, count: int) -> None:
+        """Whether there are so many.
+
+        Raises:
+            DataError: there are not.
+        """
+        if len(self.rows) < count:
+            raise DataError(
+                f"A batch takes {count} triplets and there are {len(self.rows)} to train on: train with smaller "
+                "batches, or add triplets."
+            )
+
+
+@dataclass(frozen=True, eq=False)
 class TripletSampler:
     """Anchor, positive and negative in rows 0, 1 and 2; 3, 4 and 5 …, without repetition.
 
-    Anchor and positive have one label, the negative another, and every triplet has labels of its own, since nothing
-    says which triplets show the same people: a loss must not look for negatives in other triplets.
+    Anchor and positive have one label, the negative another, and every triplet has labels of its own.
 
     Attributes:
-        triplets: int64 [triplets, 3], the rows of anchor, positive and negative.
+        triplets: what to draw from.
         batch: triplets in a batch.
 
     Raises:
         DataError: there are too few triplets for a batch.
     """
 
-    triplets: Rows
+    triplets: Triplets
     batch: int
 
     def __post_init__(self) -> None:
-        if len(self.triplets) < self.batch:
-            raise DataError(
-                f"A batch takes {self.batch} triplets and there are {len(self.triplets)}: train with smaller batches, "
-                "or add triplets."
-            )
+        self.triplets.require(self.batch)
 
     def draw(self, generator: np.random.Generator) -> Draw:
-        chosen = generator.choice(self.triplets, self.batch, replace=False)
         labels = 2 * np.arange(self.batch)[:, None] + [0, 0, 1]
-        return Draw(chosen.ravel(), labels.ravel().astype(np.int32))
+        return Draw(self.triplets.draw(self.batch, generator).ravel(), labels.ravel().astype(np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class TripletPairSampler:
+    """Triplets as two pairs each, the genuine first: anchor, positive, anchor, negative. Labels as ``TripletSampler``.
+
+    Attributes:
+        triplets: what to draw from.
+        batch: triplets in a batch.
+
+    Raises:
+        DataError: there are too few triplets for a batch.
+    """
+
+    triplets: Triplets
+    batch: int
+
+    def __post_init__(self) -> None:
+        self.triplets.require(self.batch)
+
+    def draw(self, generator: np.random.Generator) -> Draw:
+        rows = self.triplets.draw(self.batch, generator)[:, [0, 1, 0, 2]]
+        labels = 2 * np.arange(self.batch)[:, None] + [0, 0, 0, 1]
+        return Draw(rows.ravel(), labels.ravel().astype(np.int32))
+
+
+def has_triplet_folders(folder: Path) -> bool:
+    """Whether a folder holds triplets: the folders ``anchor``, ``positive`` and ``negative``, and no other."""
+    return {path.name for path in folder.iterdir() if path.is_dir()} == set(_TRIPLET) if folder.is_dir() else False
 
 
 def read_triplet_folders(folder: Path) -> list[tuple[Path, Path, Path]]:
@@ -287,20 +337,13 @@ def read_triplet_folders(folder: Path) -> list[tuple[Path, Path, Path]]:
     numbers, so that 2.jpg and 02.jpg come before 10.jpg.
 
     Raises:
-        DataError: a folder is missing or empty, or they hold different counts of photos.
+        DataError: a folder is empty, or they hold different counts of photos.
         PhotoError: a folder cannot be read.
     """
-    names = ("anchor", "positive", "negative")
-    missing = [name for name in names if not (folder / name).is_dir()]
-    if missing:
-        raise DataError(
-            f"{folder} has no folder {' or '.join(missing)}: triplets need the three folders anchor, positive and "
-            "negative."
-        )
-    photos = [sorted(photos_in(folder / name), key=_by_number) for name in names]
+    photos = [sorted(photos_in(folder / name), key=_by_number) for name in _TRIPLET]
     counts = [len(found) for found in photos]
     if min(counts) == 0 or min(counts) != max(counts):
-        found = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+        found = ", ".join(f"{name} {count}" for name, count in zip(_TRIPLET, counts, strict=True))
         raise DataError(
             f"The folders of {folder} must hold the same number of photos, one a triplet ({found}): add or remove "
             "photos."

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
 
-from facerec_cli.encoders.metric import Cosine
+from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.errors import FacerecError
-from facerec_cli.evaluation.protocols import Pairs
 from facerec_cli.evaluation.verification import accuracy_at, area_under, best_threshold, roc
-from facerec_cli.training import heads, losses, networks
 from facerec_cli.training.batches import Batches
+from facerec_cli.training.data import TrainingData, Unseen
 from facerec_cli.training.distances import Tensor
-from facerec_cli.training.networks import UnitLength
-from facerec_cli.training.recipes import Recipe
-from facerec_cli.training.sampling import Sampler
+from facerec_cli.training.heads import L1Head
+from facerec_cli.training.networks import CHIP_SHAPE, UnitLength
+from facerec_cli.training.objectives import Objective, objective
+from facerec_cli.training.recipes import NETWORKS, Recipe
+from facerec_cli.training.sampling import PhotosByPerson
 
-OBJECTIVES: Mapping[str, Callable[..., Callable[[Tensor, Tensor], Tensor]]] = {
-    "supervised-contrastive": lambda **options: partial(losses.supervised_contrastive, **options),
-    "contrastive": lambda **options: partial(losses.contrastive, **options),
-    "euclidean-bce": lambda: heads.EuclideanHead("bce"),
-    "euclidean-mae": lambda: heads.EuclideanHead("mae"),
-    "triplet": lambda **options: partial(losses.triplet_semi_hard, **options),
-}
 _STATE = "state.json"
 
 
@@ -46,10 +39,11 @@ class Epoch:
     """What an epoch came to.
 
     Attributes:
-        epoch: counted from 1.
-        loss: mean over its steps.
+        epoch: counted from 1; 0 is a network that was trained before, as it came.
+        loss: mean over its steps; None of epoch 0.
         accuracy: on pairs of unseen people, as many genuine as impostors, at their best threshold.
         error: its standard error.
+        threshold: that threshold, a distance.
         auc: area under the ROC of the same pairs.
         rate: learning rate at its end.
         images_per_second: of training alone.
@@ -57,9 +51,10 @@ class Epoch:
     """
 
     epoch: int
-    loss: float
+    loss: float | None
     accuracy: float
     error: float
+    threshold: float
     auc: float
     rate: float
     images_per_second: float
@@ -77,34 +72,39 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Unseen:
-    """People held out of training: their chips, uint8 [n, 112, 112, 3], and pairs of them, as rows of these chips."""
+class Trained:
+    """What a training leaves.
 
-    chips: npt.NDArray[np.uint8]
-    pairs: Pairs
+    Attributes:
+        encoder: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d]; the best epoch's.
+        metric: how its embeddings are compared.
+        history: what every epoch came to.
+    """
 
-    def measure(self, encoder: keras.Model) -> tuple[float, float, float]:
-        """Accuracy, its standard error, and AUC."""
-        embeddings = np.asarray(encoder.predict(self.chips, batch_size=128, verbose=0), np.float32)
-        if not np.isfinite(embeddings).all():
-            raise _not_numbers()
-        same = self.pairs.same
-        distances = self.pairs.distances(embeddings, Cosine())
-        weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
-        accuracy = accuracy_at(distances, same, best_threshold(distances, same, weights), weights)
-        error = math.sqrt(accuracy * (1 - accuracy) / (2 * min(same.sum(), (~same).sum())))
-        return accuracy, error, area_under(roc(distances, same))
+    encoder: keras.Model
+    metric: Metric
+    history: list[Epoch]
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        return best_of(self.history)
+
+
+def best_of(history: Sequence[Epoch]) -> Epoch:
+    """The first of the epochs with the highest accuracy."""
+    return max(history, key=lambda epoch: epoch.accuracy)
 
 
 class Siamese(keras.Model):  # type: ignore[misc]
     """A network and its objective, as Keras trains them."""
 
-    def __init__(self, network: keras.Model, objective: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, network: keras.Model, objective: Objective) -> None:
         """Join them.
 
         Args:
             network: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float [n, d].
-            objective: of embeddings and people, int [n].
+            objective: what it learns by.
         """
         super().__init__()
         self.network, self.objective = network, objective
@@ -122,6 +122,13 @@ class Siamese(keras.Model):  # type: ignore[misc]
     ) -> Tensor:
         return self.objective(y_pred, y) + sum(self.network.losses)
 
+    @property
+    def metric(self) -> Metric:
+        """How its embeddings are compared: by the head that learned it, or by the cosine."""
+        if isinstance(self.objective, L1Head):
+            return LearnedL1(ops.convert_to_numpy(self.objective.weight), float(self.objective.bias))
+        return Cosine()
+
 
 @keras.saving.register_keras_serializable(package="facerec")
 class Mirror(keras.layers.Layer):  # type: ignore[misc]
@@ -133,71 +140,85 @@ class Mirror(keras.layers.Layer):  # type: ignore[misc]
 
 def mirrored(network: keras.Model) -> keras.Model:
     """An encoder that adds up the embeddings of a chip and of its mirror image, at unit length."""
-    chips = keras.Input(networks.CHIP_SHAPE, dtype="uint8", name="chips")
+    chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
     both = keras.layers.add([network(chips), network(Mirror()(chips))])
     return keras.Model(chips, UnitLength(name="embedding")(both), name="mirrored")
 
 
+def measure(encoder: keras.Model, metric: Metric, unseen: Unseen) -> tuple[float, float, float, float]:
+    """Accuracy, its standard error, the threshold it is reached at, and AUC.
+
+    Raises:
+        TrainingError: an embedding is not a number.
+    """
+    embeddings = metric.scaled(encoder.predict(unseen.chips, batch_size=128, verbose=0))
+    if not np.isfinite(embeddings).all():
+        raise _not_numbers()
+    same = unseen.pairs.same
+    distances = unseen.pairs.distances(embeddings, metric)
+    weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
+    threshold = best_threshold(distances, same, weights)
+    accuracy = accuracy_at(distances, same, threshold, weights)
+    error = math.sqrt(accuracy * (1 - accuracy) / (2 * min(same.sum(), (~same).sum())))
+    return accuracy, error, threshold, area_under(roc(distances, same))
+
+
 def train(
     recipe: Recipe,
-    chips: npt.NDArray[np.uint8],
-    sampler: Sampler,
-    unseen: Unseen,
+    data: TrainingData,
     work: Path,
     watcher: Watcher,
     *,
     seed: int = 0,
     minutes: float | None = None,
-) -> tuple[keras.Model, list[Epoch]]:
+    logs: Path | None = None,
+) -> Trained:
     """Train a network, going on from the checkpoint in ``work`` if there is one.
 
     Args:
         recipe: how.
-        chips: uint8 [photos, 112, 112, 3], RGB.
-        sampler: draws rows of ``chips``.
-        unseen: people that decide which epoch is the best.
+        data: on whom, and whose pairs decide which epoch is the best.
         work: folder of the checkpoint.
         watcher: told how it goes.
         seed: of everything random.
         minutes: end after the epoch in which so many have passed, over all runs.
-
-    Returns:
-        The best epoch's encoder, and what every epoch came to.
+        logs: folder for TensorBoard.
 
     Raises:
-        TrainingError: the loss is not a number any more.
+        DataError: there are too few people, photos or triplets for the recipe's batches.
+        TrainingError: the loss is not a number any more, or a checkpoint cannot be written.
     """
+    sampler = recipe.sampler(data.source)
     keras.utils.set_random_seed(seed)
-    network = getattr(networks, recipe.network)(**recipe.options)
-    model = Siamese(network, OBJECTIVES[recipe.objective](**recipe.objective_options))
+    people = int(data.source.numbers[-1]) + 1 if isinstance(data.source, PhotosByPerson) else 0
+    network = NETWORKS[recipe.network](**recipe.options)
+    model = Siamese(network, objective(recipe.objective, recipe.objective_options, people))
     steps = recipe.epoch * recipe.epochs
     warm_up = min(recipe.warm_up, steps // 4)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
     )
-    optimiser = getattr(keras.optimizers, recipe.optimiser)(schedule, **recipe.optimiser_options)
+    optimiser = recipe.made_optimiser(schedule)
     # XLA, which Keras takes by default, is slower on CPUs: 205 images a second where there are 352 without.
     model.compile(optimizer=optimiser, jit_compile=False)
-    batches = Batches(chips, sampler, recipe.augmentation, recipe.epoch, seed)
+    batches = Batches(data.chips.chips, sampler, recipe.augmentation, recipe.epoch, seed)
     first = batches.batch(0)
     model.build(first[0].shape)
     if isinstance(model.objective, keras.layers.Layer):
         # Before the optimiser, which learns its weights too.
         model.objective.build((len(first[0]), network.output_shape[-1]), first[1].shape)
     optimiser.build(model.trainable_variables)
-    checkpoint = _Checkpoint(model, mirrored(network), unseen, work, watcher, schedule, minutes, len(first[0]))
+    checkpoint = _Checkpoint(model, data.unseen, work, watcher, schedule, minutes, len(first[0]))
     begun = checkpoint.resume()
+    if not checkpoint.history and recipe.network == "pretrained":
+        checkpoint.measure_start()
     if begun == 0 or (begun < recipe.epochs and not checkpoint.is_over()):
-        model.fit(
-            batches,
-            epochs=recipe.epochs,
-            initial_epoch=begun,
-            shuffle=False,
-            verbose=0,
-            callbacks=[batches.callback, checkpoint],
-        )
+        callbacks = [batches.callback, checkpoint]
+        if logs:
+            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+        model.fit(batches, epochs=recipe.epochs, initial_epoch=begun, shuffle=False, verbose=0, callbacks=callbacks)
     model.load_weights(work / "best.weights.h5")
-    return checkpoint.encoder, checkpoint.history
+    return Trained(checkpoint.encoder, model.metric, checkpoint.history)
 
 
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -206,7 +227,6 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(
         self,
         model: Siamese,
-        encoder: keras.Model,
         unseen: Unseen,
         work: Path,
         watcher: Watcher,
@@ -215,8 +235,9 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         batch: int,
     ) -> None:
         super().__init__()
-        self.batch = batch
-        self.trained, self.encoder, self.unseen, self.work = model, encoder, unseen, work
+        # A learned head compares the embeddings that it was learned with, and those are no mirror images' sums.
+        self.encoder = mirrored(model.network) if isinstance(model.metric, Cosine) else model.network
+        self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
         self.watcher, self.schedule, self.minutes = watcher, schedule, minutes
         self.history: list[Epoch] = []
         self._before = 0.0
@@ -231,7 +252,7 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         self.trained.load_weights(self.work / state["weights"])
         self._before = self.history[-1].seconds
-        return len(self.history)
+        return self.history[-1].epoch
 
     def is_over(self) -> bool:
         """Whether the time is up."""
@@ -247,25 +268,41 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.watcher.stepped(batch + 1, int(self.params["steps"]), loss)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        trained = time.monotonic() - self._epoch_began
-        accuracy, error, auc = self.unseen.measure(self.encoder)
-        step = int(ops.convert_to_numpy(self.trained.optimizer.iterations))
-        done = Epoch(
-            epoch=epoch + 1,
-            loss=float((logs or {})["loss"]),
-            accuracy=accuracy,
-            error=error,
-            auc=auc,
-            rate=float(ops.convert_to_numpy(self.schedule(step))),
-            images_per_second=int(self.params["steps"]) * self.batch / trained,
-            seconds=self._seconds(),
-        )
-        is_best = all(accuracy > earlier.accuracy for earlier in self.history)
-        self.history.append(done)
-        self._save(is_best)
-        self.watcher.validated(done, is_best)
+        images = int(self.params["steps"]) * self.batch
+        seconds = time.monotonic() - self._epoch_began
+        logs = {} if logs is None else logs
+        done = self._validate(epoch + 1, float(logs["loss"]), images / seconds)
+        # What TensorBoard is told, which comes next.
+        logs |= {"unseen_accuracy": done.accuracy, "unseen_auc": done.auc, "learning_rate": done.rate}
         if self.is_over():
             self.trained.stop_training = True
+
+    def measure_start(self) -> None:
+        """Note how good a network is that was trained before, so that only a better one takes its place."""
+        self._validate(0, None, 0.0)
+
+    def _validate(self, epoch: int, loss: float | None, images_per_second: float) -> Epoch:
+        accuracy, error, threshold, auc = measure(self.encoder, self.trained.metric, self.unseen)
+        step = int(ops.convert_to_numpy(self.trained.optimizer.iterations))
+        done = Epoch(
+            epoch=epoch,
+            loss=loss,
+            accuracy=accuracy,
+            error=error,
+            threshold=threshold,
+            auc=auc,
+            rate=float(ops.convert_to_numpy(self.schedule(step))),
+            images_per_second=images_per_second,
+            seconds=self._seconds(),
+        )
+        self.history.append(done)
+        is_best = best_of(self.history) is done
+        try:
+            self._save(is_best)
+        except OSError as error_on_disk:
+            raise _not_saved(self.work, error_on_disk) from error_on_disk
+        self.watcher.validated(done, is_best)
+        return done
 
     def _save(self, is_best: bool) -> None:
         """Weights first, then the file that names them: killed in between, the older checkpoint counts."""
@@ -274,7 +311,7 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             beside = self.work / "new.weights.h5"
             self.trained.save_weights(beside)
             beside.replace(self.work / "best.weights.h5")
-        weights = self.work / f"epoch-{len(self.history):04d}.weights.h5"
+        weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
         self.trained.save_weights(weights)
         state = {"weights": weights.name, "history": [asdict(epoch) for epoch in self.history]}
         beside = self.work / f"{_STATE}.new"
@@ -291,4 +328,12 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 def _not_numbers() -> TrainingError:
     return TrainingError(
         "The training has come to numbers that are none (NaN): lower the recipe's learning rate, or try another --seed."
+    )
+
+
+def _not_saved(work: Path, error: OSError) -> TrainingError:
+    full = error.errno == errno.ENOSPC or "No space left" in str(error)
+    why = "the disk is full" if full else str(error.strerror or error)
+    return TrainingError(
+        f"The checkpoint in {work} cannot be written ({why}): free some space there and go on with --resume."
     )

@@ -16,7 +16,10 @@ from facerec_cli.training.sampling import (
     PeopleSampler,
     PhotosByPerson,
     Sampler,
+    TripletPairSampler,
+    Triplets,
     TripletSampler,
+    has_triplet_folders,
     read_triplet_folders,
     split_people,
 )
@@ -219,17 +222,31 @@ def test_too_few_people_for_a_batch() -> None:
 
 @given(st.integers(1, 20), st.integers(0, 2**32))
 def test_anchor_and_positive_share_a_label_and_the_negative_has_another(count: int, seed: int) -> None:
-    triplets = np.arange(60).reshape(20, 3)
+    triplets = Triplets(np.arange(60).reshape(20, 3))
     draw = TripletSampler(triplets, count).draw(rng(seed))
     rows, labels = draw.rows.reshape(-1, 3), draw.people.reshape(-1, 3)
     assert len(set(rows[:, 0])) == count == len(rows)
-    assert {tuple(row) for row in rows} <= {tuple(row) for row in triplets}
+    assert {tuple(row) for row in rows} <= {tuple(row) for row in triplets.rows}
     assert (labels[:, 0] == labels[:, 1]).all() and len(set(labels.ravel())) == 2 * count
 
 
+@given(st.integers(1, 20), st.integers(0, 2**32))
+def test_triplets_are_also_pairs_a_genuine_one_and_an_impostor(count: int, seed: int) -> None:
+    triplets = Triplets(np.arange(60).reshape(20, 3))
+    draw = TripletPairSampler(triplets, count).draw(rng(seed))
+    rows, labels = draw.rows.reshape(-1, 2, 2), draw.people.reshape(-1, 2, 2)
+    assert len(rows) == count
+    for (genuine, impostor), (same, different) in zip(rows, labels, strict=True):
+        assert (genuine[0], genuine[1], impostor[1]) in {tuple(row) for row in triplets.rows}
+        assert genuine[0] == impostor[0] and same[0] == same[1] and different[0] != different[1]
+    assert len(set(labels.ravel())) == 2 * count
+
+
 def test_too_few_triplets_for_a_batch() -> None:
-    with pytest.raises(DataError, match=r"takes 3 triplets and there are 2: .*smaller batches"):
-        TripletSampler(np.zeros((2, 3), np.int64), 3)
+    with pytest.raises(DataError, match=r"takes 3 triplets and there are 2 to train on: .*smaller batches"):
+        TripletSampler(Triplets(np.zeros((2, 3), np.int64)), 3)
+    with pytest.raises(DataError, match=r"takes 3 triplets and there are 2"):
+        TripletPairSampler(Triplets(np.zeros((2, 3), np.int64)), 3)
 
 
 def triplet_folders(folder: Path, **names: list[str]) -> Path:
@@ -258,7 +275,6 @@ def test_triplet_folders_are_read_by_name_and_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folders", "sentence"),
     [
-        ({"anchor": ["1.jpg"]}, "has no folder positive or negative: triplets need"),
         (
             {"anchor": ["1.jpg"], "positive": ["1.jpg", "2.jpg"], "negative": ["1.jpg"]},
             r"same number of photos, .*\(anchor 1, positive 2, negative 1\): add or remove",
@@ -269,6 +285,18 @@ def test_triplet_folders_are_read_by_name_and_number(tmp_path: Path) -> None:
 def test_triplet_folders_that_do_not_fit(tmp_path: Path, folders: dict[str, list[str]], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_triplet_folders(triplet_folders(tmp_path, **folders))
+
+
+@pytest.mark.parametrize(
+    ("names", "is_triplets"),
+    [
+        (["anchor", "positive", "negative"], True),
+        (["anchor", "positive"], False),
+        (["anchor", "positive", "negative", "Ada"], False),
+    ],
+)
+def test_triplet_folders_are_those_three_and_no_other(tmp_path: Path, names: list[str], is_triplets: bool) -> None:
+    assert has_triplet_folders(triplet_folders(tmp_path, **{name: ["1.jpg"] for name in names})) == is_triplets
 
 
 # ------------------------------------------------------------------ batches

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import math
 import os
@@ -16,20 +17,24 @@ from PIL import Image, ImageEnhance, ImageOps
 
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
-from facerec_cli.cli.train import _RECIPES as command_recipes
+from facerec_cli.cli.train import RECIPES as COMMAND_RECIPES
 from facerec_cli.encoders.bundle import TRAINING_PEOPLE, read_bundle
+from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
-from facerec_cli.evaluation.protocols import pairs_of
-from facerec_cli.training.recipes import RECIPES
-from facerec_cli.training.sampling import PeopleSampler, PhotosByPerson
-from facerec_cli.training.trainer import Epoch, TrainingError, Unseen, train
+from facerec_cli.training.data import people_data
+from facerec_cli.training.recipes import NETWORKS, RECIPES
+from facerec_cli.training.trainer import Epoch, TrainingError, train
 from tests.conftest import Run
+from tests.training.support import chip_set
 
 CHIPS = np.random.default_rng(0).integers(0, 255, (48, 112, 112, 3), dtype=np.uint8)
-PEOPLE = np.repeat(np.arange(12), 4)
+PEOPLE = [f"person {number // 4}" for number in range(48)]
 TINY = replace(
     RECIPES["siamese"], options={"size": 32, "width": 4}, people=4, photos=2, epoch=2, epochs=3, warm_up=1, rate=0.01
 )
+
+
+DATA = people_data(chip_set(CHIPS, PEOPLE), PEOPLE, 2 / 3, 0)
 
 
 class Silent:
@@ -46,15 +51,11 @@ class Silent:
 def run(
     work: Path, rate: float = 0.01, minutes: float | None = None, seed: int = 0
 ) -> tuple[npt.NDArray[np.float32], list[Epoch]]:
-    sampler = PeopleSampler(PhotosByPerson.of(PEOPLE, np.arange(32)), 4, 2)
-    unseen = Unseen(CHIPS[32:], pairs_of([list(range(start, start + 4)) for start in (0, 4, 8, 12)]))
-    encoder, history = train(
-        replace(TINY, rate=rate), CHIPS, sampler, unseen, work, Silent(), seed=seed, minutes=minutes
-    )
-    return np.asarray(encoder.predict(CHIPS[:8], verbose=0)), history
+    trained = train(replace(TINY, rate=rate), DATA, work, Silent(), seed=seed, minutes=minutes)
+    return np.asarray(trained.encoder.predict(CHIPS[:8], verbose=0)), trained.history
 
 
-def told(history: list[Epoch]) -> list[tuple[float, float, float]]:
+def told(history: list[Epoch]) -> list[tuple[float | None, float, float]]:
     return [(epoch.loss, epoch.accuracy, epoch.auc) for epoch in history]
 
 
@@ -72,20 +73,23 @@ def test_a_resumed_training_is_the_unbroken_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains(name: str, tmp_path: Path) -> None:
-    options = {**RECIPES[name].options, "size": 32}
-    recipe = replace(RECIPES[name].of_batch(8), options=options, epoch=2, epochs=2, rate=0.001)
-    unseen = Unseen(CHIPS[32:], pairs_of([list(range(start, start + 4)) for start in (0, 4, 8, 12)]))
-    sampler = recipe.sampler(PhotosByPerson.of(PEOPLE, np.arange(32)))
-    assert len(sampler.draw(np.random.default_rng(0)).rows) == 8
-    encoder, history = train(recipe, CHIPS, sampler, unseen, tmp_path, Silent())
-    assert [math.isfinite(epoch.loss) for epoch in history] == [True, True]
-    embeddings = np.asarray(encoder.predict(CHIPS[:4], verbose=0))
-    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-5)
+    recipe = replace(RECIPES[name].of_batch(8), epoch=2, epochs=2, rate=0.001)
+    if "size" in inspect.signature(NETWORKS[recipe.network]).parameters:
+        recipe = replace(recipe, options={**recipe.options, "size": 32})
+    assert len(recipe.sampler(DATA.source).draw(np.random.default_rng(0)).rows) == 8
+    trained = train(recipe, DATA, tmp_path, Silent())
+    assert [epoch.epoch for epoch in trained.history] == ([0, 1, 2] if recipe.network == "pretrained" else [1, 2])
+    assert all(math.isfinite(epoch.loss) for epoch in trained.history if epoch.loss is not None)
+    embeddings = np.asarray(trained.encoder.predict(CHIPS[:4], verbose=0))
     assert np.ptp(embeddings, axis=0).max() > 1e-4
+    if trained.metric == Cosine():
+        assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-5)
+    else:
+        assert recipe.objective == "l1"
 
 
 def test_the_command_line_knows_every_recipe() -> None:
-    assert set(command_recipes) == set(RECIPES)
+    assert set(COMMAND_RECIPES) == set(RECIPES)
 
 
 def test_another_seed_is_another_model(tmp_path: Path) -> None:

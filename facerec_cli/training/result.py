@@ -1,0 +1,110 @@
+"""What a training leaves behind: a bundle, calibrated on the people held out, with a report of how good it is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle
+from facerec_cli.errors import DataError
+from facerec_cli.evaluation.plots import learning_curves
+from facerec_cli.evaluation.protocols import Exclusions, Protocol, Verification, view1
+from facerec_cli.evaluation.report import Comparison, write_report
+from facerec_cli.evaluation.strangers import calibrate_people
+from facerec_cli.training.data import TrainingData
+from facerec_cli.training.export import to_onnx, write_trained
+from facerec_cli.training.trainer import Trained
+
+_CHECKED = 32
+"""Chips on which the exported network is held against the trained one."""
+
+
+def save_model(
+    folder: Path, trained: Trained, data: TrainingData, about: dict[str, Any], warn: Callable[[str], None]
+) -> Bundle:
+    """Export, calibrate, evaluate and write a trained model.
+
+    Args:
+        folder: where it goes.
+        trained: the model.
+        data: what it was trained on, and the people held out.
+        about: what people should know.
+        warn: told what falls short.
+
+    Raises:
+        FacerecError: the exported network is not the trained one.
+        ModelError: the folder cannot be written.
+    """
+    protocols = _protocols(data)
+    rows = np.unique(np.concatenate([protocol.rows() for protocol in protocols]))
+    held_out = np.array([row for own in data.held_out.values() for row in own], np.int64)
+    graph = to_onnx(trained.encoder, np.asarray(data.chips.chips[rows[:_CHECKED]]))
+    embeddings = _embed(trained, data, np.union1d(rows, held_out))
+    calibration = None
+    try:
+        source = f"{data.chips.folder.name}, people held out of training"
+        calibration = calibrate_people(embeddings, list(data.held_out.values()), trained.metric, {"data": source})
+    except ValueError as error:
+        warn(
+            f"The model is not calibrated, since {error}: `facerec models calibrate -m {folder.name} --data FOLDER` "
+            f"does it on other people, and until then identify takes --threshold ({trained.best.threshold:.3f} told "
+            "the people held out apart best)."
+        )
+    comparison = Comparison(data.chips, [folder.name])
+    for protocol in protocols:
+        comparison.add(protocol, protocol.measure(embeddings, trained.metric, calibration))
+    return write_trained(
+        folder,
+        trained,
+        graph,
+        calibration,
+        about | {"validation": asdict(trained.best)},
+        {TRAINING_PEOPLE: data.trained} | ({CALIBRATION_PEOPLE: list(data.held_out)} if calibration else {}),
+        _report(trained, comparison),
+    )
+
+
+def _protocols(data: TrainingData) -> list[Protocol]:
+    """The pairs held out, and View 1 where nobody of its pairs was trained on."""
+    same = int(data.pairs.same.sum())
+    description = f"{same:,} genuine and {len(data.pairs.same) - same:,} impostor pairs held out of training"
+    notes = ["these pairs chose the best epoch, so that the numbers are a little too good"]
+    people = int(max(data.pairs.first_person.max(), data.pairs.second_person.max())) + 1
+    protocols: list[Protocol] = [Verification("held-out", description, notes, data.pairs, people)]
+    if data.chips.is_lfw:
+        try:
+            protocols.append(view1(data.chips, Exclusions(frozenset(data.trained))))
+        except DataError:
+            return protocols  # trained on people of View 1's test, or its files are not beside the photos
+    return protocols
+
+
+def _embed(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The embeddings of some photos, float32 [photos, d]; the other rows are NaN."""
+    found = trained.encoder.predict(np.asarray(data.chips.chips[rows]), batch_size=128, verbose=0)
+    embeddings = np.full((len(data.chips.photos), found.shape[1]), np.nan, np.float32)
+    embeddings[rows] = trained.metric.scaled(found)
+    return embeddings
+
+
+def _report(trained: Trained, comparison: Comparison) -> dict[str, bytes]:
+    """The files of report/."""
+    epochs = [epoch for epoch in trained.history if epoch.loss is not None]
+    curves = learning_curves(
+        [epoch.epoch for epoch in epochs],
+        [epoch.loss or 0.0 for epoch in epochs],
+        [epoch.accuracy for epoch in epochs],
+        [epoch.error for epoch in epochs],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        further = {("training", "training: loss, and accuracy on unseen people"): curves}
+        write_report(Path(folder), comparison, with_photos=False, further=further)
+        return {
+            f"report/{path.name}": path.read_bytes() for path in sorted(Path(folder).rglob("*.*")) if path.is_file()
+        }
