@@ -57,6 +57,8 @@ def main() -> None:
     embeddings = np.full((len(chips.photos), recognizer.bundle.embedding_size), np.nan, np.float32)
     embeddings[needed] = recognizer.embed_all(track([chips.chips[row] for row in needed]), len(needed))
     print(f"{len(people):,} people of peopleDevTest; strangers named / people found, %, mean of {DRAWS} draws")
+    calibration = recognizer.calibration
+    assert calibration is not None
     print("people  photos   template         nearest photo    fixed 0.363, template")
     for size in SIZES:
         for photos in PHOTOS:
@@ -65,8 +67,8 @@ def main() -> None:
             draws = [draw for draw in drawn if draw is not None]
             if not draws:
                 continue
-            by_rule = recognizer.calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(size, photos))))
-            by_photo = recognizer.calibration.threshold(fmr_for(DEFAULT_FPIR, size * photos))
+            by_rule = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(size, photos))))
+            by_photo = calibration.threshold(fmr_for(DEFAULT_FPIR, size * photos))
             columns = (
                 [outcome(draw, embeddings, recognizer.metric, by_rule) for draw in draws],
                 [nearest_photo(draw, embeddings, by_photo) for draw in draws],

@@ -63,23 +63,27 @@ class Threshold:
     Attributes:
         distance: the threshold itself.
         comparisons: how many comparisons a search counts as (sum of 1 + log2 k over people with k photos).
-        fpir: the false positive identification rate it keeps; None where the user gave the distance.
-        calibration: the calibration in force, the model's own or one to the people enrolled.
+        rate: the FPIR of a search, or FMR of a verification, that it keeps; None where the user gave the distance.
+        calibration: the one in force, the model's own or one to the people enrolled; None where there is neither.
     """
 
     distance: float
     comparisons: float
-    fpir: float | None
-    calibration: Calibration
+    rate: float | None
+    calibration: Calibration | None
+
+    def probability(self, distance: float) -> float | None:
+        """The probability that two faces at this distance show one person; only a calibration tells."""
+        return self.calibration.probability(distance, self.distance) if self.calibration else None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody a face may be: distance to their template, and the probability that it is them."""
+    """Somebody a face may be: distance to their template, and the probability that it is them, if the model tells."""
 
     name: str
     distance: float
-    probability: float
+    probability: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +154,14 @@ class Verification:
         same: distance <= threshold.
         distance: between the two.
         threshold: the distance at which a pair of different people matches with probability ``fmr``.
-        probability: that it is one person; 0.5 at the threshold.
+        probability: that it is one person; 0.5 at the threshold; None of a model that is not calibrated.
         fmr: the false match rate in force; None where the user gave the distance.
     """
 
     same: bool
     distance: float
     threshold: float
-    probability: float
+    probability: float | None
     fmr: float | None
 
 
@@ -349,7 +353,7 @@ class Recognizer:
 
         Raises:
             DatabaseError: nobody is enrolled.
-            ModelError: the model is not calibrated.
+            ModelError: the model is not calibrated, and no distance was given.
         """
         return threshold_in(gallery, self.bundle, fpir=fpir, distance=distance)
 
@@ -443,7 +447,7 @@ class Recognizer:
 
         Raises:
             PhotoError: a photo cannot be read, has no face or several.
-            ModelError: the model cannot be loaded or is not calibrated.
+            ModelError: the model cannot be loaded, or is not calibrated and no threshold was given.
         """
         chips = [self.detect_one(photo, largest=largest).chip for photo in (first, second)]
         one, other = self.embed(chips)
@@ -473,19 +477,19 @@ class Recognizer:
         return self._judge(self.calibration_for(gallery), template, probe, fmr, comparisons([photos]), threshold)
 
     @cached_property
-    def calibration(self) -> Calibration:
-        """The model's calibration.
+    def calibration(self) -> Calibration | None:
+        """The model's calibration, if it has one.
 
         Raises:
-            ModelError: it has none.
+            ModelError: it is damaged.
         """
         return _calibration_of(self.bundle)
 
-    def calibration_for(self, gallery: Gallery) -> Calibration:
+    def calibration_for(self, gallery: Gallery) -> Calibration | None:
         """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
 
         Raises:
-            ModelError: the model has none.
+            ModelError: it is damaged.
         """
         return _calibration_for(gallery, self.bundle)
 
@@ -494,7 +498,7 @@ class Recognizer:
 
         Raises:
             DatabaseError: there are too few people.
-            ModelError: the model cannot be loaded or is not calibrated itself.
+            ModelError: the model cannot be loaded.
         """
         from facerec_cli.evaluation.strangers import calibrate_people
 
@@ -505,10 +509,9 @@ class Recognizer:
             if np.isfinite(embeddings[row, 0]):
                 rows.setdefault(face.name, []).append(row)
         about = {"data": "the people enrolled", "when": time.strftime("%Y-%m-%d")}
+        slope = self.calibration.slope if self.calibration else None
         try:
-            calibration = calibrate_people(
-                embeddings, list(rows.values()), self.metric, about, slope=self.calibration.slope
-            )
+            calibration = calibrate_people(embeddings, list(rows.values()), self.metric, about, slope=slope)
         except ValueError as error:
             raise DatabaseError(
                 f"{gallery.location} has {len(rows):,} people, and {error}: the model's own calibration stays in "
@@ -562,11 +565,17 @@ class Recognizer:
         return outcomes
 
     def _lookalikes(self, gallery: Gallery, faces: Sequence[NewFace]) -> list[Match | None]:
-        """For each new face the nearest person of another name within the threshold, enrolled or in the same batch."""
+        """For each new face the nearest person of another name within the threshold, enrolled or in the same batch.
+
+        A model that is not calibrated has no threshold and sees none.
+        """
+        calibration = self.calibration_for(gallery)
+        if calibration is None:
+            return [None] * len(faces)
         embeddings = np.stack([face.embedding for face in faces])
         counts = gallery.photo_counts()
         searched = comparisons(np.concatenate([counts, np.ones(len(faces), np.int64)]))
-        limit = self.calibration_for(gallery).threshold(fmr_for(DEFAULT_FPIR, searched))
+        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, searched))
         enrolled = gallery.search(self.space, embeddings, top=2)
         names = np.array([face.name for face in faces])
         # Each face against those before it in the batch, but for the same person's.
@@ -595,8 +604,7 @@ class Recognizer:
         found = []
         for face, matches in zip(faces, gallery.search(self.space, embeddings, top), strict=True):
             candidates = tuple(
-                Candidate(match.name, match.distance, limit.calibration.probability(match.distance, limit.distance))
-                for match in matches
+                Candidate(match.name, match.distance, limit.probability(match.distance)) for match in matches
             )
             is_known = bool(matches) and matches[0].distance <= limit.distance
             found.append(Identification(face, matches[0].name if is_known else UNKNOWN, candidates, limit.distance))
@@ -604,7 +612,7 @@ class Recognizer:
 
     def _judge(
         self,
-        calibration: Calibration,
+        calibration: Calibration | None,
         one: npt.NDArray[np.float32],
         other: npt.NDArray[np.float32],
         fmr: float,
@@ -612,14 +620,9 @@ class Recognizer:
         threshold: float | None,
     ) -> Verification:
         (distance,) = self.metric.pairs(one[None], other[None]).tolist()
-        limit = calibration.threshold(fmr_for(fmr, searched)) if threshold is None else threshold
-        return Verification(
-            distance <= limit,
-            distance,
-            limit,
-            calibration.probability(distance, limit),
-            fmr if threshold is None else None,
-        )
+        limit = _threshold(self.bundle, calibration, searched, rate=fmr, distance=threshold)
+        is_same = distance <= limit.distance
+        return Verification(is_same, distance, limit.distance, limit.probability(distance), limit.rate)
 
 
 def threshold_in(
@@ -632,22 +635,33 @@ def threshold_in(
             f"Nobody is enrolled in {gallery.location}: enrol somebody with "
             f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
         )
-    searched, calibration = comparisons(counts), _calibration_for(gallery, bundle)
+    return _threshold(bundle, _calibration_for(gallery, bundle), comparisons(counts), rate=fpir, distance=distance)
+
+
+def _threshold(
+    bundle: Bundle, calibration: Calibration | None, searched: float, *, rate: float, distance: float | None
+) -> Threshold:
+    """The threshold that a rate asks for, or the distance that was given."""
     if distance is not None:
         return Threshold(distance, searched, None, calibration)
-    return Threshold(calibration.threshold(fmr_for(fpir, searched)), searched, fpir, calibration)
+    if calibration is None:
+        raise ModelError(
+            f"The model {bundle.name} is not calibrated, so it has no threshold of its own: give one with --threshold, "
+            f"or calibrate it with `facerec models calibrate -m {bundle.name} --data FOLDER`."
+        )
+    return Threshold(calibration.threshold(fmr_for(rate, searched)), searched, rate, calibration)
 
 
-def _calibration_for(gallery: Gallery, bundle: Bundle) -> Calibration:
+def _calibration_for(gallery: Gallery, bundle: Bundle) -> Calibration | None:
     own = gallery.calibration(bundle.digest)
     if own is None:
         return _calibration_of(bundle)
     return Calibration.from_json(own, f"the people in {gallery.location}")
 
 
-def _calibration_of(bundle: Bundle) -> Calibration:
+def _calibration_of(bundle: Bundle) -> Calibration | None:
     if not bundle.calibration:
-        raise ModelError(f"The model {bundle.name} is not calibrated, so it has no threshold: choose another with -m.")
+        return None
     return Calibration.from_json(bundle.calibration, f"the model {bundle.name}")
 
 

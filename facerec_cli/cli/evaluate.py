@@ -82,8 +82,8 @@ def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path
     ):
         for protocol in protocols:
             for recognizer, embedded in zip(recognizers, embeddings, strict=True):
-                calibration = recognizer.calibration if recognizer.bundle.calibration else None
-                comparison.add(protocol, protocol.measure(embedded, recognizer.metric, calibration))
+                measured = protocol.measure(embedded, recognizer.metric, recognizer.calibration)
+                comparison.add(protocol, measured)
                 measuring.advance()
             measuring.note(f"{protocol.name}: {protocol.description}.")
             for note in comparison.notes(protocol):

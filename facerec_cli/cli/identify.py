@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, rounded, why
+from facerec_cli.cli.render import Reporter, Results, count, probability, rounded, why
 
 if TYPE_CHECKING:
     from facerec_cli.recognizer import Identification, PhotoResult
@@ -105,7 +105,7 @@ def _face(found: Identification) -> dict[str, Any]:
         "name": found.name,
         "distance": rounded(nearest.distance) if nearest else None,
         "threshold": rounded(found.threshold),
-        "probability": rounded(nearest.probability) if nearest else None,
+        "probability": probability(nearest.probability) if nearest else None,
         "box": [rounded(number, 1) for number in found.face.box],
         "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in found.face.landmarks],
         "score": rounded(found.face.score),
@@ -113,7 +113,7 @@ def _face(found: Identification) -> dict[str, Any]:
             {
                 "name": candidate.name,
                 "distance": rounded(candidate.distance),
-                "probability": rounded(candidate.probability),
+                "probability": probability(candidate.probability),
             }
             for candidate in found.candidates
         ],
@@ -135,7 +135,7 @@ def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:
                     "candidate": candidate.name,
                     "distance": rounded(candidate.distance),
                     "threshold": rounded(found.threshold),
-                    "probability": rounded(candidate.probability),
+                    "probability": probability(candidate.probability),
                     **box,
                     "score": rounded(found.face.score),
                 }

@@ -28,18 +28,22 @@ def command() -> None:
 def list_people(database: Path, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
     from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.errors import ModelError
     from facerec_cli.recognizer import threshold_in
 
-    gallery = _open(database)
+    gallery, reporter = _open(database), Reporter()
     people = gallery.people()
     if not people:
-        Reporter().note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
+        reporter.note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
         return 0
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in people:
             results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
         bundle = resolve_bundle(model)
-        results.caption(f"{bundle.name}: {why(threshold_in(gallery, bundle), len(people))}")
+        try:
+            results.caption(f"{bundle.name}: {why(threshold_in(gallery, bundle), len(people))}")
+        except ModelError as error:
+            reporter.warn(error)
     return 0
 
 

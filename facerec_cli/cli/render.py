@@ -222,7 +222,7 @@ class Reporter:
 
 def why(limit: Threshold, people: int) -> str:
     """The threshold in force, and where it comes from."""
-    if limit.fpir is None:
+    if limit.rate is None or limit.calibration is None:
         return f"A match is a distance of at most {limit.distance:.3f}, as given."
     about = limit.calibration.about
     to_whom = (
@@ -231,7 +231,7 @@ def why(limit: Threshold, people: int) -> str:
         else ""
     )
     return (
-        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.fpir)} of strangers are "
+        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.rate)} of strangers are "
         f"named: {count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons{to_whom}."
     )
 
@@ -239,6 +239,11 @@ def why(limit: Threshold, people: int) -> str:
 def rounded(value: float, digits: int = 4) -> float:
     """A number as results show it."""
     return round(float(value), digits)
+
+
+def probability(value: float | None) -> float | None:
+    """A probability as results show it, or none of a model that is not calibrated."""
+    return None if value is None else rounded(value)
 
 
 def percent(rate: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Results, rounded
+from facerec_cli.cli.render import Results, probability, rounded
 
 _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability")
 
@@ -70,7 +70,7 @@ def command(
         "distance": rounded(verified.distance),
         "threshold": rounded(verified.threshold),
         "fmr": verified.fmr,
-        "probability": rounded(verified.probability),
+        "probability": probability(verified.probability),
     }
     with Results(output_format, _COLUMNS) as results:
         if output_format == "table":

@@ -189,6 +189,7 @@ def test_the_people_enrolled_set_the_threshold_until_it_is_reset(
     calibration = stored[recognizer.digest]
     assert calibration["about"]["people"] == MANY
     assert calibration["about"]["impostor_pairs_per_draw"] == MANY * (MANY - 1) // 2
+    assert recognizer.calibration is not None
     assert calibration["slope"] == recognizer.calibration.slope  # no genuine pairs to speak of: the model's own
     # Random directions of 128 dimensions: a cosine has a standard deviation of 1 / sqrt(128).
     assert calibration["distance"][0] == pytest.approx(1 - 1.2816 / 128**0.5, abs=0.01)

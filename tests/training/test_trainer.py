@@ -130,15 +130,26 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, 
     assert embeddings.shape == (2, 128)
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1)
 
-    # Another process, without Keras: what it measures on the people held out.
+    # Other processes, without Keras, enrol and identify with it; too few people to calibrate on, so by a distance.
+    assert "identify takes --threshold" in done.stderr
+    enrolled = facerec("enroll", "-m", "tiny", "--name", "Rishi", samples / "rishi_sunak.jpg")
+    assert enrolled.returncode == 0, enrolled.stderr
     script = (
         "import sys\n"
-        "from facerec_cli.recognizer import Recognizer\n"
-        f"chip = Recognizer('models/tiny').detect({str(samples / 'rishi_sunak.jpg')!r})[0].chip\n"
-        "print(Recognizer('models/tiny').embed([chip]).shape, 'keras' in sys.modules, 'tensorflow' in sys.modules)\n"
+        "from facerec_cli.cli import main\n"
+        f"sys.argv = ['facerec', *'identify -m tiny --threshold 0.01 -i'.split(), {str(samples / 'rishi_sunak.jpg')!r}]\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print({'keras', 'tensorflow'} & set(sys.modules))\n"
     )
     other = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert other.stdout.split() == ["(1,", "128)", "False", "False"]
+    assert "Rishi" in other.stdout and other.stdout.endswith("set()\n")
+    asked = facerec("identify", "-m", "tiny", samples / "rishi_sunak.jpg")
+    assert asked.returncode == 1
+    assert "tiny is not calibrated, so it has no threshold of its own: give one with --threshold" in asked.stderr
+    listed = facerec("people", "list", "-m", "tiny")
+    assert listed.returncode == 0 and "Rishi" in listed.stdout and "not calibrated" in listed.stderr
     shown = facerec("evaluate", "-m", "tiny", "--data", folder, "--protocol", "pairs", "--format", "json")
     assert shown.returncode == 0, shown.stderr
     assert "all pairs of 5 of 5 people" in shown.stderr  # nobody whom it was trained on
