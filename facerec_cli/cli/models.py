@@ -9,6 +9,7 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.render import Reporter, Results, count, percent
+from facerec_cli.cli.training_extra import prepare_keras
 
 if TYPE_CHECKING:
     from facerec_cli.evaluation.calibration import Calibration
@@ -123,21 +124,36 @@ def calibrate(model: str, data: Path) -> int:
     return reporter.status
 
 
-@command.command("export", epilog="Example: facerec models export -m pretrained --out encoder.onnx")
+@command.command("export", epilog="Example: facerec models export -m saved_best --format litert --out encoder.tflite")
 @options.model_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The ONNX file to write.")
-def export(model: str, out: Path) -> int:
-    """Write a model's network as one ONNX file: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d]."""
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["onnx", "litert", "savedmodel"]),
+    default="onnx",
+    show_default=True,
+    help="ONNX; LiteRT, which was TensorFlow Lite; TensorFlow's SavedModel, a folder.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; of savedmodel a folder.")
+def export(model: str, file_format: str, out: Path) -> int:
+    """Write a model's network for other programs: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d].
+
+    The other formats than ONNX need what training needs, and are held against ONNX before they are put in place.
+    """
+    from facerec_cli.cli.placing import placed
     from facerec_cli.encoders.bundle import resolve_bundle
-    from facerec_cli.errors import ModelError
 
     bundle = resolve_bundle(model)
-    encoder = bundle.encoder_bytes()
-    try:
-        out.write_bytes(encoder)
-    except OSError as error:
-        raise ModelError(f"{out} cannot be written ({error.strerror}): choose another place with --out.") from error
-    Reporter().note(f"Wrote {out}: {bundle.name}, {len(encoder) / 1e6:.1f} MB.")
+    with placed(out, is_folder=file_format == "savedmodel") as beside:
+        if file_format == "onnx":
+            beside.write_bytes(bundle.encoder_bytes())
+        else:
+            prepare_keras(f"Exporting to {file_format}")
+            from facerec_cli.training.formats import write_litert, write_savedmodel
+
+            (write_litert if file_format == "litert" else write_savedmodel)(bundle, beside)
+    size = sum(path.stat().st_size for path in (out, *out.rglob("*")) if path.is_file())
+    Reporter().note(f"Wrote {out}: {bundle.name}, {size / 1e6:.1f} MB.")
     return 0
 
 

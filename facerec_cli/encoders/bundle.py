@@ -20,6 +20,8 @@ from facerec_cli.errors import ModelError
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "pretrained"
+NETWORK = "network.keras"
+"""A trained model's network as Keras saves it."""
 TRAINING_PEOPLE = "training_people.txt"
 CALIBRATION_PEOPLE = "calibration_people.txt"
 """A line for each person that the model was trained or calibrated on, by the name of their folder."""
@@ -72,6 +74,19 @@ class Bundle:
                 f"{path} is not the file that its model.json describes: restore the model or choose another with -m."
             )
         return encoder
+
+    def network_bytes(self) -> bytes:
+        """network.keras, from which encoder.onnx was exported, verified against model.json.
+
+        Raises:
+            ModelError: there is none, or it is not the one that model.json describes.
+        """
+        if NETWORK not in self.sha256:
+            raise ModelError(
+                f"The model {self.name} has no {NETWORK}, only its encoder.onnx: export it as ONNX, or choose a model "
+                "that `facerec train` made with -m."
+            )
+        return self._verified(NETWORK, self.sha256[NETWORK])
 
     def load_metric(self) -> Metric:
         """How the model's embeddings are compared.

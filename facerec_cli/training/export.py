@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import Bundle, write_bundle
+from facerec_cli.encoders.bundle import NETWORK, Bundle, write_bundle
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.calibration import Calibration
 from facerec_cli.runtime import new_session
@@ -76,14 +76,14 @@ def write_trained(
         ModelError: the folder cannot be written.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "network.keras"
+        path = Path(temporary) / NETWORK
         trained.encoder.save(path)
         network = path.read_bytes()
     table = io.StringIO()
     writer = csv.DictWriter(table, [field.name for field in fields(Epoch)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(epoch) for epoch in trained.history)
-    others = {"network.keras": network, "history.csv": table.getvalue().encode(), **report}
+    others = {NETWORK: network, "history.csv": table.getvalue().encode(), **report}
     others |= {name: "".join(f"{person}\n" for person in sorted(people)).encode() for name, people in lists.items()}
     return write_bundle(
         folder,
