@@ -113,9 +113,7 @@ def people(samples: Path, folder: Path) -> Path:
     return folder
 
 
-def test_a_tiny_training_ends_in_a_model_that_other_processes_use(
-    facerec: Run, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, samples: Path, tmp_path: Path) -> None:
     folder = people(samples, tmp_path / "people")
     done = facerec("train", "--data", folder, "-m", "tiny", "--epochs", "1", "--batch", "8", "--split", "0.6")
     assert done.returncode == 0, done.stderr
@@ -130,15 +128,13 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(
     assert embeddings.shape == (2, 128)
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1)
 
-    # Other processes, without Keras, enrol and identify with it; too few people to calibrate on, so by a distance.
+    # Other processes enrol and identify with it: without Keras, see test_house, and without a calibration, for which
+    # the people are too few.
     assert "identify takes --threshold" in done.stderr
     enrolled = facerec("enroll", "-m", "tiny", "--name", "Rishi", samples / "rishi_sunak.jpg")
     assert enrolled.returncode == 0, enrolled.stderr
-    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     found = facerec("identify", "-m", "tiny", "--threshold", "0.01", "-i", samples / "rishi_sunak.jpg")
-    monkeypatch.delenv("PYTHONPROFILEIMPORTTIME")
-    assert "Rishi" in found.stdout
-    assert "onnxruntime" in found.stderr and "keras" not in found.stderr and "tensorflow" not in found.stderr
+    assert found.returncode == 0 and "Rishi" in found.stdout
     asked = facerec("identify", "-m", "tiny", samples / "rishi_sunak.jpg")
     assert asked.returncode == 1
     assert "tiny is not calibrated, so it has no threshold of its own: give one with --threshold" in asked.stderr
