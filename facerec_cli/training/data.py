@@ -112,7 +112,10 @@ def triplet_data(chips: ChipSet, share: float, seed: int) -> TrainingData:
         [[chips.row[photo] for photo in triplet] for triplet in named if chips.row.keys() >= set(triplet)], np.int64
     ).reshape(-1, 3)
     if len(rows) < 2:
-        raise DataError(f"{chips.folder} has {len(rows)} triplets that show three faces: add triplets.")
+        raise DataError(
+            f"Of the {len(named)} triplets of {chips.folder} {len(rows)} show three faces, and training takes two or "
+            "more: add triplets."
+        )
     count = int(np.clip(round(share * len(rows)), 1, len(rows) - 1))
     rows = np.random.default_rng(seed).permutation(rows)
     anchor, positive, negative = rows[count:].T

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -38,7 +39,10 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
     expected = np.asarray(encoder.predict(chips, verbose=0), np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "encoder.onnx"
-        encoder.export(path, format="onnx", verbose=False)
+        with warnings.catch_warnings():
+            # Keras patches what tf2onnx needs of an older NumPy, and NumPy says so.
+            warnings.simplefilter("ignore", FutureWarning)
+            encoder.export(path, format="onnx", verbose=False)
         graph = path.read_bytes()
     session = new_session(graph)
     name = session.get_inputs()[0].name

@@ -119,7 +119,7 @@ def plain(size: int = 64, grey: bool = False, embedding: int = 128, unit: bool =
     return keras.Model(chips, UnitLength(name="embedding")(x) if unit else x, name="plain")
 
 
-def residual(size: int = 64, width: int = 24, embedding: int = 128) -> keras.Model:
+def residual(size: int = 64, width: int = 24, embedding: int = 128, grey: bool = False) -> keras.Model:
     """A compact residual network with pre-activation, and embeddings of unit length.
 
     He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016; its shortcuts average before they halve, as
@@ -130,8 +130,9 @@ def residual(size: int = 64, width: int = 24, embedding: int = 128) -> keras.Mod
         size: of the resized chip.
         width: channels of the first stage; each of the three others doubles them.
         embedding: d.
+        grey: one channel in place of three.
     """
-    chips, x = _input(size)
+    chips, x = _input(size, grey)
     x = layers.Rescaling(1 / 127.5, -1)(x)
     x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False)(x)
     for stage, blocks in enumerate(RESIDUAL_BLOCKS):

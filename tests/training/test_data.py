@@ -1,0 +1,117 @@
+"""Who is trained on and who is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.datasets.lfw import everybody
+from facerec_cli.errors import DataError
+from facerec_cli.training.data import people_data, people_without_fold, triplet_data, view1_people
+from facerec_cli.training.sampling import PhotosByPerson, Triplets
+from tests.training.support import chip_set
+
+
+def people_with(counts: Sequence[int]) -> ChipSet:
+    """So many photos a person; each chip says in its first pixel which row it is."""
+    people = [f"person {person:02d}" for person, count in enumerate(counts) for _ in range(count)]
+    chips = np.zeros((len(people), 112, 112, 3), np.uint8)
+    chips[:, 0, 0, 0] = np.arange(len(people))
+    return chip_set(chips, people)
+
+
+@given(st.lists(st.integers(2, 5), min_size=4, max_size=12), st.floats(0.1, 0.5), st.integers(0, 99))
+def test_nobody_is_trained_on_and_held_out(counts: list[int], share: float, seed: int) -> None:
+    chips = people_with(counts)
+    data = people_data(chips, chips.people, share, seed)
+    assert isinstance(data.source, PhotosByPerson)
+    assert not set(data.trained) & data.held_out.keys()
+    assert set(data.trained) | data.held_out.keys() == set(chips.people)
+    trained, paired = set(data.source.rows.tolist()), set(data.pairs.first.tolist()) | set(data.pairs.second.tolist())
+    assert {chips.people[row] for row in trained} == set(data.trained)
+    assert {chips.people[row] for row in paired} <= data.held_out.keys()
+    same = [chips.people[one] == chips.people[other] for one, other in zip(data.pairs.first, data.pairs.second)]  # noqa: B905
+    assert same == data.pairs.same.tolist()
+
+
+def test_the_unseen_chips_are_those_of_the_pairs() -> None:
+    data = people_data(chips := people_with([3] * 8), chips.people, 0.5, 0)
+    shown = data.unseen.chips[:, 0, 0, 0]
+    assert shown[data.unseen.pairs.first].tolist() == data.pairs.first.tolist()
+    assert shown[data.unseen.pairs.second].tolist() == data.pairs.second.tolist()
+
+
+def test_people_who_are_not_named_and_photos_without_a_face_take_no_part() -> None:
+    chips = people_with([3] * 9)
+    found = chips.found.copy()
+    found[[0, 3, 4, 5]] = False  # a photo of person 00, and all of person 01
+    chips = replace(chips, found=found)
+    data = people_data(chips, set(chips.people) - {"person 08"}, 0.5, 0)
+    assert set(data.trained) | data.held_out.keys() == {f"person {number:02d}" for number in (0, 2, 3, 4, 5, 6, 7)}
+    assert not {0, 3, 4, 5, 24, 25, 26} & set(data.source.rows.tolist())
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ([5], "1 person cannot be split"),
+        ([1] * 20, "one of them with two photos: add people"),
+        ([2, 2], "and that takes two people"),
+    ],
+    ids=["one person", "single photos", "too few"],
+)
+def test_people_who_are_not_enough_are_one_sentence(counts: list[int], sentence: str) -> None:
+    chips = people_with(counts)
+    with pytest.raises(DataError, match=sentence):
+        people_data(chips, chips.people, 0.9, 0)
+
+
+def test_of_lfw_the_tested_people_stay_out() -> None:
+    test = {person.name for person in everybody() if person.view1 == "test"}
+    assert len(view1_people()) == 4_038 and not view1_people() & test
+    folds = [people_without_fold(fold) for fold in range(1, 11)]
+    assert {len(everybody()) - len(fold) for fold in folds} == {601, 555, 552, 560, 567, 527, 597, 580, 609}
+    assert set.intersection(*folds) == set()
+
+
+# ------------------------------------------------------------------ triplets
+
+
+def triplets_in(folder: Path, count: int) -> ChipSet:
+    people = [name for name in ("anchor", "positive", "negative") for _ in range(count)]
+    chips = chip_set(np.zeros((len(people), 112, 112, 3), np.uint8), people, folder)
+    photos = [f"{name}/{number}.jpg" for name in ("anchor", "positive", "negative") for number in range(count)]
+    for photo in photos:
+        (folder / photo).parent.mkdir(exist_ok=True)
+        (folder / photo).touch()
+    return replace(chips, photos=photos)
+
+
+def test_triplets_are_divided_and_their_pairs_held_out(tmp_path: Path) -> None:
+    chips = triplets_in(tmp_path, 10)
+    data = triplet_data(chips, 0.7, 0)
+    assert isinstance(data.source, Triplets) and data.source.rows.shape == (7, 3)
+    assert all((row[1] - row[0], row[2] - row[0]) == (10, 20) for row in data.source.rows)
+    assert data.pairs.same.tolist() == [True] * 3 + [False] * 3
+    assert set(data.pairs.first.tolist()).isdisjoint(data.source.rows[:, 0].tolist())
+    assert (data.pairs.second - data.pairs.first).tolist() == [10] * 3 + [20] * 3
+    assert data.trained == [] and data.held_out == {}
+
+
+def test_a_triplet_with_a_faceless_photo_is_left_out(tmp_path: Path) -> None:
+    chips = triplets_in(tmp_path, 4)
+    found = chips.found.copy()
+    found[5] = False  # the second positive
+    data = triplet_data(replace(chips, found=found), 0.5, 0)
+    rows = {*data.pairs.first.tolist(), *data.pairs.second.tolist(), *data.source.rows.ravel().tolist()}
+    assert rows == set(range(12)) - {1, 5, 9}
+    found[:3] = False
+    with pytest.raises(DataError, match="Of the 4 triplets of .* 1 show three faces"):
+        triplet_data(replace(chips, found=found), 0.5, 0)
