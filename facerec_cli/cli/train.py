@@ -86,6 +86,8 @@ def command(
     The folder has a sub-folder a person; or the three folders anchor, positive and negative. Of LFW the people of View
     1's peopleDevTrain serve, so that pairsDevTest can be reported on.
     """
+    from facerec_cli.errors import DataError
+
     names = [f"{model}-fold-{fold}" for fold in _FOLDS] if view2 else [model]
     for name in names:
         _check_free(name, resume, overwrite, finished_is_fine=view2)
@@ -93,6 +95,8 @@ def command(
     chosen = _recipe(recipe, epochs, batch, grey, freeze)
     with Reporter("Finding faces") as reporter:
         chips = load(data, reporter)
+    if view2 and not chips.is_lfw:
+        raise DataError(f"{data} is not LFW, whose folds --view2 is about: leave it out, or name LFW with --data.")
     training = _Training(chosen, chips, split, seed, minutes, tensorboard, resume, overwrite, reporter)
     if view2:
         _train_folds(training, names)

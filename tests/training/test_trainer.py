@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import inspect
 import json
 import math
@@ -21,7 +22,7 @@ from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.training.data import people_data
 from facerec_cli.training.recipes import NETWORKS, RECIPES
-from facerec_cli.training.trainer import Epoch, TrainingError, train
+from facerec_cli.training.trainer import Epoch, Siamese, TrainingError, train
 from tests.conftest import Run
 from tests.training.support import chip_set
 
@@ -100,6 +101,25 @@ def test_numbers_that_are_none_stop_with_a_sentence(tmp_path: Path) -> None:
         run(tmp_path / "work", rate=math.inf)
 
 
+def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, minutes=1e-9)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    save = Siamese.save_weights
+
+    def full(model: Siamese, path: Path) -> None:
+        save(model, path)
+        path.write_bytes(path.read_bytes()[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(TrainingError, match=r"disk is full.*go on with --resume\.$"):
+        patched.setattr(Siamese, "save_weights", full)
+        run(tmp_path)
+    assert before.items() <= {path.name: path.read_bytes() for path in tmp_path.iterdir()}.items()
+    assert told(run(tmp_path)[1]) == told(run(tmp_path / "whole")[1])
+
+
 def people(samples: Path, folder: Path) -> Path:
     """Twelve people of four photos: the samples, as they are and in parts that look like somebody else."""
     for number, path in enumerate(sorted(samples.glob("*.jpg")) * 2):
@@ -115,11 +135,17 @@ def people(samples: Path, folder: Path) -> Path:
 
 def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, samples: Path, tmp_path: Path) -> None:
     folder = people(samples, tmp_path / "people")
-    done = facerec("train", "--data", folder, "-m", "tiny", "--epochs", "1", "--batch", "8", "--split", "0.6")
+    options = ("--data", folder, "--batch", "8", "--split", "0.6")
+    done = facerec("train", "-m", "tiny", "--epochs", "1", "--tensorboard", "logs", *options)
     assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "logs" / "tiny").rglob("events.*"))
     assert "epoch 1/1" in done.stderr
     bundle = read_bundle(tmp_path / "models" / "tiny")
     assert not (tmp_path / "models" / ".tiny.training").exists()
+    # The report goes where the model goes, and must not carry pictures of the people it was measured on.
+    report = {path.name for path in (bundle.folder / "report").iterdir()}
+    assert {"report.html", "metrics.json", "training.png", "held-out-roc.png"} <= report
+    assert not any("hardest" in name for name in report)
     assert len(bundle.people(TRAINING_PEOPLE)) == 7
     with (bundle.folder / "history.csv").open() as file:
         (row,) = csv.DictReader(file)

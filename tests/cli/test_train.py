@@ -1,0 +1,147 @@
+"""facerec train, through the installed command; what takes minutes is marked slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("keras", reason="training needs the extra `train`")
+
+from facerec_cli.encoders.bundle import read_bundle
+from facerec_cli.encoders.metric import LearnedL1
+from tests.conftest import Run
+from tests.training.test_trainer import people
+
+FAST = ("--batch", "8", "--epochs", "1", "--split", "0.6")
+
+
+@pytest.fixture(scope="module")
+def folder(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve people of four photos; their chips are made by whoever comes first."""
+    return people(samples, tmp_path_factory.mktemp("data") / "people")
+
+
+def test_what_exists_is_kept_and_odd_names_are_refused(facerec: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "models" / ".begun.training").mkdir(parents=True)
+    (tmp_path / "models" / "mine").mkdir()
+    for name, sentence in (
+        ("begun", "A training of begun is unfinished in models/.begun.training: go on with --resume"),
+        ("mine", "models/mine exists: choose another name with -m, or replace it with --overwrite."),
+        ("a/b", "'a/b' is no name for a model"),
+    ):
+        done = facerec("train", "--data", folder, "-m", name)
+        assert done.returncode == 1
+        assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".begun.training", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--recipe", "resnet"], "There is no recipe 'resnet': choose one of siamese, koch,"),
+        (["--recipe", "none.toml"], "none.toml cannot be read (No such file or directory)"),
+        (["--recipe", "finetune", "--grey"], "leave out --grey"),
+        (["--view2"], "is not LFW, whose folds --view2 is about"),
+        (["--batch", "1000"], "A batch takes 250 people and the photos to train on show 11"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+@pytest.mark.slow
+def test_what_cannot_be_trained_is_one_sentence(
+    options: list[str], sentence: str, facerec: Run, folder: Path, tmp_path: Path
+) -> None:
+    done = facerec("train", "--data", folder, *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and sentence in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_model(
+    facerec: Run, facerec_path: str, folder: Path, tmp_path: Path
+) -> None:
+    options = ["--data", str(folder), "--batch", "8", "--epochs", "3", "--split", "0.6"]
+    command = [facerec_path, "train", "-m", "killed", *options]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1/3"):
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stderr.read()
+    assert not (tmp_path / "models" / "killed").exists()
+    refused = facerec("train", "-m", "killed", *options)
+    assert refused.returncode == 1 and "go on with --resume" in refused.stderr
+    other = facerec("train", "-m", "killed", "--resume", "--seed", "1", *options)
+    assert other.returncode == 1 and "is another: repeat its options" in other.stderr
+
+    resumed = facerec("train", "-m", "killed", "--resume", *options)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = facerec("train", "-m", "whole", *options)
+    assert whole.returncode == 0, whole.stderr
+    one, other_bundle = (read_bundle(tmp_path / "models" / name) for name in ("killed", "whole"))
+    assert one.digest == other_bundle.digest
+
+
+@pytest.mark.slow
+def test_koch_is_searched_with_its_learned_distance(facerec: Run, folder: Path, samples: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "short.toml"
+    recipe.write_text('base = "koch"\nepoch = 2\n', encoding="utf-8")
+    done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "koch", "--grey", *FAST)
+    assert done.returncode == 0, done.stderr
+    bundle = read_bundle(tmp_path / "models" / "koch")
+    assert bundle.embedding_size == 4096
+    assert isinstance(bundle.load_metric(), LearnedL1)
+    for name in ("rishi_sunak", "barack_obama"):
+        assert facerec("enroll", "-m", "koch", "--name", name, samples / f"{name}.jpg").returncode == 0
+    found = facerec(
+        "identify",
+        "-m",
+        "koch",
+        "--threshold",
+        "5",
+        "--format",
+        "json",
+        samples / "rishi_sunak.jpg",
+        samples / "barack_obama.jpg",
+    )
+    names = [json.loads(line)["faces"][0]["name"] for line in found.stdout.splitlines()]
+    assert names == ["rishi_sunak", "barack_obama"]
+    assert facerec("evaluate", "-m", "koch", "--data", folder, "--protocol", "pairs").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["triplet", "contrastive"])
+def test_triplet_folders_train(recipe: str, facerec: Run, folder: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        for name, source in (
+            ("anchor", f"person {number}/0.jpg"),
+            ("positive", f"person {number}/1.jpg"),
+            ("negative", f"person {(number + 1) % 12}/2.jpg"),
+        ):
+            (tmp_path / "triplets" / name).mkdir(parents=True, exist_ok=True)
+            os.link(folder / source, tmp_path / "triplets" / name / f"{number}.jpg")
+    short = tmp_path / "short.toml"
+    short.write_text(f'base = "{recipe}"\nepoch = 2\n[options]\nsize = 32\nunit = true\n', encoding="utf-8")
+    done = facerec("train", "--recipe", short, "--data", "triplets", "-m", "three", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "pairs of unseen triplets" in done.stderr
+    about = read_bundle(tmp_path / "models" / "three").about
+    assert about["training_data"] == "7 triplets of triplets, and nothing else"
+    refused = facerec("train", "--data", "triplets", "-m", "people")
+    assert refused.returncode == 1 and "a folder of triplets does not say who is who" in refused.stderr
+
+
+@pytest.mark.slow
+def test_finetuning_never_leaves_a_worse_model(facerec: Run, folder: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "harmful.toml"
+    recipe.write_text('base = "finetune"\nepoch = 2\nrate = 10.0\nwarm_up = 0\n', encoding="utf-8")
+    done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "tuned", *FAST)
+    assert done.returncode == 0, done.stderr
+    validation = read_bundle(tmp_path / "models" / "tuned").about["validation"]
+    assert validation["epoch"] == 0 and validation["accuracy"] > 0.95
