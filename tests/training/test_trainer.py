@@ -117,7 +117,6 @@ def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_stays(
         patched.setattr(Siamese, "save_weights", full)
         run(tmp_path)
     assert before.items() <= {path.name: path.read_bytes() for path in tmp_path.iterdir()}.items()
-    assert told(run(tmp_path)[1]) == told(run(tmp_path / "whole")[1])
 
 
 def people(samples: Path, folder: Path) -> Path:
