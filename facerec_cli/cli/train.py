@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,8 +22,10 @@ from facerec_cli.cli.training_view import TrainingView
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
     from facerec_cli.encoders.bundle import Bundle
+    from facerec_cli.training.cluster import Cluster
     from facerec_cli.training.data import TrainingData
     from facerec_cli.training.recipes import Recipe
+    from facerec_cli.training.trainer import Device
 
 RECIPES = ("siamese", "koch", "euclidean", "euclidean-mae", "contrastive", "triplet", "finetune")
 MODELS = Path("models")
@@ -63,6 +66,11 @@ _FOLDS = range(1, 11)
     metavar="DIR",
     help="Write logs for TensorBoard to this folder.",
 )
+@click.option(
+    "--distribute",
+    type=click.Choice(["mirrored", "multiworker"]),
+    help="Share every batch among this machine's GPUs, or among those of the machines that TF_CONFIG names.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace a model, or an unfinished training, of that name.")
 def command(
@@ -78,6 +86,7 @@ def command(
     seed: int,
     view2: bool,
     tensorboard: Path | None,
+    distribute: str | None,
     resume: bool,
     overwrite: bool,
 ) -> int:
@@ -87,22 +96,57 @@ def command(
     1's peopleDevTrain serve, so that pairsDevTest can be reported on.
     """
     from facerec_cli.errors import DataError
+    from facerec_cli.training.cluster import Cluster
 
+    cluster = Cluster.named() if distribute == "multiworker" else None
+    if cluster and view2:
+        raise click.UsageError("--distribute multiworker trains one model and --view2 ten: leave out one of them.")
+    is_chief = cluster is None or cluster.worker == 0
     names = [f"{model}-fold-{fold}" for fold in _FOLDS] if view2 else [model]
-    for name in names:
+    for name in names if is_chief else ():
         _check_free(name, resume, overwrite, finished_is_fine=view2)
     prepare_keras("Training")
+    device = _device(distribute, cluster)
     chosen = _recipe(recipe, epochs, batch, grey, freeze)
     with Reporter("Finding faces") as reporter:
         chips = load(data, reporter)
     if view2 and not chips.is_lfw:
         raise DataError(f"{data} is not LFW, whose folds --view2 is about: leave it out, or name LFW with --data.")
-    training = _Training(chosen, chips, split, seed, minutes, tensorboard, resume, overwrite, reporter)
+    training = _Training(chosen, chips, split, seed, minutes, tensorboard, resume, overwrite, reporter, device)
     if view2:
         _train_folds(training, names)
+    elif not is_chief:
+        training.along(model, *_people(chips))
     else:
         training.into(model, *_people(chips))
     return reporter.status
+
+
+def _device(distribute: str | None, cluster: Cluster | None) -> Device:
+    """What to train on; of a cluster, when all of it is there."""
+    import keras
+
+    from facerec_cli.errors import DependencyError
+    from facerec_cli.training.trainer import Device
+
+    if distribute is None:
+        return Device()
+    if keras.config.backend() != "tensorflow":
+        raise DependencyError(
+            f"--distribute is TensorFlow's, and KERAS_BACKEND says {keras.config.backend()}: unset it, or train on "
+            "one device."
+        )
+    from facerec_cli.training.distribution import Devices
+
+    if cluster is None:
+        return Devices()
+    click.echo(f"Waiting until all {count(cluster.workers, 'machine')} of TF_CONFIG have started", err=True)
+    # TensorFlow waits where Python does not learn of Ctrl-C.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return Devices(cluster)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, freeze: bool) -> Recipe:
@@ -149,23 +193,23 @@ class _Training:
     resume: bool
     overwrite: bool
     reporter: Reporter
+    device: Device
 
     def into(self, name: str, people: set[str] | None, source: str) -> Bundle:
         """Train on people, or on triplets, into a model of this name."""
-        from facerec_cli.training.data import people_data, triplet_data
         from facerec_cli.training.result import save_model
         from facerec_cli.training.trainer import train
 
-        if people is None:
-            recipe, data = self.recipe.for_triplets(), triplet_data(self.chips, self.split, self.seed)
-        else:
-            recipe, data = self.recipe, people_data(self.chips, people, self.split, self.seed)
-        recipe.sampler(data.source)  # too few people are told before anything is written
+        recipe, data = self._divided(people)
         work, logs = _work(name), self.tensorboard / name if self.tensorboard else None
         settings = {"recipe": asdict(recipe), "seed": self.seed, "split": self.split, "photos": _digest(data)}
+        if self.device.replicas > 1:
+            settings["replicas"] = self.device.replicas
         _keep_settings(work, settings, self.resume)
         with TrainingView(name, recipe.epochs) as view:
-            trained = train(recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs)
+            trained = train(
+                recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device
+            )
         about = {
             "description": recipe.description,
             "training_data": _described(data, source),
@@ -180,6 +224,25 @@ class _Training:
             f"epoch {best.epoch} of {last.epoch}, {last.seconds / 60:.1f} minutes."
         )
         return bundle
+
+    def along(self, name: str, people: set[str] | None, source: str) -> None:
+        """Train along with the chief, which says how it goes and writes the model."""
+        from facerec_cli.training.trainer import train
+
+        recipe, data = self._divided(people)
+        train(recipe, data, _work(name), TrainingView(name, recipe.epochs), seed=self.seed, device=self.device)
+        self.reporter.note(f"Trained {name} along: the machine that TF_CONFIG names first writes it.")
+
+    def _divided(self, people: set[str] | None) -> tuple[Recipe, TrainingData]:
+        """The recipe as these people, or triplets, need it, and who of them is trained on."""
+        from facerec_cli.training.data import people_data, triplet_data
+
+        if people is None:
+            recipe, data = self.recipe.for_triplets(), triplet_data(self.chips, self.split, self.seed)
+        else:
+            recipe, data = self.recipe, people_data(self.chips, people, self.split, self.seed)
+        recipe.among(self.device.replicas).sampler(data.source)  # too few people are told before anything is written
+        return recipe, data
 
 
 def _train_folds(training: _Training, names: list[str]) -> None:

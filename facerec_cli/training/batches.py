@@ -19,7 +19,7 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The batches of an epoch. A batch is decided by the seed and by the steps since training began, and nothing else.
+    """The batches of an epoch. A batch is decided by seed, worker and steps since training began, and nothing else.
 
     ``fit`` needs ``shuffle=False``, or it asks for the steps in an order of its own, and ``callback``, which sets the
     epoch, so that ``fit(initial_epoch=…)`` goes on where it stopped.
@@ -36,6 +36,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         steps: int,
         seed: int,
         threads: int | None = None,
+        worker: int = 0,
     ) -> None:
         """Batches of these chips.
 
@@ -46,12 +47,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             steps: batches in an epoch.
             seed: at least 0.
             threads: how many make batches; by default the cores that this process may use.
+            worker: which of several processes that train together; each makes other batches.
         """
         super().__init__(workers=1, use_multiprocessing=False)
         self.epoch = 0
         self.callback = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin)
         self._chips, self._sampler, self._augmentation = chips, sampler, augmentation
-        self._steps, self._seed = steps, seed
+        self._steps, self._seed, self._worker = steps, seed, worker
         threads = threads or usable_cores()
         self._ahead = 2 * threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="batches")
@@ -74,7 +76,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 since training began."""
-        generator = np.random.default_rng([self._seed, step])
+        generator = np.random.default_rng([self._seed, step, self._worker])
         rows, people, composites = self._sampler.draw(generator)
         chips = self._chips[rows]
         for position, row, parts in composites:

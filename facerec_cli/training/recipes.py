@@ -109,6 +109,10 @@ class Recipe:
         """Its optimiser, with a learning rate or the schedule of one."""
         return getattr(keras.optimizers, self.optimiser)(rate, **self.optimiser_options)
 
+    def among(self, replicas: int) -> Recipe:
+        """The recipe with about an equal share of its batch, for one of so many that train together."""
+        return self.of_batch((2 * self.pairs or self.people * self.photos) // replicas)
+
     def of_batch(self, photos: int) -> Recipe:
         """The recipe with about so many photos a batch."""
         if self.pairs:

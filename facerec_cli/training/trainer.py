@@ -7,9 +7,10 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from keras import ops
 from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.verification import accuracy_at, area_under, best_threshold, roc
-from facerec_cli.training.batches import Batches
+from facerec_cli.training.batches import Batch, Batches
 from facerec_cli.training.data import TrainingData, Unseen
 from facerec_cli.training.distances import Tensor
 from facerec_cli.training.heads import L1Head
@@ -126,8 +127,35 @@ class Siamese(keras.Model):  # type: ignore[misc]
     def metric(self) -> Metric:
         """How its embeddings are compared: by the head that learned it, or by the cosine."""
         if isinstance(self.objective, L1Head):
-            return LearnedL1(ops.convert_to_numpy(self.objective.weight), float(self.objective.bias))
+            weight, bias = map(ops.convert_to_numpy, (self.objective.weight, self.objective.bias))
+            return LearnedL1(weight, float(bias))
         return Cosine()
+
+
+class Device:
+    """Where a network learns: here one device, by Keras's own ``fit``; in ``distribution`` several together.
+
+    Attributes:
+        replicas: how many devices, on all machines; each learns from its own share of every batch.
+        here: how many of them are this process's.
+        worker: which of the processes that train together this is; 0, the chief, decides, validates and writes.
+    """
+
+    replicas = 1
+    here = 1
+    worker = 0
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Wherein variables are made."""
+        return nullcontext()
+
+    def fit(
+        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: list[keras.callbacks.Callback]
+    ) -> None:
+        """Train, going on after so many epochs; processes that train together go on after the chief's."""
+        if begun < epochs:
+            callbacks = [batches.callback, *callbacks]
+            model.fit(batches, epochs=epochs, initial_epoch=begun, shuffle=False, verbose=0, callbacks=callbacks)
 
 
 @keras.saving.register_keras_serializable(package="facerec")
@@ -172,8 +200,12 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     logs: Path | None = None,
+    device: Device | None = None,
 ) -> Trained:
     """Train a network, going on from the checkpoint in ``work`` if there is one.
+
+    Of processes that train together the chief alone reads and writes ``work`` and ``logs`` and validates: the others'
+    encoder is the last epoch's, and their history is empty.
 
     Args:
         recipe: how.
@@ -183,14 +215,40 @@ def train(
         seed: of everything random.
         minutes: end after the epoch in which so many have passed, over all runs.
         logs: folder for TensorBoard.
+        device: where it learns.
 
     Raises:
         DataError: there are too few people, photos or triplets for the recipe's batches.
         TrainingError: the loss is not a number any more, or a checkpoint cannot be written.
     """
-    sampler = recipe.sampler(data.source)
+    device = device or Device()
+    sampler = recipe.among(device.replicas).sampler(data.source)
     keras.utils.set_random_seed(seed)
+    steps = recipe.epoch * device.here
+    batches = Batches(data.chips.chips, sampler, recipe.augmentation, steps, seed, worker=device.worker)
+    first = batches.batch(0)
     people = int(data.source.numbers[-1]) + 1 if isinstance(data.source, PhotosByPerson) else 0
+    with device.scope():
+        model, schedule = _model(recipe, first, people)
+    photos, is_chief = len(first[0]) * device.replicas, device.worker == 0
+    # Outside of the scope: inside, all devices would take part in validation, and only the chief asks for it.
+    checkpoint = _Checkpoint(model, data.unseen, work, watcher, schedule, minutes, photos, is_chief)
+    begun = checkpoint.resume()
+    if is_chief and not checkpoint.history and recipe.network == "pretrained":
+        checkpoint.measure_start()
+    if begun and checkpoint.is_over():
+        begun = recipe.epochs
+    callbacks: list[keras.callbacks.Callback] = [checkpoint]
+    if logs and is_chief:
+        callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+    device.fit(model, batches, recipe.epochs, begun, callbacks)
+    if is_chief:
+        model.load_weights(work / "best.weights.h5")
+    return Trained(checkpoint.encoder, model.metric, checkpoint.history)
+
+
+def _model(recipe: Recipe, first: Batch, people: int) -> tuple[Siamese, Callable[[int], Tensor]]:
+    """A recipe's model, built for batches like the first with labels below a number, and its learning rate by step."""
     network = NETWORKS[recipe.network](**recipe.options)
     model = Siamese(network, objective(recipe.objective, recipe.objective_options, people))
     steps = recipe.epoch * recipe.epochs
@@ -201,28 +259,16 @@ def train(
     optimiser = recipe.made_optimiser(schedule)
     # XLA, which Keras takes by default, is slower on CPUs: 205 images a second where there are 352 without.
     model.compile(optimizer=optimiser, jit_compile=False)
-    batches = Batches(data.chips.chips, sampler, recipe.augmentation, recipe.epoch, seed)
-    first = batches.batch(0)
     model.build(first[0].shape)
     if isinstance(model.objective, keras.layers.Layer):
         # Before the optimiser, which learns its weights too.
         model.objective.build((len(first[0]), network.output_shape[-1]), first[1].shape)
     optimiser.build(model.trainable_variables)
-    checkpoint = _Checkpoint(model, data.unseen, work, watcher, schedule, minutes, len(first[0]))
-    begun = checkpoint.resume()
-    if not checkpoint.history and recipe.network == "pretrained":
-        checkpoint.measure_start()
-    if begun == 0 or (begun < recipe.epochs and not checkpoint.is_over()):
-        callbacks = [batches.callback, checkpoint]
-        if logs:
-            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
-        model.fit(batches, epochs=recipe.epochs, initial_epoch=begun, shuffle=False, verbose=0, callbacks=callbacks)
-    model.load_weights(work / "best.weights.h5")
-    return Trained(checkpoint.encoder, model.metric, checkpoint.history)
+    return model, schedule
 
 
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
-    """Validates after each epoch, keeps the best weights, and everything that going on needs."""
+    """Validates after each epoch, keeps the best weights, and everything that going on needs: the chief alone does."""
 
     def __init__(
         self,
@@ -233,18 +279,21 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         schedule: Callable[[int], Tensor],
         minutes: float | None,
         batch: int,
+        is_chief: bool,
     ) -> None:
         super().__init__()
         # A learned head compares the embeddings that it was learned with, and those are no mirror images' sums.
         self.encoder = mirrored(model.network) if isinstance(model.metric, Cosine) else model.network
         self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
-        self.watcher, self.schedule, self.minutes = watcher, schedule, minutes
+        self.watcher, self.schedule, self.minutes, self.is_chief = watcher, schedule, minutes, is_chief
         self.history: list[Epoch] = []
         self._before = 0.0
         self._started = time.monotonic()
 
     def resume(self) -> int:
         """Go back to the checkpoint; returns the epochs done."""
+        if not self.is_chief:
+            return 0
         try:
             state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -268,6 +317,8 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.watcher.stepped(batch + 1, int(self.params["steps"]), loss)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if not self.is_chief:
+            return
         images = int(self.params["steps"]) * self.batch
         seconds = time.monotonic() - self._epoch_began
         logs = {} if logs is None else logs

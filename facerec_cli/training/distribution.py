@@ -1,0 +1,148 @@
+"""Several devices train one model: the GPUs of one machine, or of several, by TensorFlow's ``tf.distribute``.
+
+Training calls TensorFlow nowhere else. Keras's ``fit`` fails where there are several machines, which Keras 3.15 does
+not support (https://github.com/keras-team/keras/issues/20585), so a loop stands in its place; networks, losses,
+optimisers and callbacks are Keras's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from facerec_cli.training.batches import Batches
+from facerec_cli.training.cluster import Cluster, ClusterError
+from facerec_cli.training.distances import Tensor
+from facerec_cli.training.trainer import Device, Siamese
+
+
+class Devices(Device):
+    """Devices that learn together, each from its own share of a batch: all follow the mean of their gradients.
+
+    So their weights stay equal. The moving means of batch norm do not: those of the first device are what is kept.
+    """
+
+    def __init__(self, cluster: Cluster | None = None) -> None:
+        """Take all GPUs, or all CPUs where there are none; waits until all of the cluster's processes have come so far.
+
+        Args:
+            cluster: the processes, as in TF_CONFIG; by default this one alone.
+
+        Raises:
+            ClusterError: the cluster cannot be joined.
+        """
+        if cluster:
+            # Nothing may run on TensorFlow before: it takes in the others' devices when it starts.
+            try:
+                self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            except (tf.errors.OpError, RuntimeError) as error:
+                raise ClusterError(
+                    f"This machine cannot join those that TF_CONFIG names ({str(error).splitlines()[0]}): give it a "
+                    "HOST:PORT of its own that is free and that the others reach."
+                ) from error
+        else:
+            # Named, since by itself TensorFlow takes other machines' too where there is a TF_CONFIG.
+            self._strategy = tf.distribute.MirroredStrategy(
+                tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+            )
+        cluster = cluster or Cluster()
+        self.worker = cluster.worker
+        self.replicas = self._strategy.num_replicas_in_sync
+        self.here = self.replicas // cluster.workers
+
+    def scope(self) -> AbstractContextManager[Any]:
+        scope: AbstractContextManager[Any] = self._strategy.scope()
+        return scope
+
+    def fit(
+        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: list[keras.callbacks.Callback]
+    ) -> None:
+        try:
+            self._fit(model, batches, epochs, begun, keras.callbacks.CallbackList(callbacks, model=model))
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+            raise ClusterError(
+                "Another machine's training has ended, and this one's with it: see what it says there, and start "
+                "all of them again with --resume."
+            ) from error
+
+    def _fit(
+        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: keras.callbacks.CallbackList
+    ) -> None:
+        # What the chief has read from its checkpoint: the others may not have its disk.
+        variables = [*model.variables, *model.optimizer.variables]
+        done, *values = self._from_chief([begun, *(variable.numpy() for variable in variables)])
+        begun = int(done)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        def step(data: Any) -> Tensor:
+            return self._strategy.reduce("MEAN", self._strategy.run(learn, next(data)), axis=None)
+
+        def learn(chips: Tensor, people: Tensor) -> Tensor:
+            with tf.GradientTape() as tape:
+                loss = model.compute_loss(y=people, y_pred=model(chips, training=True))
+                # The optimiser adds up what the devices bring.
+                share = loss / self.replicas
+            model.optimizer.apply(tape.gradient(share, model.trainable_variables), model.trainable_variables)
+            return loss
+
+        steps = len(batches) // self.here
+        data = iter(self._dataset(batches, begun * len(batches)))
+        callbacks.set_params({"epochs": epochs, "steps": steps})
+        model.stop_training = False
+        callbacks.on_train_begin()
+        for epoch in range(begun, epochs):
+            callbacks.on_epoch_begin(epoch)
+            total = 0.0
+            for number in range(steps):
+                total += float(step(data))
+                callbacks.on_train_batch_end(number, {"loss": total / (number + 1)})
+            callbacks.on_epoch_end(epoch, {"loss": total / steps})
+            (is_over,) = self._from_chief([int(model.stop_training)])
+            if is_over:
+                break
+        callbacks.on_train_end()
+
+    def _dataset(self, batches: Batches, begun: int) -> tf.distribute.DistributedDataset:
+        """A batch for each device in turn, without end: its end would have to be agreed on at every step."""
+        batches.epoch = 0
+        signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in batches[begun])
+
+        def here(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            dataset = tf.data.Dataset.from_generator(
+                lambda: map(batches.__getitem__, count(begun)), output_signature=signature
+            )
+            endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            return dataset.apply(endless).prefetch(self.here)
+
+        return self._strategy.distribute_datasets_from_function(here)
+
+    def _from_chief(self, values: Sequence[Any]) -> list[npt.NDArray[Any]]:
+        """The chief's numbers, in every process."""
+        arrays = [np.asarray(value) for value in values]
+        if self.here == self.replicas:
+            return arrays
+        # As one vector, since devices do not send integers and floats together; a double holds either exactly.
+        sent = self._send(tf.constant(np.concatenate([array.ravel() for array in arrays]).astype(np.float64)))
+        received = self._strategy.experimental_local_results(sent)[0].numpy()
+        parts = np.split(received, np.cumsum([array.size for array in arrays])[:-1])
+        return [part.reshape(array.shape).astype(array.dtype) for part, array in zip(parts, arrays, strict=True)]
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def _send(self, own: Tensor) -> Tensor:
+        """The first device's vector, on every device."""
+
+        def send() -> Tensor:
+            context = tf.distribute.get_replica_context()
+            is_first = tf.equal(context.replica_id_in_sync_group, 0)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_first, own, tf.zeros_like(own)))
+
+        return self._strategy.run(send)
