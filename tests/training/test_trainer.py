@@ -54,6 +54,15 @@ def run(
     return np.asarray(trained.encoder.predict(CHIPS[:8], verbose=0)), trained.history
 
 
+@pytest.mark.slow
+def test_a_resumed_training_with_dropout_and_a_head_is_the_unbroken_one(tmp_path: Path) -> None:
+    recipe = replace(RECIPES["euclidean"].of_batch(8), options={"size": 32, "unit": True}, epoch=2, epochs=3)
+    whole = train(recipe, DATA, tmp_path / "whole", Silent())
+    train(recipe, DATA, tmp_path / "broken", Silent(), minutes=1e-9)
+    resumed = train(recipe, DATA, tmp_path / "broken", Silent())
+    assert told(resumed.history) == told(whole.history)
+
+
 def told(history: list[Epoch]) -> list[tuple[float | None, float, float]]:
     return [(epoch.loss, epoch.accuracy, epoch.auc) for epoch in history]
 
