@@ -18,7 +18,7 @@ from facerec_cli.evaluation.protocols import Exclusions, Protocol, Verification,
 from facerec_cli.evaluation.report import Comparison, write_report
 from facerec_cli.evaluation.strangers import calibrate_people
 from facerec_cli.training.data import TrainingData
-from facerec_cli.training.export import to_onnx, write_trained
+from facerec_cli.training.export import round_to_half, to_onnx, write_trained
 from facerec_cli.training.trainer import Trained
 
 _CHECKED = 32
@@ -41,6 +41,7 @@ def save_model(
         FacerecError: the exported network is not the trained one.
         ModelError: the folder cannot be written.
     """
+    round_to_half(trained.encoder)
     protocols = _protocols(data)
     rows = np.unique(np.concatenate([protocol.rows() for protocol in protocols]))
     held_out = np.array([row for own in data.held_out.values() for row in own], np.int64)
