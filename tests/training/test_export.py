@@ -46,5 +46,5 @@ def test_a_graph_that_differs_is_refused(encoder: keras.Model, monkeypatch: pyte
         return model
 
     monkeypatch.setattr(export, "_halved", spoilt)
-    with pytest.raises(FacerecError, match="differs from the trained one by .* no model was written"):
+    with pytest.raises(FacerecError, match=r"differs from the trained one by .* no model was written"):
         export.to_onnx(encoder, CHIPS)
