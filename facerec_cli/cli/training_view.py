@@ -35,7 +35,7 @@ class TrainingView:
 
             self._progress = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=None),
                 TextColumn("{task.fields[state]}"),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
@@ -54,19 +54,20 @@ class TrainingView:
         if self._progress:
             self._progress.stop()
 
-    def stepped(self, step: int, steps: int, loss: float) -> None:
+    def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         if self._progress and self._task is not None:
+            state = f"epoch {self._done + 1}/{self.epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
             self._progress.update(
                 self._task,
                 total=self.epochs * steps,
                 completed=self._done * steps + step,
-                state=f"epoch {self._done + 1}/{self.epochs}  loss {loss:.3f}{self._best}",
+                state=state + self._best,
             )
 
     def validated(self, epoch: Epoch, is_best: bool) -> None:
         self._done = epoch.epoch
         if is_best:
-            self._best = f"  best {epoch.accuracy:.2%} (epoch {epoch.epoch})"
+            self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"
         parts = [f"epoch {epoch.epoch}/{self.epochs}"]
         if epoch.loss is not None:
             parts.append(f"loss {epoch.loss:.3f}")

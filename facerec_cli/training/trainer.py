@@ -65,7 +65,7 @@ class Epoch:
 class Watcher(Protocol):
     """Told how training goes."""
 
-    def stepped(self, step: int, steps: int, loss: float) -> None:
+    def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         """A step of an epoch is done."""
 
     def validated(self, epoch: Epoch, is_best: bool) -> None:
@@ -315,7 +315,8 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
             raise _not_numbers()
-        self.watcher.stepped(batch + 1, int(self.params["steps"]), loss)
+        rate = (batch + 1) * self.batch / (time.monotonic() - self._epoch_began)
+        self.watcher.stepped(batch + 1, int(self.params["steps"]), loss, rate)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if not self.is_chief:

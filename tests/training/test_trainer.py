@@ -40,7 +40,7 @@ class Silent:
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
 
-    def stepped(self, step: int, steps: int, loss: float) -> None:
+    def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         assert 1 <= step <= steps
 
     def validated(self, epoch: Epoch, is_best: bool) -> None:
