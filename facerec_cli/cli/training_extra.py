@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 from facerec_cli.errors import DependencyError
@@ -20,6 +21,9 @@ def prepare_keras(purpose: str) -> None:
     # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
     os.environ.pop("OPENBLAS_NUM_THREADS", None)
     try:
-        import keras  # noqa: F401
+        import keras
     except ImportError as error:
         raise DependencyError(f"{purpose} needs Keras ({error}): `pip install 'facerec[train]'` brings it.") from error
+    # Told now, and not after hours of training: Keras exports from JAX by this package.
+    if keras.config.backend() == "jax" and importlib.util.find_spec("jax2onnx") is None:
+        raise DependencyError(f"{purpose} with JAX needs jax2onnx: `pip install jax2onnx` brings it.")

@@ -50,7 +50,7 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
         FacerecError: the exported graph gives other embeddings.
     """
     # Keras exports only a model that has been called.
-    expected = np.asarray(encoder.predict(chips, verbose=0), np.float32)
+    expected = ops.convert_to_numpy(encoder(chips, training=False))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "encoder.onnx"
         with warnings.catch_warnings():
