@@ -514,8 +514,8 @@ class Recognizer:
             calibration = calibrate_people(embeddings, list(rows.values()), self.metric, about, slope=slope)
         except ValueError as error:
             raise DatabaseError(
-                f"{gallery.location} has {len(rows):,} people, and {error}: the model's own calibration stays in "
-                "force, calibrate again when 200 people are enrolled."
+                f"{gallery.location} has {len(rows):,} people, and {error}: what was in force stays in force, "
+                "calibrate again when 200 people are enrolled."
             ) from error
         gallery.set_calibration(self.digest, calibration.to_json())
         return calibration

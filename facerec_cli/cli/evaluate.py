@@ -11,7 +11,7 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.measuring import embed, load
-from facerec_cli.cli.render import Reporter, Results
+from facerec_cli.cli.render import Reporter, Results, count
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
@@ -72,6 +72,8 @@ def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path
     with Reporter("Finding faces", output_format=output_format) as reporter:
         chips = load(data, reporter)
         protocols = _protocols(asked, chips, recognizers, reporter)
+        if not all(protocol.name.startswith("view") for protocol in protocols):
+            _warn_of_validation(chips, recognizers, reporter)
     comparison = Comparison(chips, labels)
     rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
     embeddings = [embed(recognizer, chips, rows, output_format) for recognizer in recognizers]
@@ -125,6 +127,19 @@ def _protocols(asked: str, chips: ChipSet, recognizers: Sequence[Recognizer], re
     for refusal in refused:
         reporter.warn(refusal)
     return made
+
+
+def _warn_of_validation(chips: ChipSet, recognizers: Sequence[Recognizer], reporter: Reporter) -> None:
+    """Say which models' best epoch was chosen by people who are measured here."""
+    from facerec_cli.encoders.bundle import VALIDATION_PEOPLE
+
+    for bundle in (recognizer.bundle for recognizer in recognizers):
+        chosen = bundle.people(VALIDATION_PEOPLE) & chips.rows_of.keys()
+        if chosen:
+            reporter.warn(
+                f"{count(len(chosen), 'person')} of {chips.folder.name} chose the best epoch of {bundle.name}: where "
+                "they take part, its numbers are a little too good."
+            )
 
 
 def _rows(comparison: Comparison, protocol: Protocol) -> list[dict[str, Any]]:

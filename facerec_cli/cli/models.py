@@ -105,7 +105,7 @@ def calibrate(model: str, data: Path) -> int:
     except ValueError as error:
         raise DataError(f"{data} has {len(people):,} people to calibrate on, and {error}: add people.") from error
     others = {name: (bundle.folder / name).read_bytes() for name in bundle.sha256}
-    others[CALIBRATION_PEOPLE] = "".join(f"{name}\n" for name in people).encode()
+    others[CALIBRATION_PEOPLE] = "".join(f"{name}\n" for name in people).encode(errors="surrogateescape")
     # A model named by its folder is changed where it lies, also the bundled one.
     is_named_bundled = bundle.folder.parent == BUNDLED and Path(model) != bundle.folder
     folder = Path("models") / bundle.folder.name if is_named_bundled else bundle.folder

@@ -6,7 +6,9 @@ import hashlib
 import json
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,32 +199,77 @@ class _Training:
 
     def into(self, name: str, people: set[str] | None, source: str) -> Bundle:
         """Train on people, or on triplets, into a model of this name."""
+        from facerec_cli.errors import ModelError
         from facerec_cli.training.result import save_model
         from facerec_cli.training.trainer import train
 
         recipe, data = self._divided(people)
         work, logs = _work(name), self.tensorboard / name if self.tensorboard else None
-        settings = {"recipe": asdict(recipe), "seed": self.seed, "split": self.split, "photos": _digest(data)}
-        if self.device.replicas > 1:
-            settings["replicas"] = self.device.replicas
-        _keep_settings(work, settings, self.resume)
-        with TrainingView(name, recipe.epochs) as view:
-            trained = train(
-                recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device
-            )
-        about = {
-            "description": recipe.description,
-            "training_data": _described(data, source),
-            "training": settings,
-        }
-        bundle = save_model(MODELS / name, trained, data, about, self.reporter.warn)
-        shutil.rmtree(work)
-        best, last = trained.best, trained.history[-1]
-        whom = f"{len(data.held_out):,} unseen people" if data.held_out else "unseen triplets"
+        settings = self.settings(recipe, data)
+        with _held(name):
+            if _keep_settings(work, settings, self.resume):
+                self.reporter.note(f"There is nothing to go on with in {work}: {name} is trained from the beginning.")
+            with TrainingView(name, recipe.epochs) as view:
+                trained = train(
+                    recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device
+                )
+            about = {
+                "description": recipe.description,
+                "training_data": _described(recipe, data, source),
+                "training": settings,
+            }
+            try:
+                bundle = save_model(MODELS / name, trained, data, about, self.reporter.warn)
+            except OSError as error:
+                raise ModelError(
+                    f"{name} is trained, but cannot be saved ({error.strerror or error}): free some space, and "
+                    f"--resume saves it from {work}."
+                ) from error
+            last = trained.history[-1]
+            if last.epoch < recipe.epochs:
+                self.reporter.warn(
+                    f"--minutes ended the training at epoch {last.epoch} of {recipe.epochs}, with the learning rate "
+                    f"still at {last.rate:.2g}: go on with --resume, or plan fewer --epochs, whose learning rate falls "
+                    "sooner."
+                )
+            else:
+                shutil.rmtree(work)
+        best = bundle.about["validation"]
+        whom = f"{len(data.held_out):,} people" if data.held_out else "triplets"
         self.reporter.note(
-            f"Wrote {bundle.folder}: {best.accuracy:.2%} ± {best.error:.2%} on pairs of {whom}, "
-            f"epoch {best.epoch} of {last.epoch}, {last.seconds / 60:.1f} minutes."
+            f"Wrote {bundle.folder}: {best['accuracy']:.2%} ± {best['error']:.2%} on pairs of the {whom} held out, "
+            f"which chose epoch {best['epoch']} of {last.epoch}; {last.seconds / 60:.1f} minutes."
         )
+        return bundle
+
+    def settings(self, recipe: Recipe, data: TrainingData) -> dict[str, Any]:
+        """What decides a training's result, as JSON has it."""
+        rows = [data.source.rows, data.pairs.first, data.pairs.second]
+        photos = "\n".join(data.chips.photos[row] for part in rows for row in part.ravel().tolist())
+        found = {
+            "recipe": asdict(recipe),
+            "seed": self.seed,
+            "split": self.split,
+            "photos": hashlib.sha256(photos.encode(errors="surrogateescape")).hexdigest(),
+        }
+        if self.device.replicas > 1:
+            found["replicas"] = self.device.replicas
+        return dict(json.loads(json.dumps(found)))
+
+    def done(self, name: str, people: set[str]) -> Bundle | None:
+        """The model of this name, where it is this training's and finished.
+
+        Raises:
+            ModelError: it is another training's.
+        """
+        from facerec_cli.encoders.bundle import read_bundle
+        from facerec_cli.errors import ModelError
+
+        if not self.resume or _work(name).exists() or not (MODELS / name).exists():
+            return None
+        bundle = read_bundle(MODELS / name)
+        if bundle.about.get("training") != self.settings(*self._divided(people)):
+            raise ModelError(f"{bundle.folder} is of another training: repeat its options, or --overwrite it.")
         return bundle
 
     def along(self, name: str, people: set[str] | None, source: str) -> None:
@@ -247,51 +294,53 @@ class _Training:
 
 def _train_folds(training: _Training, names: list[str]) -> None:
     """Train what is not trained yet, and report the ten models, each on its own fold of View 2."""
-    from facerec_cli.encoders.bundle import read_bundle
+    import keras
+
+    from facerec_cli.errors import DataError
     from facerec_cli.evaluation.protocols import Exclusions
     from facerec_cli.evaluation.protocols import view2 as pairs_of_view2
     from facerec_cli.evaluation.verification import over_folds
     from facerec_cli.recognizer import Recognizer
     from facerec_cli.training.data import people_without_fold
 
-    folds = pairs_of_view2(training.chips, Exclusions()).by_fold()
+    protocol = pairs_of_view2(training.chips, Exclusions())
+    if protocol.notes:
+        raise DataError(f"View 2 needs LFW whole, and {protocol.notes[0]}: `facerec fetch` brings it.")
     accuracies = []
     with Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
         for fold, name in zip(_FOLDS, names, strict=True):
-            folder = MODELS / name
-            is_done = training.resume and folder.exists() and not _work(name).exists()
-            source = f"{training.chips.folder.name} without fold {fold} of View 2"
-            bundle = read_bundle(folder) if is_done else training.into(name, people_without_fold(fold), source)
-            recognizer = Recognizer(folder)
-            embeddings = embed(recognizer, training.chips, folds[fold - 1].rows().tolist())
-            validation = bundle.about["validation"]
-            accuracy, auc = folds[fold - 1].at(validation["threshold"], embeddings, recognizer.metric)
+            people, source = people_without_fold(fold), f"{training.chips.folder.name} without fold {fold} of View 2"
+            bundle = training.done(name, people) or training.into(name, people, source)
+            recognizer, own = Recognizer(bundle.folder), protocol.fold(fold)
+            embeddings = embed(recognizer, training.chips, own.rows().tolist())
+            accuracy, auc = own.at(bundle.about["validation"]["threshold"], embeddings, recognizer.metric)
             accuracies.append(accuracy)
             results.add(
                 {
                     "fold": str(fold),
                     "accuracy": f"{accuracy:.2%}",
                     "AUC": f"{auc:.4f}",
-                    "minutes": f"{validation['seconds'] / 60:.1f}",
+                    "minutes": f"{bundle.about['validation']['seconds'] / 60:.1f}",
                 }
             )
+            keras.utils.clear_session()
     total = over_folds(accuracies)
     training.reporter.note(
-        f"View 2: {total.mean:.2%} ± {total.standard_error:.2%}, ten trainings, each without its fold's people; "
-        "each threshold from people held out of the other nine folds."
+        f"View 2: {total.mean:.2%} ± {total.standard_error:.2%}, ten trainings ({training.recipe.name}), each without "
+        f"its fold's people; each threshold from people held out of the other nine folds{_begun_from(training.recipe)}."
     )
 
 
-def _described(data: TrainingData, source: str) -> str:
+def _described(recipe: Recipe, data: TrainingData, source: str) -> str:
+    what = f"{count(data.photos, 'photo')} of {count(len(data.trained), 'person')}"
     if not data.trained:
-        return f"{count(len(data.source.rows), 'triplet')} of {source}, and nothing else"
-    return f"{count(data.photos, 'photo')} of {count(len(data.trained), 'person')} of {source}, and nothing else"
+        what = count(len(data.source.rows), "triplet")
+    return f"{what} of {source}{_begun_from(recipe) or ', and nothing else'}"
 
 
-def _digest(data: TrainingData) -> str:
-    """SHA-256 over which photos are trained on, 64 hex digits."""
-    photos: Iterator[str] = (data.chips.photos[row] for row in data.source.rows.ravel().tolist())
-    return hashlib.sha256("\n".join(photos).encode(errors="surrogateescape")).hexdigest()
+def _begun_from(recipe: Recipe) -> str:
+    """What else a model owes its numbers to."""
+    return "; begun from the bundled encoder, which saw other data" if recipe.network == "pretrained" else ""
 
 
 def _work(name: str) -> Path:
@@ -299,30 +348,61 @@ def _work(name: str) -> Path:
     return MODELS / f".{name}.training"
 
 
+@contextmanager
+def _held(name: str) -> Iterator[None]:
+    """Let nobody else train a model of this name meanwhile."""
+    import filelock
+
+    from facerec_cli.errors import ModelError
+
+    lock = filelock.FileLock(MODELS / f".{name}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except filelock.Timeout as error:
+        raise ModelError(f"Another process is training {name}: wait for it, or choose another name with -m.") from error
+
+
 def _check_free(name: str, resume: bool, overwrite: bool, finished_is_fine: bool) -> None:
+    """Whether a model of this name may be made, before any work is done for it."""
+    from facerec_cli.encoders.bundle import BUNDLED
     from facerec_cli.errors import ModelError
 
     folder, work = MODELS / name, _work(name)
-    if Path(name).name != name:
-        raise ModelError(f"{name!r} is no name for a model: give one without / with -m, it goes to ./models.")
-    if folder.exists() and not overwrite and not (resume and finished_is_fine):
+    if Path(name).name != name or name.startswith(".") or (BUNDLED / name).exists():
+        raise ModelError(
+            f"{name!r} is no name for a model of yours: give -m one without / or a leading dot, and no bundled one's."
+        )
+    try:
+        MODELS.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=MODELS):
+            pass
+    except OSError as error:
+        raise ModelError(f"Nothing can be written to {MODELS} ({error.strerror}): train elsewhere.") from error
+    if folder.exists() and not (folder / "model.json").exists():
+        raise ModelError(f"{folder} exists and is no model: move it away, or choose another name with -m.")
+    if work.exists():
+        if not (resume or overwrite):
+            raise ModelError(f"A training of {name} is unfinished in {work}: go on with --resume, or --overwrite it.")
+    elif folder.exists() and not overwrite and not (resume and finished_is_fine):
         raise ModelError(f"{folder} exists: choose another name with -m, or replace it with --overwrite.")
-    if work.exists() and not (resume or overwrite):
-        raise ModelError(f"A training of {name} is unfinished in {work}: go on with --resume, or --overwrite it.")
 
 
-def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Note what is being trained; only the same can be gone on with."""
+def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> bool:
+    """Note what is being trained, since only the same can be gone on with; whether that was asked for in vain."""
     from facerec_cli.errors import ModelError
 
     path, text = work / "settings.json", json.dumps(settings, indent=2, sort_keys=True)
-    if resume and path.exists() and path.read_text(encoding="utf-8") == text:
-        return
     if resume and path.exists():
-        raise ModelError(f"The training in {work} is another: repeat its options and data, or --overwrite it.")
+        if path.read_text(encoding="utf-8") == text:
+            return False
+        raise ModelError(
+            f"The training in {work} is another: repeat its options and data, or begin anew without --resume."
+        )
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{work} cannot be written ({error.strerror}): make room for it.") from error
+    return resume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 
@@ -20,6 +21,7 @@ def prepare_keras(purpose: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
     os.environ.pop("OPENBLAS_NUM_THREADS", None)
+    gc.set_threshold(700)
     try:
         import keras
     except ImportError as error:

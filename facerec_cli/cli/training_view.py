@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,10 @@ class TrainingView:
         if self._progress:
             self._progress.stop()
 
+    def begun(self, history: Sequence[Epoch]) -> None:
+        for epoch in history:
+            self._note(epoch, is_best=epoch is max(history, key=lambda other: other.accuracy))
+
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         if self._progress and self._task is not None:
             state = f"epoch {self._done + 1}/{self.epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
@@ -65,14 +69,17 @@ class TrainingView:
             )
 
     def validated(self, epoch: Epoch, is_best: bool) -> None:
-        self._done = epoch.epoch
-        if is_best:
-            self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"
+        self._note(epoch, is_best)
         parts = [f"epoch {epoch.epoch}/{self.epochs}"]
         if epoch.loss is not None:
             parts.append(f"loss {epoch.loss:.3f}")
-        parts.append(f"unseen people {epoch.accuracy:.2%} ± {epoch.error:.2%}")
+        parts.append(f"held out {epoch.accuracy:.2%} ± {epoch.error:.2%}")
         parts.append(f"AUC {epoch.auc:.4f}")
         if epoch.loss is not None:
             parts.append(f"{epoch.images_per_second:.0f} images/s")
         self._say("  ".join(parts + ["best"] * is_best))
+
+    def _note(self, epoch: Epoch, is_best: bool) -> None:
+        self._done = epoch.epoch
+        if is_best:
+            self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"

@@ -23,8 +23,10 @@ DEFAULT_MODEL = "pretrained"
 NETWORK = "network.keras"
 """A trained model's network as Keras saves it."""
 TRAINING_PEOPLE = "training_people.txt"
+VALIDATION_PEOPLE = "validation_people.txt"
 CALIBRATION_PEOPLE = "calibration_people.txt"
-"""A line for each person that the model was trained or calibrated on, by the name of their folder."""
+"""A line for each person that the model was trained on, that chose its best epoch, or that it was calibrated on, by the
+name of their folder."""
 CHIP_INPUT: dict[str, Any] = {"shape": [112, 112, 3], "dtype": "uint8", "colour": "RGB", "range": [0, 255]}
 """What every encoder.onnx takes, a chip: stated in model.json so that other programs can run it."""
 
@@ -107,7 +109,7 @@ class Bundle:
         return Space(self.digest, self.load_metric())
 
     def people(self, list_name: str) -> frozenset[str]:
-        """The people that one of the bundle's lists names: ``TRAINING_PEOPLE`` or ``CALIBRATION_PEOPLE``.
+        """The people that one of the bundle's lists names, such as ``TRAINING_PEOPLE``.
 
         Raises:
             ModelError: the list is missing or is not the one that model.json describes.
@@ -211,7 +213,7 @@ def write_bundle(
     }
     if folder.exists() and not (folder / "model.json").exists():
         raise ModelError(f"{folder} exists and is no model: move it away, or choose another name.")
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(manifest, indent=2) + "\n"
     files = {"encoder.onnx": encoder, **others, "model.json": text.encode()}
     try:
         _put_in_place(folder, files)

@@ -54,7 +54,7 @@ def det_curves(scored: Mapping[str, ScoredPairs]) -> bytes:
 def learning_curves(
     epochs: Sequence[int], losses: Sequence[float], accuracies: Sequence[float], errors: Sequence[float]
 ) -> bytes:
-    """The loss, and the accuracy on unseen people with its standard error, epoch by epoch."""
+    """The loss, and the accuracy on pairs held out with its standard error, epoch by epoch."""
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     loss.plot(epochs, losses)
@@ -62,7 +62,7 @@ def learning_curves(
     low, high = np.subtract(accuracies, errors), np.add(accuracies, errors)
     accuracy.fill_between(epochs, low, high, alpha=0.3, label="standard error")
     accuracy.plot(epochs, accuracies)
-    accuracy.set(xlabel="epoch", ylabel="accuracy on pairs of unseen people")
+    accuracy.set(xlabel="epoch", ylabel="accuracy on pairs held out")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy.legend(loc="lower right")
     return _png(figure)

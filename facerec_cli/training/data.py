@@ -12,7 +12,7 @@ import numpy.typing as npt
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
 from facerec_cli.errors import DataError
-from facerec_cli.evaluation.protocols import Pairs, pairs_of
+from facerec_cli.evaluation.protocols import MOST_PEOPLE, Pairs, pairs_of
 from facerec_cli.training.sampling import PhotosByPerson, Triplets, read_triplet_folders, split_people
 
 
@@ -73,7 +73,8 @@ def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int) -
     rows = np.array([row for name in known for row in chips.rows_of[name]], np.int64)
     trained, unseen = split_people(owner, share, seed)
     held = {known[person]: chips.rows_of[known[person]] for person in np.unique(owner[unseen])}
-    pairs = pairs_of(list(held.values()))
+    paired = np.random.default_rng(seed).permutation(list(held))[:MOST_PEOPLE]
+    pairs = pairs_of([held[name] for name in sorted(paired.tolist())])
     if pairs.same.all() or not pairs.same.any():
         raise DataError(
             f"Of {len(known):,} people, {len(held):,} are held out to say how good the model is, and that takes two "
@@ -124,7 +125,7 @@ def triplet_data(chips: ChipSet, share: float, seed: int) -> TrainingData:
         np.concatenate([anchor, anchor]),
         np.concatenate([positive, negative]),
         number,
-        number,
+        number + len(number),
         number < len(anchor),
     )
     return TrainingData(chips, Triplets(rows[:count]), pairs)

@@ -39,11 +39,6 @@ def euclidean(one: Tensor, other: Tensor) -> Tensor:
     return safe_sqrt(ops.sum(ops.square(one - other), axis=-1))
 
 
-def cosine(one: Tensor, other: Tensor) -> Tensor:
-    """1 - the cosine of the angle of each row to the same row of another; float [n, d] twice to float [n]."""
-    return 1 - ops.sum(unit_length(one) * unit_length(other), axis=-1)
-
-
 def squared_euclidean_matrix(one: Tensor, other: Tensor) -> Tensor:
     """The squared Euclidean distance of each of float [n, d] to each of float [m, d]; float [n, m].
 

@@ -128,7 +128,10 @@ def write_trained(
     writer.writeheader()
     writer.writerows(asdict(epoch) for epoch in trained.history)
     others = {NETWORK: network, "history.csv": table.getvalue().encode(), **report}
-    others |= {name: "".join(f"{person}\n" for person in sorted(people)).encode() for name, people in lists.items()}
+    others |= {
+        name: "".join(f"{person}\n" for person in sorted(people)).encode(errors="surrogateescape")
+        for name, people in lists.items()
+    }
     return write_bundle(
         folder,
         graph,

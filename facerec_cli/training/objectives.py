@@ -14,6 +14,8 @@ ObjectiveName = Literal[
     "euclidean",
     "contrastive",
     "triplet",
+    "triplet-batch-all",
+    "triplet-batch-hard",
     "given-triplets",
     "supervised-contrastive",
     "cosface",
@@ -22,6 +24,8 @@ ObjectiveName = Literal[
 Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Embeddings, float [n, d], and people, int [n], to one number."""
 
+PAIRWISE = ("l1", "euclidean", "contrastive")
+"""Those that read consecutive rows as pairs."""
 CLASSIFIERS = ("cosface", "arcface")
 """Those that know the people trained on, and no others."""
 _OBJECTIVES: Mapping[ObjectiveName, Callable[..., Any]] = {
@@ -29,6 +33,8 @@ _OBJECTIVES: Mapping[ObjectiveName, Callable[..., Any]] = {
     "euclidean": heads.EuclideanHead,
     "contrastive": losses.contrastive,
     "triplet": losses.triplet_semi_hard,
+    "triplet-batch-all": losses.triplet_batch_all,
+    "triplet-batch-hard": losses.triplet_batch_hard,
     "given-triplets": losses.triplets,
     "supervised-contrastive": losses.supervised_contrastive,
     "cosface": heads.CosFaceHead,

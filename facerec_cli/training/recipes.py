@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import keras
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from facerec_cli.errors import DataError
 from facerec_cli.training import networks
 from facerec_cli.training.augmentation import Augmentation
-from facerec_cli.training.objectives import CLASSIFIERS, ObjectiveName, objective
+from facerec_cli.training.objectives import CLASSIFIERS, PAIRWISE, ObjectiveName, objective
 from facerec_cli.training.pretrained import pretrained
 from facerec_cli.training.sampling import (
     PairSampler,
@@ -60,9 +61,9 @@ class Recipe:
         singles: share of a batch's people that are one photo, augmented.
         optimiser: a class of ``keras.optimizers``.
         optimiser_options: its arguments but the learning rate.
-        rate: peak learning rate.
+        learning_rate: its peak.
         warm_up: steps until it is reached, at most a quarter of all; a cosine to zero follows.
-        epoch: steps between two validations.
+        steps_per_epoch: steps between two validations.
         epochs: how many.
         augmentation: how much chips are changed.
     """
@@ -80,9 +81,9 @@ class Recipe:
     singles: Share = 0.1
     optimiser: Literal["SGD", "Adam", "AdamW"] = "SGD"
     optimiser_options: dict[str, Any] = field(default_factory=dict)
-    rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
     warm_up: Annotated[int, Field(ge=0)] = 150
-    epoch: Count = 100
+    steps_per_epoch: Count = 100
     epochs: Count = 60
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -138,11 +139,11 @@ class Recipe:
         if self.network != "pretrained":
             raise DataError(f"The recipe {self.name} begins with an untrained network: --freeze is for finetune.")
         # One layer takes steps that are too far for all of them: the loss on other people still falls at 1.
-        return replace(self, options={**self.options, "frozen": True}, rate=10 * self.rate)
+        return replace(self, options={**self.options, "frozen": True}, learning_rate=10 * self.learning_rate)
 
     def for_triplets(self) -> Recipe:
         """The recipe for triplets that are given, where it looks for its own among people."""
-        return replace(self, objective="given-triplets") if self.objective == "triplet" else self
+        return replace(self, objective="given-triplets") if self.objective.startswith("triplet") else self
 
 
 _NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
@@ -165,8 +166,8 @@ RECIPES = {
             objective="l1",
             pairs=64,
             optimiser="Adam",
-            rate=1e-4,
-            epoch=50,
+            learning_rate=1e-4,
+            steps_per_epoch=50,
             epochs=12,
         ),
         # On embeddings of unit length the Euclidean distance orders pairs as the cosine does (its square is 2 - 2 cos),
@@ -179,7 +180,7 @@ RECIPES = {
             objective="euclidean",
             pairs=64,
             optimiser="Adam",
-            rate=1e-3,
+            learning_rate=1e-3,
             epochs=40,
         ),
         Recipe(
@@ -191,7 +192,7 @@ RECIPES = {
             objective_options={"loss": "mae"},
             pairs=64,
             optimiser="Adam",
-            rate=1e-3,
+            learning_rate=1e-3,
             epochs=40,
         ),
         Recipe(
@@ -202,7 +203,7 @@ RECIPES = {
             objective="contrastive",
             pairs=64,
             optimiser="Adam",
-            rate=1e-3,
+            learning_rate=1e-3,
             epochs=40,
         ),
         Recipe(
@@ -213,7 +214,7 @@ RECIPES = {
             objective="triplet",
             composites=0.0,
             optimiser="Adam",
-            rate=1e-3,
+            learning_rate=1e-3,
             epochs=40,
         ),
         Recipe(
@@ -224,9 +225,9 @@ RECIPES = {
             people=16,
             composites=0.0,
             optimiser_options={"momentum": 0.9, "nesterov": True},
-            rate=5e-3,
+            learning_rate=5e-3,
             warm_up=20,
-            epoch=20,
+            steps_per_epoch=20,
             epochs=10,
         ),
     )
@@ -255,9 +256,9 @@ def read_recipe(path: Path) -> Recipe:
     except ValueError as error:  # not TOML, or not UTF-8
         raise refused(f"it cannot be read as TOML ({error})") from error
     base = given.pop("base", "siamese")
-    if base not in RECIPES:
+    if not isinstance(base, str) or base not in RECIPES:
         raise refused(f"its base {base!r} is unknown")
-    start = asdict(RECIPES[base]) | {"name": path.stem}
+    start = asdict(RECIPES[base]) | {"name": path.stem, "description": f"{path.stem}, after {base}"}
     for owner, its_options in _OPTIONS.items():
         if given.get(owner, start[owner]) != start[owner]:
             start[its_options] = {}
@@ -271,16 +272,34 @@ def read_recipe(path: Path) -> Recipe:
         raise refused(f"nothing is called {unknown[0]}")
     try:
         recipe = TypeAdapter(Recipe).validate_python(start)
-        inspect.signature(NETWORKS[recipe.network]).bind(**recipe.options)
-        recipe.made_optimiser(recipe.rate)
-        made = objective(recipe.objective, recipe.objective_options, people=2)
-        if not isinstance(made, keras.layers.Layer):
-            inspect.signature(made).bind(None, None)
+        _try(recipe)
     except ValidationError as error:
         first = error.errors()[0]
         raise refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (TypeError, ValueError) as error:
-        raise refused(f"its options do not fit ({error})") from error
-    if recipe.objective in CLASSIFIERS and recipe.composites:
-        raise refused("a classifier knows the people trained on and no composites, so that composites must be 0")
+        reason = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise refused(f"its parts do not fit together ({reason})") from error
     return recipe
+
+
+def _try(recipe: Recipe) -> None:
+    """Make a recipe's parts, and hold them against each other.
+
+    Raises:
+        TypeError, ValueError: they do not fit.
+    """
+    if recipe.objective == "given-triplets":
+        raise ValueError("given-triplets is what triplet becomes on folders of triplets")
+    compares_pairs = recipe.objective in PAIRWISE
+    if compares_pairs and not recipe.pairs:
+        raise ValueError(f"{recipe.objective} compares pairs, so that pairs must be set, to 64 for example")
+    if recipe.pairs and not compares_pairs:
+        raise ValueError(f"{recipe.objective} compares people, so that pairs must be 0")
+    if recipe.objective in CLASSIFIERS and recipe.composites:
+        raise ValueError("a classifier knows the people trained on and no composites, so that composites must be 0")
+    recipe.made_optimiser(recipe.learning_rate)
+    network = NETWORKS[recipe.network](**recipe.options)
+    if recipe.objective != "l1" and not isinstance(network.layers[-1], networks.UnitLength):
+        raise ValueError(f"{recipe.objective} compares embeddings of unit length: set unit = true, or another network")
+    embeddings = np.eye(4, network.output_shape[-1], dtype=np.float32)
+    objective(recipe.objective, recipe.objective_options, people=2)(embeddings, np.array([0, 0, 1, 1], np.int32))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.errors import DataError
 from facerec_cli.evaluation.plots import learning_curves
 from facerec_cli.evaluation.protocols import Exclusions, Protocol, Verification, view1
@@ -19,7 +19,7 @@ from facerec_cli.evaluation.report import Comparison, write_report
 from facerec_cli.evaluation.strangers import calibrate_people
 from facerec_cli.training.data import TrainingData
 from facerec_cli.training.export import round_to_half, to_onnx, write_trained
-from facerec_cli.training.trainer import Trained
+from facerec_cli.training.trainer import Trained, measure
 
 _CHECKED = 32
 """Chips on which the exported network is held against the trained one."""
@@ -65,10 +65,24 @@ def save_model(
         trained,
         graph,
         calibration,
-        about | {"validation": asdict(trained.best)},
-        {TRAINING_PEOPLE: data.trained} | ({CALIBRATION_PEOPLE: list(data.held_out)} if calibration else {}),
+        about | {"validation": asdict(trained.best) | _validation(trained, data)},
+        _lists(data, calibration is not None),
         _report(trained, comparison),
     )
+
+
+def _lists(data: TrainingData, is_calibrated: bool) -> dict[str, list[str]]:
+    """Who was trained on, who chose the best epoch, and who was calibrated on; of triplets nobody knows."""
+    if not data.trained:
+        return {}
+    lists = {TRAINING_PEOPLE: data.trained, VALIDATION_PEOPLE: list(data.held_out)}
+    return lists | ({CALIBRATION_PEOPLE: list(data.held_out)} if is_calibrated else {})
+
+
+def _validation(trained: Trained, data: TrainingData) -> dict[str, float]:
+    """What the model reaches as it is saved."""
+    accuracy, error, threshold, auc = measure(trained.encoder, trained.metric, data.unseen)
+    return {"accuracy": accuracy, "error": error, "threshold": threshold, "auc": auc}
 
 
 def _protocols(data: TrainingData) -> list[Protocol]:
@@ -104,7 +118,7 @@ def _report(trained: Trained, comparison: Comparison) -> dict[str, bytes]:
         [epoch.error for epoch in epochs],
     )
     with tempfile.TemporaryDirectory() as folder:
-        further = {("training", "training: loss, and accuracy on unseen people"): curves}
+        further = {("training", "training: loss, and accuracy on pairs held out"): curves}
         write_report(Path(folder), comparison, with_photos=False, further=further)
         return {
             f"report/{path.name}": path.read_bytes() for path in sorted(Path(folder).rglob("*.*")) if path.is_file()

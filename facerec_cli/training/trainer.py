@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from facerec_cli.columns import sync_folder
 from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.verification import accuracy_at, area_under, best_threshold, roc
@@ -43,7 +45,7 @@ class Epoch:
         epoch: counted from 1; 0 is a network that was trained before, as it came.
         loss: mean over its steps; None of epoch 0.
         accuracy: on pairs of unseen people, as many genuine as impostors, at their best threshold.
-        error: its standard error.
+        error: its standard error, as if the pairs were independent.
         threshold: that threshold, a distance.
         auc: area under the ROC of the same pairs.
         rate: learning rate at its end.
@@ -64,6 +66,9 @@ class Epoch:
 
 class Watcher(Protocol):
     """Told how training goes."""
+
+    def begun(self, history: Sequence[Epoch]) -> None:
+        """Training begins, or goes on after these epochs."""
 
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         """A step of an epoch is done."""
@@ -224,7 +229,7 @@ def train(
     device = device or Device()
     sampler = recipe.among(device.replicas).sampler(data.source)
     keras.utils.set_random_seed(seed)
-    steps = recipe.epoch * device.here
+    steps = recipe.steps_per_epoch * device.here
     batches = Batches(data.chips.chips, sampler, recipe.augmentation, steps, seed, worker=device.worker)
     first = batches.batch(0)
     people = int(data.source.numbers[-1]) + 1 if isinstance(data.source, PhotosByPerson) else 0
@@ -234,6 +239,7 @@ def train(
     # Outside of the scope: inside, all devices would take part in validation, and only the chief asks for it.
     checkpoint = _Checkpoint(model, data.unseen, work, watcher, schedule, minutes, photos, is_chief)
     begun = checkpoint.resume()
+    watcher.begun(checkpoint.history)
     if is_chief and not checkpoint.history and recipe.network == "pretrained":
         checkpoint.measure_start()
     if begun and checkpoint.is_over():
@@ -251,10 +257,10 @@ def _model(recipe: Recipe, first: Batch, people: int) -> tuple[Siamese, Callable
     """A recipe's model, built for batches like the first with labels below a number, and its learning rate by step."""
     network = NETWORKS[recipe.network](**recipe.options)
     model = Siamese(network, objective(recipe.objective, recipe.objective_options, people))
-    steps = recipe.epoch * recipe.epochs
+    steps = recipe.steps_per_epoch * recipe.epochs
     warm_up = min(recipe.warm_up, steps // 4)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
+        0.0, steps - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
     )
     optimiser = recipe.made_optimiser(schedule)
     # XLA, which Keras takes by default, is slower on CPUs: 205 images a second where there are 352 without.
@@ -293,14 +299,18 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Go back to the checkpoint; returns the epochs done."""
         if not self.is_chief:
             return 0
+        if not (self.work / _STATE).exists():
+            return 0
         try:
             state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return 0
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.trained.load_weights(self.work / state["weights"])
-        for generator, value in zip(self._generators(), state["generators"], strict=True):
-            generator.assign(np.array(value, np.uint32))
+            self.history = [Epoch(**epoch) for epoch in state["history"]]
+            self.trained.load_weights(self.work / state["weights"])
+            for generator, value in zip(self._generators(), state["generators"], strict=True):
+                generator.assign(np.array(value, np.uint32))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"The checkpoint in {self.work} is damaged ({type(error).__name__}): begin anew with --overwrite."
+            ) from error
         self._before = self.history[-1].seconds
         return self.history[-1].epoch
 
@@ -326,7 +336,7 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         logs = {} if logs is None else logs
         done = self._validate(epoch + 1, float(logs["loss"]), images / seconds)
         # What TensorBoard is told, which comes next.
-        logs |= {"unseen_accuracy": done.accuracy, "unseen_auc": done.auc, "learning_rate": done.rate}
+        logs |= {"held_out_accuracy": done.accuracy, "held_out_auc": done.auc, "learning_rate": done.rate}
         if self.is_over():
             self.trained.stop_training = True
 
@@ -363,9 +373,11 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         if is_best:
             beside = self.work / "new.weights.h5"
             self.trained.save_weights(beside)
+            _sync(beside)
             beside.replace(self.work / "best.weights.h5")
         weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
         self.trained.save_weights(weights)
+        _sync(weights)
         state = {
             "weights": weights.name,
             "generators": [ops.convert_to_numpy(generator).tolist() for generator in self._generators()],
@@ -373,7 +385,9 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         }
         beside = self.work / f"{_STATE}.new"
         beside.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        _sync(beside)
         beside.replace(self.work / _STATE)
+        sync_folder(self.work)
         for old in self.work.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
@@ -384,6 +398,12 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._started
+
+
+def _sync(path: Path) -> None:
+    """Have a file on the disk before another names it."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _not_numbers() -> TrainingError:

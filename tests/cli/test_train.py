@@ -28,16 +28,26 @@ def folder(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_exists_is_kept_and_odd_names_are_refused(facerec: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "models" / ".begun.training").mkdir(parents=True)
+    (tmp_path / "models" / "other").mkdir()
     (tmp_path / "models" / "mine").mkdir()
+    (tmp_path / "models" / "mine" / "model.json").touch()
     for name, sentence in (
         ("begun", "A training of begun is unfinished in models/.begun.training: go on with --resume"),
         ("mine", "models/mine exists: choose another name with -m, or replace it with --overwrite."),
-        ("a/b", "'a/b' is no name for a model"),
+        ("other", "models/other exists and is no model: move it away"),
+        *((name, f"{name!r} is no name for a model of yours") for name in ("a/b", "", "..", ".hidden", "pretrained")),
     ):
         done = facerec("train", "--data", folder, "-m", name)
         assert done.returncode == 1
         assert sentence in done.stderr and "Traceback" not in done.stderr
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".begun.training", "mine"]
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".begun.training", "mine", "other"]
+
+
+def test_where_nothing_can_be_written_nothing_is_begun(facerec: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").touch()
+    done = facerec("train", "--data", folder)
+    assert done.returncode == 1
+    assert "Nothing can be written to models" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,7 @@ def test_what_cannot_be_trained_is_one_sentence(
     done = facerec("train", "--data", folder, *options)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ") and sentence in done.stderr
-    assert not (tmp_path / "models").exists()
+    assert not list((tmp_path / "models").iterdir())
 
 
 @pytest.mark.slow
@@ -67,14 +77,17 @@ def test_a_killed_training_goes_on_to_the_same_model(
 ) -> None:
     options = ["--data", str(folder), "--batch", "8", "--epochs", "3", "--split", "0.6"]
     command = [facerec_path, "train", "-m", "killed", *options]
+    said: list[str] = []
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
+            said.append(line)
             if line.startswith("epoch 1/3"):
                 process.send_signal(signal.SIGKILL)
                 break
         process.stderr.read()
     assert not (tmp_path / "models" / "killed").exists()
+    assert "There is nothing to go on with" not in "".join(said)
     refused = facerec("train", "-m", "killed", *options)
     assert refused.returncode == 1 and "go on with --resume" in refused.stderr
     other = facerec("train", "-m", "killed", "--resume", "--seed", "1", *options)
@@ -87,11 +100,19 @@ def test_a_killed_training_goes_on_to_the_same_model(
     one, other_bundle = (read_bundle(tmp_path / "models" / name) for name in ("killed", "whole"))
     assert one.digest == other_bundle.digest
 
+    # Begun to replace a model, it goes on without a word of --overwrite, and nothing is lost to time that is over.
+    replacing = facerec("train", "-m", "whole", "--overwrite", "--minutes", "0.0001", *options)
+    assert replacing.returncode == 0 and "ended the training at epoch 1 of 3" in replacing.stderr
+    finished = facerec("train", "-m", "whole", "--resume", *options)
+    assert finished.returncode == 0, finished.stderr
+    assert read_bundle(tmp_path / "models" / "whole").digest == one.digest
+    assert not list((tmp_path / "models").glob(".*.training"))
+
 
 @pytest.mark.slow
 def test_koch_is_searched_with_its_learned_distance(facerec: Run, folder: Path, samples: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "short.toml"
-    recipe.write_text('base = "koch"\nepoch = 2\n', encoding="utf-8")
+    recipe.write_text('base = "koch"\nsteps_per_epoch = 2\n', encoding="utf-8")
     done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "koch", "--grey", *FAST)
     assert done.returncode == 0, done.stderr
     bundle = read_bundle(tmp_path / "models" / "koch")
@@ -127,10 +148,10 @@ def test_triplet_folders_train(recipe: str, facerec: Run, folder: Path, tmp_path
             (tmp_path / "triplets" / name).mkdir(parents=True, exist_ok=True)
             os.link(folder / source, tmp_path / "triplets" / name / f"{number}.jpg")
     short = tmp_path / "short.toml"
-    short.write_text(f'base = "{recipe}"\nepoch = 2\n[options]\nsize = 32\nunit = true\n', encoding="utf-8")
+    short.write_text(f'base = "{recipe}"\nsteps_per_epoch = 2\n[options]\nsize = 32\nunit = true\n', encoding="utf-8")
     done = facerec("train", "--recipe", short, "--data", "triplets", "-m", "three", *FAST)
     assert done.returncode == 0, done.stderr
-    assert "pairs of unseen triplets" in done.stderr
+    assert "pairs of the triplets held out" in done.stderr
     about = read_bundle(tmp_path / "models" / "three").about
     assert about["training_data"] == "7 triplets of triplets, and nothing else"
     refused = facerec("train", "--data", "triplets", "-m", "people")
@@ -140,7 +161,7 @@ def test_triplet_folders_train(recipe: str, facerec: Run, folder: Path, tmp_path
 @pytest.mark.slow
 def test_finetuning_never_leaves_a_worse_model(facerec: Run, folder: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "harmful.toml"
-    recipe.write_text('base = "finetune"\nepoch = 2\nrate = 10.0\nwarm_up = 0\n', encoding="utf-8")
+    recipe.write_text('base = "finetune"\nsteps_per_epoch = 2\nlearning_rate = 10.0\nwarm_up = 0\n', encoding="utf-8")
     done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "tuned", *FAST)
     assert done.returncode == 0, done.stderr
     validation = read_bundle(tmp_path / "models" / "tuned").about["validation"]

@@ -19,6 +19,7 @@ from facerec_cli.evaluation.protocols import (
     PROTOCOLS,
     Exclusions,
     Pairs,
+    Verification,
     all_pairs,
     identification,
     one_shot,
@@ -297,6 +298,22 @@ def test_pairs_of_people_who_were_trained_on_are_refused(
     with pytest.raises(DataError, match=r"trained on 2 of the people of View .*choose another --protocol\.$") as caught:
         make(lfw, seen)
     assert min(TEST[3], TEST[5]) in str(caught.value)
+
+
+def test_a_fold_of_view2_by_itself(lfw: ChipSet) -> None:
+    protocol = PROTOCOLS["view2"](lfw, NOBODY)
+    assert isinstance(protocol, Verification)
+    embeddings = faces(lfw)
+    for number, people in ((1, TEST[:8]), (2, TEST[8:16]), (3, TEST[16:24])):
+        fold = protocol.fold(number)
+        assert people_of(lfw, fold.rows()) == set(people)
+        assert len(fold.pairs.same) == 16
+        distances = fold.pairs.distances(embeddings, METRIC)
+        threshold = float(np.median(distances))
+        accuracy, auc = fold.at(threshold, embeddings, METRIC)
+        assert accuracy == np.mean((distances <= threshold) == fold.pairs.same)
+        nearer = distances[fold.pairs.same][:, None] < distances[~fold.pairs.same]
+        assert auc == pytest.approx(nearer.mean())
 
 
 def test_view2_does_not_mind_whom_its_pairs_do_not_name(lfw: ChipSet) -> None:

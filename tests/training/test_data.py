@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.datasets.lfw import everybody
+from facerec_cli.datasets.lfw import everybody, read_pairs
 from facerec_cli.errors import DataError
 from facerec_cli.training.data import people_data, people_without_fold, triplet_data, view1_people
 from facerec_cli.training.sampling import PhotosByPerson, Triplets
@@ -79,6 +79,17 @@ def test_of_lfw_the_tested_people_stay_out() -> None:
     folds = [people_without_fold(fold) for fold in range(1, 11)]
     assert {len(everybody()) - len(fold) for fold in folds} == {601, 555, 552, 560, 567, 527, 597, 580, 609}
     assert set.intersection(*folds) == set()
+
+
+def test_the_people_of_a_fold_are_those_of_its_pairs() -> None:
+    """Holds LFW's own file against the table that ships; it comes with the data."""
+    pairs = Path(__file__).parents[2].parent / "shared" / "data" / "lfw" / "pairs.txt"
+    if not pairs.exists():
+        pytest.skip(f"{pairs} is not here")
+    for fold, found in enumerate(read_pairs(pairs), start=1):
+        shown = {photo.partition("/")[0] for pair in found for photo in (pair.first, pair.second)}
+        assert len(shown) > 100
+        assert not shown & people_without_fold(fold)
 
 
 # ------------------------------------------------------------------ triplets

@@ -24,21 +24,26 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_a_file_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None:
-    path = written(tmp_path, "epochs = 3\nrate = 1\n[options]\nwidth = 8\n[augmentation]\nflip = 0\nscale = [1, 1]\n")
+    path = written(
+        tmp_path, "epochs = 3\nlearning_rate = 1\n[options]\nwidth = 8\n[augmentation]\nflip = 0\nscale = [1, 1]\n"
+    )
     found = read_recipe(path)
     base = RECIPES["siamese"]
     assert found == replace(
         base,
         name="mine",
         epochs=3,
-        rate=1.0,
+        learning_rate=1.0,
+        description="mine, after siamese",
         options={"width": 8},
         augmentation=replace(base.augmentation, flip=0, scale=(1, 1)),
     )
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
-    assert read_recipe(written(tmp_path, "")) == replace(RECIPES["siamese"], name="mine")
+    assert read_recipe(written(tmp_path, "")) == replace(
+        RECIPES["siamese"], name="mine", description="mine, after siamese"
+    )
 
 
 def test_another_network_drops_the_options_of_the_base(tmp_path: Path) -> None:
@@ -66,16 +71,23 @@ def test_classifiers_take_no_composites(objective: str, tmp_path: Path) -> None:
         ("epoch_count = 3", "nothing is called epoch_count"),
         ("[augmentation]\nturn = 3", r"nothing is called augmentation\.turn"),
         ("epochs = 0", "epochs: Input should be greater than or equal to 1"),
-        ('rate = "fast"', "rate: Input should be a valid number"),
+        ('learning_rate = "fast"', "learning_rate: Input should be a valid number"),
         ("pairs = 3", "pairs: Input should be a multiple of 2"),
         ("composites = 1.5", "composites: Input should be less than or equal to 1"),
         ('network = "transformer"', "network: Input should be"),
         ('objective = "hinge"', "objective: Input should be"),
         ("augmentation = 3", "augmentation"),
-        ("[options]\ndepth = 3", "options do not fit .*depth"),
-        ("[objective_options]\nmargin = 3", "options do not fit .*margin"),
-        ('objective = "euclidean"\n[objective_options]\nloss = "hinge"', "options do not fit .*hinge"),
-        ("[optimiser_options]\nmass = 3", "options do not fit .*mass"),
+        ("[options]\ndepth = 3", "parts do not fit .*depth"),
+        ("[objective_options]\nmargin = 3", "parts do not fit .*margin"),
+        ('objective = "euclidean"\npairs = 4\n[objective_options]\nloss = "hinge"', "parts do not fit .*hinge"),
+        ('objective = "contrastive"', "contrastive compares pairs, so that pairs must be set"),
+        ("pairs = 8", "supervised-contrastive compares people, so that pairs must be 0"),
+        ('network = "plain"', "compares embeddings of unit length: set unit = true"),
+        ('objective = "given-triplets"', "given-triplets is what triplet becomes"),
+        ("base = []", r"base \[\] is unknown"),
+        ('[options]\nsize = "big"', "parts do not fit"),
+        ('[objective_options]\ntemperature = "low"', "parts do not fit"),
+        ("[optimiser_options]\nmass = 3", "parts do not fit .*mass"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_one_sentence(text: str, why: str, tmp_path: Path) -> None:

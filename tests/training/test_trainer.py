@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image, ImageEnhance, ImageOps
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
 from facerec_cli.cli.train import RECIPES as COMMAND_RECIPES
-from facerec_cli.encoders.bundle import TRAINING_PEOPLE, read_bundle
+from facerec_cli.encoders.bundle import TRAINING_PEOPLE, VALIDATION_PEOPLE, read_bundle
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.training.data import people_data
@@ -29,7 +30,14 @@ from tests.training.support import chip_set
 CHIPS = np.random.default_rng(0).integers(0, 255, (48, 112, 112, 3), dtype=np.uint8)
 PEOPLE = [f"person {number // 4}" for number in range(48)]
 TINY = replace(
-    RECIPES["siamese"], options={"size": 32, "width": 4}, people=4, photos=2, epoch=2, epochs=3, warm_up=1, rate=0.01
+    RECIPES["siamese"],
+    options={"size": 32, "width": 4},
+    people=4,
+    photos=2,
+    steps_per_epoch=2,
+    epochs=3,
+    warm_up=1,
+    learning_rate=0.01,
 )
 
 
@@ -43,6 +51,9 @@ class Silent:
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         assert 1 <= step <= steps
 
+    def begun(self, history: Sequence[Epoch]) -> None:
+        self.earlier = list(history)
+
     def validated(self, epoch: Epoch, is_best: bool) -> None:
         self.epochs.append(epoch)
 
@@ -50,13 +61,13 @@ class Silent:
 def run(
     work: Path, rate: float = 0.01, minutes: float | None = None, seed: int = 0
 ) -> tuple[npt.NDArray[np.float32], list[Epoch]]:
-    trained = train(replace(TINY, rate=rate), DATA, work, Silent(), seed=seed, minutes=minutes)
+    trained = train(replace(TINY, learning_rate=rate), DATA, work, Silent(), seed=seed, minutes=minutes)
     return np.asarray(trained.encoder.predict(CHIPS[:8], verbose=0)), trained.history
 
 
 @pytest.mark.slow
 def test_a_resumed_training_with_dropout_and_a_head_is_the_unbroken_one(tmp_path: Path) -> None:
-    recipe = replace(RECIPES["euclidean"].of_batch(8), options={"size": 32, "unit": True}, epoch=2, epochs=3)
+    recipe = replace(RECIPES["euclidean"].of_batch(8), options={"size": 32, "unit": True}, steps_per_epoch=2, epochs=3)
     whole = train(recipe, DATA, tmp_path / "whole", Silent())
     train(recipe, DATA, tmp_path / "broken", Silent(), minutes=1e-9)
     resumed = train(recipe, DATA, tmp_path / "broken", Silent())
@@ -81,7 +92,7 @@ def test_a_resumed_training_is_the_unbroken_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains(name: str, tmp_path: Path) -> None:
-    recipe = replace(RECIPES[name].of_batch(8), epoch=2, epochs=2, rate=0.001)
+    recipe = replace(RECIPES[name].of_batch(8), steps_per_epoch=2, epochs=2, learning_rate=0.001)
     if "size" in inspect.signature(NETWORKS[recipe.network]).parameters:
         recipe = replace(recipe, options={**recipe.options, "size": 32})
     assert len(recipe.sampler(DATA.source).draw(np.random.default_rng(0)).rows) == 8
@@ -155,6 +166,7 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, 
     assert {"report.html", "metrics.json", "training.png", "held-out-roc.png"} <= report
     assert not any("hardest" in name for name in report)
     assert len(bundle.people(TRAINING_PEOPLE)) == 7
+    assert len(bundle.people(VALIDATION_PEOPLE)) == 5
     with (bundle.folder / "history.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["epoch"] == "1"
@@ -177,6 +189,7 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, 
     shown = facerec("evaluate", "-m", "tiny", "--data", folder, "--protocol", "pairs", "--format", "json")
     assert shown.returncode == 0, shown.stderr
     assert "all pairs of 5 of 5 people" in shown.stderr  # nobody whom it was trained on
+    assert "5 people of people chose the best epoch of tiny" in shown.stderr
     assert {json.loads(line)["model"] for line in shown.stdout.splitlines()} == {"tiny"}
 
     again = facerec("train", "--data", folder, "-m", "tiny")
