@@ -77,8 +77,8 @@ def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int) -
     pairs = pairs_of([held[name] for name in sorted(paired.tolist())])
     if pairs.same.all() or not pairs.same.any():
         raise DataError(
-            f"Of {len(known):,} people, {len(held):,} are held out to say how good the model is, and that takes two "
-            "people, one of them with two photos: add people, or train on fewer of them with --split."
+            f"{len(known):,} people leave {len(held):,} held out to say how good the model is, and that takes two, "
+            "one of them with two photos: add people, or train on fewer of them with --split."
         )
     everyone = np.full(len(chips.photos), -1, np.int64)
     everyone[rows] = owner

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from keras import ops
-from onnx import numpy_helper
 
 from facerec_cli.encoders.bundle import NETWORK, Bundle, write_bundle
 from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.calibration import Calibration
 from facerec_cli.runtime import new_session
+from facerec_cli.training.onnx_graph import canonical, halved
 from facerec_cli.training.trainer import Epoch, Trained
 
 TOLERANCE = 1e-5
@@ -57,7 +57,7 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
             # Keras patches what tf2onnx needs of an older NumPy, and NumPy says so.
             warnings.simplefilter("ignore", FutureWarning)
             encoder.export(path, format="onnx", verbose=False)
-        graph = bytes(_halved(onnx.load(path)).SerializeToString())
+        graph = bytes(canonical(halved(onnx.load(path))).SerializeToString(deterministic=True))
     session = new_session(graph)
     name = session.get_inputs()[0].name
     found = np.concatenate([session.run(None, {name: chip[np.newaxis]})[0] for chip in chips])
@@ -68,23 +68,6 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
             "report it, with the versions of keras and tf2onnx."
         )
     return graph
-
-
-def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with those constants in float16 that float16 holds; ONNX Runtime casts them once, as it loads."""
-    graph = model.graph
-    casts = []
-    for constant in graph.initializer:
-        values = numpy_helper.to_array(constant)
-        half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
-        if half is not values and np.array_equal(half.astype(np.float32), values):
-            name = constant.name
-            constant.CopyFrom(numpy_helper.from_array(half, f"{name}/half"))
-            casts.append(onnx.helper.make_node("Cast", [constant.name], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    return model
 
 
 def _packed(archive: Path) -> bytes:

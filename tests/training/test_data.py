@@ -63,7 +63,7 @@ def test_people_who_are_not_named_and_photos_without_a_face_take_no_part() -> No
     [
         ([5], "1 person cannot be split"),
         ([1] * 20, "one of them with two photos: add people"),
-        ([2, 2], "and that takes two people"),
+        ([2, 2], "2 people leave 1 held out .* and that takes two"),
     ],
     ids=["one person", "single photos", "too few"],
 )
