@@ -28,7 +28,8 @@ def list_models(output_format: str) -> int:
     from facerec_cli.errors import ModelError
 
     reporter = Reporter()
-    with Results(output_format, ("name", "embedding_size", "metric", "folder", "description")) as results:
+    size = "size" if output_format == "table" else "embedding_size"
+    with Results(output_format, ("name", size, "metric", "folder", "description")) as results:
         for name, folder in find_bundles().items():
             try:
                 bundle = read_bundle(folder)
@@ -38,7 +39,7 @@ def list_models(output_format: str) -> int:
             results.add(
                 {
                     "name": name,
-                    "embedding_size": bundle.embedding_size,
+                    size: bundle.embedding_size,
                     "metric": bundle.metric.partition(":")[0],
                     "folder": str(folder),
                     "description": str(bundle.about.get("description", "")),

@@ -82,7 +82,7 @@ class Results:
 
     def _print_plain(self, cells: Sequence[Sequence[str]]) -> None:
         """Columns as wide as they need to be: nothing is folded or cut for want of a terminal."""
-        lines = [[column.replace("_", " ") for column in self.columns], *cells]
+        lines = [list(self.columns), *cells]
         widths = [max(_width(line[place]) for line in lines) for place in range(len(self.columns))]
         for line in lines:
             padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
@@ -101,7 +101,7 @@ class Results:
         for column in self.columns:
             numeric = any(isinstance(row[column], int | float) for row in self._rows)
             table.add_column(
-                column.replace("_", " "),
+                column,
                 justify="right" if numeric else "left",
                 no_wrap=numeric or column == "box",
                 overflow="fold",
