@@ -1,6 +1,6 @@
 """Whether batches keep up with the network, and what a plain loop reaches; images a second, by turns in one process.
 
-    python benchmarks/training.py LFW_FOLDER [--rounds 5] [--steps 20]
+    python benchmarks/training.py LFW_FOLDER [--rounds 5] [--steps 20] [--bfloat16]
 
 The default recipe's network trains on its own batches (composited and augmented), on one batch over and over, and as
 tutorials do it: pairs of photos decoded and resized one by one, sixteen pairs a batch.
@@ -26,7 +26,7 @@ from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.training.batches import Batch, Batches
 from facerec_cli.training.data import people_data, view1_people
 from facerec_cli.training.objectives import objective
-from facerec_cli.training.recipes import NETWORKS, RECIPES
+from facerec_cli.training.recipes import RECIPES
 from facerec_cli.training.trainer import Siamese
 
 PAIRS = 16
@@ -51,14 +51,13 @@ def main() -> None:
     parser.add_argument("lfw", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--bfloat16", action="store_true")
     arguments = parser.parse_args()
     chips = load_chips(arguments.lfw.resolve())
-    recipe = RECIPES["siamese"]
+    recipe = RECIPES["siamese"].in_bfloat16() if arguments.bfloat16 else RECIPES["siamese"]
     data = people_data(chips, view1_people(), 0.9, 0)
     batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, 1_000_000, 0)
-    model = Siamese(
-        NETWORKS[recipe.network](**recipe.options), objective(recipe.objective, recipe.objective_options, 0)
-    )
+    model = Siamese(recipe.made_network(), objective(recipe.objective, recipe.objective_options, 0))
     model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), jit_compile=False)
     constant, plain = batches.batch(0), tutorial(chips, data.source.rows.ravel().tolist())
     number = iter(range(1_000_000))

@@ -12,6 +12,12 @@ from facerec_cli import Recognizer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+LFW = Path(os.environ.get("FACEREC_LFW", ""))
+needs_lfw = pytest.mark.skipif(
+    "FACEREC_LFW" not in os.environ or not LFW.is_dir() or not (LFW.parent / "pairsDevTest.txt").is_file(),
+    reason="FACEREC_LFW names no folder of LFW's photos with the pairs files beside it",
+)
+
 
 @pytest.fixture(scope="session")
 def samples() -> Path:

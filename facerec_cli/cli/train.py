@@ -20,6 +20,7 @@ from facerec_cli.cli.measuring import embed, load
 from facerec_cli.cli.render import Reporter, Results, count
 from facerec_cli.cli.training_extra import prepare_keras
 from facerec_cli.cli.training_view import TrainingView
+from facerec_cli.errors import DataError, DependencyError, ModelError
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
@@ -55,6 +56,7 @@ _FOLDS = range(1, 11)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after the epoch that reaches them.")
 @click.option("--batch", type=click.IntRange(min=4), help="Photos a batch, in place of the recipe's.")
 @click.option("--grey", is_flag=True, help="Let the network see no colour.")
+@click.option("--bfloat16", is_flag=True, help="Compute in half precision: faster on CPUs and GPUs that have it.")
 @click.option("--freeze", is_flag=True, help="Of finetune: train only the last layers.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option(
@@ -84,6 +86,7 @@ def command(
     minutes: float | None,
     batch: int | None,
     grey: bool,
+    bfloat16: bool,
     freeze: bool,
     seed: int,
     view2: bool,
@@ -97,7 +100,6 @@ def command(
     The folder has a sub-folder a person; or the three folders anchor, positive and negative. Of LFW the people of View
     1's peopleDevTrain serve, so that pairsDevTest can be reported on.
     """
-    from facerec_cli.errors import DataError
     from facerec_cli.training.cluster import Cluster
 
     cluster = Cluster.named() if distribute == "multiworker" else None
@@ -109,7 +111,7 @@ def command(
         _check_free(name, resume, overwrite, finished_is_fine=view2)
     prepare_keras("Training")
     device = _device(distribute, cluster)
-    chosen = _recipe(recipe, epochs, batch, grey, freeze)
+    chosen = _recipe(recipe, epochs, batch, grey, bfloat16, freeze)
     with Reporter("Finding faces") as reporter:
         chips = load(data, reporter)
     if view2 and not chips.is_lfw:
@@ -120,7 +122,8 @@ def command(
     elif not is_chief:
         training.along(model, *_people(chips))
     else:
-        training.into(model, *_people(chips))
+        with _held(model):
+            training.into(model, *_people(chips))
     return reporter.status
 
 
@@ -128,7 +131,6 @@ def _device(distribute: str | None, cluster: Cluster | None) -> Device:
     """What to train on; of a cluster, when all of it is there."""
     import keras
 
-    from facerec_cli.errors import DependencyError
     from facerec_cli.training.trainer import Device
 
     if distribute is None:
@@ -151,8 +153,7 @@ def _device(distribute: str | None, cluster: Cluster | None) -> Device:
         signal.signal(signal.SIGINT, handler)
 
 
-def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, freeze: bool) -> Recipe:
-    from facerec_cli.errors import DataError
+def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, bfloat16: bool, freeze: bool) -> Recipe:
     from facerec_cli.training import recipes
 
     if named in recipes.RECIPES:
@@ -165,6 +166,8 @@ def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, freez
         recipe = recipe.of_batch(batch)
     if grey:
         recipe = recipe.in_grey()
+    if bfloat16:
+        recipe = recipe.in_bfloat16()
     if freeze:
         recipe = recipe.frozen()
     return recipe if epochs is None else replace(recipe, epochs=epochs)
@@ -199,41 +202,39 @@ class _Training:
 
     def into(self, name: str, people: set[str] | None, source: str) -> Bundle:
         """Train on people, or on triplets, into a model of this name."""
-        from facerec_cli.errors import ModelError
         from facerec_cli.training.result import save_model
         from facerec_cli.training.trainer import train
 
         recipe, data = self._divided(people)
         work, logs = _work(name), self.tensorboard / name if self.tensorboard else None
         settings = self.settings(recipe, data)
-        with _held(name):
-            if _keep_settings(work, settings, self.resume):
-                self.reporter.note(f"There is nothing to go on with in {work}: {name} is trained from the beginning.")
-            with TrainingView(name, recipe.epochs) as view:
-                trained = train(
-                    recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device
-                )
-            about = {
-                "description": recipe.description,
-                "training_data": _described(recipe, data, source),
-                "training": settings,
-            }
-            try:
-                bundle = save_model(MODELS / name, trained, data, about, self.reporter.warn)
-            except OSError as error:
-                raise ModelError(
-                    f"{name} is trained, but cannot be saved ({error.strerror or error}): free some space, and "
-                    f"--resume saves it from {work}."
-                ) from error
-            last = trained.history[-1]
-            if last.epoch < recipe.epochs:
-                self.reporter.warn(
-                    f"--minutes ended the training at epoch {last.epoch} of {recipe.epochs}, with the learning rate "
-                    f"still at {last.rate:.2g}: go on with --resume, or plan fewer --epochs, whose learning rate falls "
-                    "sooner."
-                )
-            else:
-                shutil.rmtree(work)
+        if _keep_settings(work, settings, self.resume):
+            self.reporter.note(f"There is nothing to go on with in {work}: {name} is trained from the beginning.")
+        with TrainingView(name, recipe.epochs) as view:
+            trained = train(
+                recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device
+            )
+        about = {
+            "description": recipe.description,
+            "training_data": _described(recipe, data, source),
+            "training": settings,
+        }
+        try:
+            bundle = save_model(MODELS / name, trained, data, about, self.reporter.warn)
+        except OSError as error:
+            raise ModelError(
+                f"{name} is trained, but cannot be saved ({error.strerror or error}): free some space, and "
+                f"--resume saves it from {work}."
+            ) from error
+        last = trained.history[-1]
+        if last.epoch < recipe.epochs:
+            self.reporter.warn(
+                f"--minutes ended the training at epoch {last.epoch} of {recipe.epochs}, with the learning rate "
+                f"still at {last.rate:.2g}: go on with --resume, or plan fewer --epochs, whose learning rate falls "
+                "sooner."
+            )
+        else:
+            shutil.rmtree(work)
         best = bundle.about["validation"]
         whom = f"{len(data.held_out):,} people" if data.held_out else "triplets"
         self.reporter.note(
@@ -263,7 +264,6 @@ class _Training:
             ModelError: it is another training's.
         """
         from facerec_cli.encoders.bundle import read_bundle
-        from facerec_cli.errors import ModelError
 
         if not self.resume or _work(name).exists() or not (MODELS / name).exists():
             return None
@@ -296,7 +296,6 @@ def _train_folds(training: _Training, names: list[str]) -> None:
     """Train what is not trained yet, and report the ten models, each on its own fold of View 2."""
     import keras
 
-    from facerec_cli.errors import DataError
     from facerec_cli.evaluation.protocols import Exclusions
     from facerec_cli.evaluation.protocols import view2 as pairs_of_view2
     from facerec_cli.evaluation.verification import over_folds
@@ -310,7 +309,12 @@ def _train_folds(training: _Training, names: list[str]) -> None:
     with Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
         for fold, name in zip(_FOLDS, names, strict=True):
             people, source = people_without_fold(fold), f"{training.chips.folder.name} without fold {fold} of View 2"
-            bundle = training.done(name, people) or training.into(name, people, source)
+            try:
+                with _held(name):
+                    bundle = training.done(name, people) or training.into(name, people, source)
+            except _HeldError:
+                training.reporter.note(f"Another process is training {name}: it is left to it.")
+                continue
             recognizer, own = Recognizer(bundle.folder), protocol.fold(fold)
             embeddings = embed(recognizer, training.chips, own.rows().tolist())
             accuracy, auc = own.at(bundle.about["validation"]["threshold"], embeddings, recognizer.metric)
@@ -324,6 +328,12 @@ def _train_folds(training: _Training, names: list[str]) -> None:
                 }
             )
             keras.utils.clear_session()
+    if missing := len(names) - len(accuracies):
+        training.reporter.note(
+            f"{missing} of the ten folds left to other processes: when they are done, the same command with --resume "
+            "reports all."
+        )
+        return
     total = over_folds(accuracies)
     training.reporter.note(
         f"View 2: {total.mean:.2%} ± {total.standard_error:.2%}, ten trainings ({training.recipe.name}), each without "
@@ -348,25 +358,26 @@ def _work(name: str) -> Path:
     return MODELS / f".{name}.training"
 
 
+class _HeldError(ModelError):
+    """Another process is training the model."""
+
+
 @contextmanager
 def _held(name: str) -> Iterator[None]:
     """Let nobody else train a model of this name meanwhile."""
     import filelock
-
-    from facerec_cli.errors import ModelError
 
     lock = filelock.FileLock(MODELS / f".{name}.lock", timeout=0)
     try:
         with lock:
             yield
     except filelock.Timeout as error:
-        raise ModelError(f"Another process is training {name}: wait for it, or choose another name with -m.") from error
+        raise _HeldError(f"Another process is training {name}: wait for it, or choose another name with -m.") from error
 
 
 def _check_free(name: str, resume: bool, overwrite: bool, finished_is_fine: bool) -> None:
     """Whether a model of this name may be made, before any work is done for it."""
     from facerec_cli.encoders.bundle import BUNDLED
-    from facerec_cli.errors import ModelError
 
     folder, work = MODELS / name, _work(name)
     if Path(name).name != name or name.startswith(".") or (BUNDLED / name).exists():
@@ -390,8 +401,6 @@ def _check_free(name: str, resume: bool, overwrite: bool, finished_is_fine: bool
 
 def _keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> bool:
     """Note what is being trained, since only the same can be gone on with; whether that was asked for in vain."""
-    from facerec_cli.errors import ModelError
-
     path, text = work / "settings.json", json.dumps(settings, indent=2, sort_keys=True)
     if resume and path.exists():
         if path.read_text(encoding="utf-8") == text:

@@ -116,7 +116,7 @@ def plain(size: int = 64, grey: bool = False, embedding: int = 128, unit: bool =
         x = layers.Dropout(DROPOUT)(x)
     x = layers.Flatten()(x)
     x = layers.Dense(embedding, name="fully_connected" if unit else "embedding")(x)
-    return keras.Model(chips, UnitLength(name="embedding")(x) if unit else x, name="plain")
+    return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x) if unit else x, name="plain")
 
 
 def residual(size: int = 64, width: int = 24, embedding: int = 128, grey: bool = False) -> keras.Model:
@@ -141,7 +141,7 @@ def residual(size: int = 64, width: int = 24, embedding: int = 128, grey: bool =
     x = layers.DepthwiseConv2D(x.shape[1], use_bias=False)(_normalised(x))
     x = layers.Dense(embedding, use_bias=False)(layers.Flatten()(x))
     x = layers.BatchNormalization()(x)
-    return keras.Model(chips, UnitLength(name="embedding")(x), name="residual")
+    return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="residual")
 
 
 def _residual_block(x: Tensor, width: int, halve: bool) -> Tensor:

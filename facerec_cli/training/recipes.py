@@ -66,6 +66,7 @@ class Recipe:
         steps_per_epoch: steps between two validations.
         epochs: how many.
         augmentation: how much chips are changed.
+        precision: what the network computes in while it learns; weights, losses and what is saved are float32.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Recipe:
     steps_per_epoch: Count = 100
     epochs: Count = 60
     augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def sampler(self, source: PhotosByPerson | Triplets) -> Sampler:
         """What draws its batches.
@@ -105,6 +107,15 @@ class Recipe:
             f"The recipe {self.name} compares people, and a folder of triplets does not say who is who: choose "
             "triplet, koch, euclidean or contrastive with --recipe, or sort the photos into a sub-folder a person."
         )
+
+    def made_network(self) -> keras.Model:
+        """Its network, with its precision."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16" if self.precision == "bfloat16" else "float32")
+        try:
+            return NETWORKS[self.network](**self.options)
+        finally:
+            keras.config.set_dtype_policy(before)
 
     def made_optimiser(self, rate: Any) -> keras.optimizers.Optimizer:
         """Its optimiser, with a learning rate or the schedule of one."""
@@ -129,6 +140,17 @@ class Recipe:
         if "grey" not in inspect.signature(NETWORKS[self.network]).parameters:
             raise DataError(f"The recipe {self.name} goes on from a network for colour: leave out --grey.")
         return replace(self, options={**self.options, "grey": True})
+
+    def in_bfloat16(self) -> Recipe:
+        """The recipe that computes in bfloat16.
+
+        Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training", arXiv 1905.12322.
+        """
+        return replace(self, precision="bfloat16")
+
+    def in_float32(self) -> Recipe:
+        """The recipe that computes in float32."""
+        return replace(self, precision="float32")
 
     def frozen(self) -> Recipe:
         """The recipe with all but the network's last layers as they are.
@@ -298,7 +320,7 @@ def _try(recipe: Recipe) -> None:
     if recipe.objective in CLASSIFIERS and recipe.composites:
         raise ValueError("a classifier knows the people trained on and no composites, so that composites must be 0")
     recipe.made_optimiser(recipe.learning_rate)
-    network = NETWORKS[recipe.network](**recipe.options)
+    network = recipe.made_network()
     if recipe.objective != "l1" and not isinstance(network.layers[-1], networks.UnitLength):
         raise ValueError(f"{recipe.objective} compares embeddings of unit length: set unit = true, or another network")
     embeddings = np.eye(4, network.output_shape[-1], dtype=np.float32)

@@ -27,7 +27,7 @@ from facerec_cli.training.distances import Tensor
 from facerec_cli.training.heads import L1Head
 from facerec_cli.training.networks import CHIP_SHAPE, UnitLength
 from facerec_cli.training.objectives import Objective, objective
-from facerec_cli.training.recipes import NETWORKS, Recipe
+from facerec_cli.training.recipes import Recipe
 from facerec_cli.training.sampling import PhotosByPerson
 
 _STATE = "state.json"
@@ -126,7 +126,7 @@ class Siamese(keras.Model):  # type: ignore[misc]
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
-        return self.objective(y_pred, y) + sum(self.network.losses)
+        return self.objective(ops.cast(y_pred, "float32"), y) + sum(self.network.losses)
 
     @property
     def metric(self) -> Metric:
@@ -237,7 +237,7 @@ def train(
         model, schedule = _model(recipe, first, people)
     photos, is_chief = len(first[0]) * device.replicas, device.worker == 0
     # Outside of the scope: inside, all devices would take part in validation, and only the chief asks for it.
-    checkpoint = _Checkpoint(model, data.unseen, work, watcher, schedule, minutes, photos, is_chief)
+    checkpoint = _Checkpoint(model, recipe, data.unseen, work, watcher, schedule, minutes, photos, is_chief)
     begun = checkpoint.resume()
     watcher.begun(checkpoint.history)
     if is_chief and not checkpoint.history and recipe.network == "pretrained":
@@ -255,7 +255,7 @@ def train(
 
 def _model(recipe: Recipe, first: Batch, people: int) -> tuple[Siamese, Callable[[int], Tensor]]:
     """A recipe's model, built for batches like the first with labels below a number, and its learning rate by step."""
-    network = NETWORKS[recipe.network](**recipe.options)
+    network = recipe.made_network()
     model = Siamese(network, objective(recipe.objective, recipe.objective_options, people))
     steps = recipe.steps_per_epoch * recipe.epochs
     warm_up = min(recipe.warm_up, steps // 4)
@@ -278,6 +278,7 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(
         self,
         model: Siamese,
+        recipe: Recipe,
         unseen: Unseen,
         work: Path,
         watcher: Watcher,
@@ -287,13 +288,22 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         is_chief: bool,
     ) -> None:
         super().__init__()
+        # What is measured is what is saved, and that computes in float32.
+        self._exact = model.network if recipe.precision == "float32" else recipe.in_float32().made_network()
         # A learned head compares the embeddings that it was learned with, and those are no mirror images' sums.
-        self.encoder = mirrored(model.network) if isinstance(model.metric, Cosine) else model.network
+        self._encoder = mirrored(self._exact) if isinstance(model.metric, Cosine) else self._exact
         self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
         self.watcher, self.schedule, self.minutes, self.is_chief = watcher, schedule, minutes, is_chief
         self.history: list[Epoch] = []
         self._before = 0.0
         self._started = time.monotonic()
+
+    @property
+    def encoder(self) -> keras.Model:
+        """What is saved of the network, with its weights as they are now."""
+        if self._exact is not self.trained.network:
+            self._exact.set_weights(self.trained.network.get_weights())
+        return self._encoder
 
     def resume(self) -> int:
         """Go back to the checkpoint; returns the epochs done."""

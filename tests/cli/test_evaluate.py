@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import shutil
 import subprocess
@@ -25,14 +24,9 @@ from facerec_cli.encoders.bundle import (
     read_bundle,
     write_bundle,
 )
-from tests.conftest import Run
+from tests.conftest import LFW, Run, needs_lfw
 
 COLUMNS = ["protocol", "measure", "model", "value", "low", "high", "difference", "difference_low", "difference_high"]
-LFW = Path(os.environ.get("FACEREC_LFW", ""))
-needs_lfw = pytest.mark.skipif(
-    "FACEREC_LFW" not in os.environ or not LFW.is_dir() or not (LFW.parent / "pairsDevTest.txt").is_file(),
-    reason="FACEREC_LFW names no folder of LFW's photos with the pairs files beside it",
-)
 
 
 def small(path: Path) -> Image.Image:

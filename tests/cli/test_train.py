@@ -9,13 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
 from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.encoders.metric import LearnedL1
 from facerec_cli.recognizer import Recognizer
-from tests.conftest import Run
+from tests.conftest import LFW, Run, needs_lfw
 from tests.training.test_trainer import people
 
 FAST = ("--batch", "8", "--epochs", "1", "--split", "0.6")
@@ -163,3 +164,25 @@ def test_finetuning_never_leaves_a_worse_model(facerec: Run, folder: Path, tmp_p
     assert done.returncode == 0, done.stderr
     validation = read_bundle(tmp_path / "models" / "tuned").about["validation"]
     assert validation["epoch"] == 0 and validation["accuracy"] > 0.95
+
+
+@pytest.mark.slow
+@needs_lfw
+def test_the_folds_of_view_2_are_shared_among_processes(facerec: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "short.toml"
+    recipe.write_text('base = "euclidean"\nsteps_per_epoch = 1\nepochs = 1\n', encoding="utf-8")
+    command = ("train", "--view2", "--recipe", recipe, "--data", LFW.resolve(), "-m", "short", "--resume")
+    (tmp_path / "models").mkdir()
+    with FileLock(tmp_path / "models" / ".short-fold-3.lock"):
+        done = facerec(*command)
+    assert done.returncode == 0, done.stderr
+    assert "Another process is training short-fold-3: it is left to it." in done.stderr
+    assert "1 of the ten folds left to other processes" in done.stderr and "View 2:" not in done.stderr
+    assert not (tmp_path / "models" / "short-fold-3").exists()
+    digests = {path.name: read_bundle(path).digest for path in (tmp_path / "models").glob("short-fold-*")}
+    assert len(digests) == 9
+    finished = facerec(*command)
+    assert finished.returncode == 0, finished.stderr
+    assert "View 2: " in finished.stderr and "ten trainings (short)" in finished.stderr
+    again = {path.name: read_bundle(path).digest for path in (tmp_path / "models").glob("short-fold-*")}
+    assert len(again) == 10 and digests.items() <= again.items()
