@@ -13,7 +13,7 @@ from facerec_cli.cli import options
 from facerec_cli.cli.measuring import load
 from facerec_cli.cli.render import Reporter, count
 from facerec_cli.cli.training_extra import prepare_keras
-from facerec_cli.cli.training_place import check_free, held
+from facerec_cli.cli.training_place import check_free, held, work_of
 from facerec_cli.cli.training_run import FOLDS, Training, train_folds
 from facerec_cli.errors import DataError, DependencyError
 
@@ -114,6 +114,8 @@ def command(
         training.along(model, *_people(chips))
     else:
         with held(model):
+            if resume and not work_of(model).exists():
+                reporter.note(f"There is nothing to go on with: {model} is trained from the beginning.")
             training.into(model, *_people(chips))
     return reporter.status
 

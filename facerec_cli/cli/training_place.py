@@ -61,12 +61,12 @@ def check_free(name: str, resume: bool, overwrite: bool, finished_is_fine: bool)
         raise ModelError(f"{folder} exists: choose another name with -m, or replace it with --overwrite.")
 
 
-def keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> bool:
-    """Note what is being trained, since only the same can be gone on with; whether that was asked for in vain."""
+def keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Note what is being trained, since only the same can be gone on with."""
     path, text = work / "settings.json", json.dumps(settings, indent=2, sort_keys=True)
     if resume and path.exists():
         if path.read_text(encoding="utf-8") == text:
-            return False
+            return
         raise ModelError(
             f"The training in {work} is another: repeat its options and data, or begin anew without --resume."
         )
@@ -76,4 +76,3 @@ def keep_settings(work: Path, settings: dict[str, Any], resume: bool) -> bool:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{work} cannot be written ({error.strerror}): make room for it.") from error
-    return resume

@@ -48,8 +48,7 @@ class Training:
         recipe, data = self._divided(people)
         work, logs = work_of(name), self.tensorboard / name if self.tensorboard else None
         settings = self.settings(recipe, data)
-        if keep_settings(work, settings, self.resume):
-            self.reporter.note(f"There is nothing to go on with in {work}: {name} is trained from the beginning.")
+        keep_settings(work, settings, self.resume)
         with TrainingView(name, recipe.epochs) as view:
             trained = train(
                 recipe, data, work, view, seed=self.seed, minutes=self.minutes, logs=logs, device=self.device

@@ -171,8 +171,9 @@ def people(samples: Path, folder: Path) -> Path:
 def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, samples: Path, tmp_path: Path) -> None:
     folder = people(samples, tmp_path / "people")
     options = ("--data", folder, "--batch", "8", "--split", "0.6")
-    done = facerec("train", "-m", "tiny", "--epochs", "1", "--tensorboard", "logs", *options)
+    done = facerec("train", "-m", "tiny", "--epochs", "1", "--tensorboard", "logs", "--resume", *options)
     assert done.returncode == 0, done.stderr
+    assert "There is nothing to go on with: tiny is trained from the beginning." in done.stderr
     assert list((tmp_path / "logs" / "tiny").rglob("events.*"))
     assert "epoch 1/1" in done.stderr
     bundle = read_bundle(tmp_path / "models" / "tiny")
