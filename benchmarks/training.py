@@ -13,6 +13,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
+from itertools import count, islice, repeat
 from pathlib import Path
 from statistics import median
 
@@ -56,22 +57,25 @@ def main() -> None:
     chips = load_chips(arguments.lfw.resolve())
     recipe = RECIPES["siamese"].in_bfloat16() if arguments.bfloat16 else RECIPES["siamese"]
     data = people_data(chips, view1_people(), 0.9, 0)
-    batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, 1_000_000, 0)
     model = Siamese(recipe.made_network(), objective(recipe.objective, recipe.objective_options, 0))
     model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), jit_compile=False)
-    constant, plain = batches.batch(0), tutorial(chips, data.source.rows.ravel().tolist())
-    number = iter(range(1_000_000))
-    sources: dict[str, Callable[[], Batch]] = {
-        "facerec's batches": lambda: batches[next(number)],
-        "one batch, in memory": lambda: constant,
-        "plain loop, 16 pairs": lambda: next(plain),
+
+    def ours() -> Iterator[Batch]:
+        batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, 1_000_000, 0)
+        return map(batches.__getitem__, count())
+
+    sources: dict[str, Callable[[], Iterator[Batch]]] = {
+        "facerec's batches": ours,
+        "one batch, in memory": lambda: repeat(next(ours())),
+        "plain loop, 16 pairs": lambda: tutorial(chips, data.source.rows.ravel().tolist()),
     }
     rates: dict[str, list[float]] = {name: [] for name in sources}
     for turn in range(arguments.rounds + 1):
         for name, source in sources.items():
+            batches = source()
+            time.sleep(1)  # until nothing is made ahead any more by the source before
             images, start = 0, time.perf_counter()
-            for _ in range(arguments.steps):
-                batch = source()
+            for batch in islice(batches, arguments.steps):
                 model.train_on_batch(*batch)
                 images += len(batch[0])
             if turn:  # the first is for warming up

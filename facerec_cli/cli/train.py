@@ -48,7 +48,7 @@ RECIPES = ("siamese", "koch", "euclidean", "euclidean-mae", "contrastive", "trip
 @click.option("--batch", type=click.IntRange(min=4), help="Photos a batch, in place of the recipe's.")
 @click.option("--grey", is_flag=True, help="Let the network see no colour.")
 @click.option("--bfloat16", is_flag=True, help="Compute in half precision: faster on CPUs and GPUs that have it.")
-@click.option("--freeze", is_flag=True, help="Of finetune: train only the last layers.")
+@click.option("--freeze", is_flag=True, help="Of finetune: train only the last layer.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option(
     "--view2",
@@ -107,13 +107,16 @@ def command(
         chips = load(data, reporter)
     if view2 and not chips.is_lfw:
         raise DataError(f"{data} is not LFW, whose folds --view2 is about: leave it out, or name LFW with --data.")
-    training = Training(chosen, chips, split, seed, minutes, tensorboard, resume, reporter, device)
+    # Of ten free places, what is in one by the time it is reached comes from another process that trains the same.
+    resumes = resume or (view2 and not overwrite)
+    training = Training(chosen, chips, split, seed, minutes, tensorboard, resumes, reporter, device)
     if view2:
         train_folds(training, names)
     elif not is_chief:
-        training.along(model, *_people(chips))
+        training.along(model, _people(chips)[0])
     else:
         with held(model):
+            check_free(model, resume, overwrite, finished_is_fine=False)  # another process may have been at it
             if resume and not work_of(model).exists():
                 reporter.note(f"There is nothing to go on with: {model} is trained from the beginning.")
             training.into(model, *_people(chips))

@@ -22,10 +22,18 @@ def prepare_keras(purpose: str) -> None:
     # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
     os.environ.pop("OPENBLAS_NUM_THREADS", None)
     gc.set_threshold(700)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     try:
         import keras
     except ImportError as error:
+        if error.name != "keras" and backend != "tensorflow":
+            raise DependencyError(
+                f"{purpose} with {backend}, which KERAS_BACKEND names, needs {error.name}: install it, or unset "
+                "KERAS_BACKEND."
+            ) from error
         raise DependencyError(f"{purpose} needs Keras ({error}): `pip install 'facerec[train]'` brings it.") from error
+    except ValueError as error:
+        raise DependencyError(f"KERAS_BACKEND names {backend!r}, which Keras does not know: unset it.") from error
     # Told now, and not after hours of training: Keras exports from JAX by this package.
     if keras.config.backend() == "jax" and importlib.util.find_spec("jax2onnx") is None:
         raise DependencyError(f"{purpose} with JAX needs jax2onnx: `pip install jax2onnx` brings it.")

@@ -55,8 +55,10 @@ class TrainingView:
             self._progress.stop()
 
     def begun(self, history: Sequence[Epoch]) -> None:
+        from facerec_cli.training.trainer import best_of
+
         for epoch in history:
-            self._note(epoch, is_best=epoch is max(history, key=lambda other: other.accuracy))
+            self._note(epoch, is_best=epoch is best_of(history))
 
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         if self._progress and self._task is not None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import AfterValidator, Field
 
 from facerec_cli.faces.alignment import CHIP_SIZE, Chip
 from facerec_cli.faces.opencv import cv2
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
+LUMINANCE = np.array([0.299, 0.587, 0.114])
 """Of R, G and B (ITU-R BT.601)."""
 _CENTRE = (CHIP_SIZE - 1) / 2
 _BLUR = (0.5, 1.5)
@@ -21,6 +23,17 @@ _QUALITY = (20, 80)
 _AREA = (0.02, 0.2)
 _ASPECT = (0.3, 1 / 0.3)
 """Of the rectangle erased: its share of the chip, and height by width."""
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(gt=0)]
+AtMost = Annotated[float, Field(ge=0)]
+
+
+def _rising(factors: tuple[float, float]) -> tuple[float, float]:
+    if factors[0] > factors[1]:
+        raise ValueError(f"{factors[0]} is above {factors[1]}")
+    return factors
 
 
 @dataclass(frozen=True)
@@ -42,32 +55,17 @@ class Augmentation:
             AAAI 2020, arXiv 1708.04896).
     """
 
-    flip: float = 0.5
-    scale: tuple[float, float] = (0.82, 1.06)
-    shift: float = 3
-    rotation: float = 6
-    brightness: float = 0.15
-    contrast: float = 0.3
-    saturation: float = 0.4
-    colour: float = 0.06
-    blur: float = 0.1
-    jpeg: float = 0.15
-    erasing: float = 0.3
-
-
-UNCHANGED = Augmentation(
-    flip=0,
-    scale=(1, 1),
-    shift=0,
-    rotation=0,
-    brightness=0,
-    contrast=0,
-    saturation=0,
-    colour=0,
-    blur=0,
-    jpeg=0,
-    erasing=0,
-)
+    flip: Share = 0.5
+    scale: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = (0.82, 1.06)
+    shift: AtMost = 3
+    rotation: AtMost = 6
+    brightness: Share = 0.15
+    contrast: Share = 0.3
+    saturation: Share = 0.4
+    colour: Share = 0.06
+    blur: Share = 0.1
+    jpeg: Share = 0.15
+    erasing: Share = 0.3
 
 
 def augment(chip: Chip, augmentation: Augmentation, generator: np.random.Generator) -> Chip:
@@ -111,8 +109,8 @@ def _light(
     most = augmentation
     strengths = [most.brightness, most.contrast, most.saturation, most.colour, most.colour, most.colour]
     brightness, contrast, saturation, *colour = generator.uniform(-1, 1, 6) * strengths
-    mix = np.diag(1 + np.array(colour)) @ ((1 + saturation) * np.eye(3) - saturation * _LUMINANCE)
-    level = _LUMINANCE @ mix @ mean
+    mix = np.diag(1 + np.array(colour)) @ ((1 + saturation) * np.eye(3) - saturation * LUMINANCE)
+    level = LUMINANCE @ mix @ mean
     return np.column_stack([(1 + contrast) * mix, np.full(3, 255 * brightness - contrast * level)])
 
 

@@ -17,7 +17,6 @@ from facerec_cli.training.losses import binary_cross_entropy, mean_absolute_erro
 Shape = tuple[int | None, ...]
 
 
-@keras.saving.register_keras_serializable(package="facerec")
 class L1Head(keras.layers.Layer):  # type: ignore[misc]
     """Binary cross-entropy on a weighted L1 distance of pairs.
 
@@ -39,7 +38,6 @@ class L1Head(keras.layers.Layer):  # type: ignore[misc]
         return binary_cross_entropy(logits, same)
 
 
-@keras.saving.register_keras_serializable(package="facerec")
 class EuclideanHead(keras.layers.Layer):  # type: ignore[misc]
     """Binary cross-entropy or mean absolute error on the Euclidean distance of pairs.
 
@@ -72,10 +70,6 @@ class EuclideanHead(keras.layers.Layer):  # type: ignore[misc]
         if self.loss == "bce":
             return binary_cross_entropy(logits, same)
         return mean_absolute_error(ops.sigmoid(logits), same)
-
-    def get_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = super().get_config()
-        return config | {"loss": self.loss}
 
 
 class PeopleHead(keras.layers.Layer):  # type: ignore[misc]
@@ -113,12 +107,7 @@ class PeopleHead(keras.layers.Layer):  # type: ignore[misc]
         """What the margin takes off a person's own cosine; float [n, count] to the same, or one for all."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = super().get_config()
-        return config | {"count": self.count, "margin": self.margin, "scale": self.scale}
 
-
-@keras.saving.register_keras_serializable(package="facerec")
 class CosFaceHead(PeopleHead):
     """Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", CVPR 2018: cos θ - margin."""
 
@@ -129,7 +118,6 @@ class CosFaceHead(PeopleHead):
         return self.margin
 
 
-@keras.saving.register_keras_serializable(package="facerec")
 class ArcFaceHead(PeopleHead):
     """Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019: cos(θ + margin).
 

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
+from facerec_cli.training.augmentation import LUMINANCE
 from facerec_cli.training.distances import Tensor, unit_length
 
 CHIP_SHAPE = (112, 112, 3)
-LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
-"""Grey from RGB, ITU-R BT.601."""
 PLAIN_WIDTHS = (32, 48, 96, 256)
 RESIDUAL_BLOCKS = (1, 1, 2, 2)
 DROPOUT = 0.1
@@ -67,7 +66,7 @@ class Grey(layers.Layer):  # type: ignore[misc]
     """RGB to grey; [n, h, w, 3] to float [n, h, w, 1]."""
 
     def call(self, images: Tensor) -> Tensor:
-        return ops.matmul(ops.cast(images, self.compute_dtype), LUMA)
+        return ops.matmul(ops.cast(images, self.compute_dtype), LUMINANCE[:, None].astype(np.float32))
 
 
 @keras.saving.register_keras_serializable(package="facerec")

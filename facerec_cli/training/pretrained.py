@@ -55,7 +55,7 @@ def pretrained(frozen: bool = False) -> keras.Model:
     # The fully connected layer's weights go by channel first.
     x = layers.Flatten()(layers.Permute((3, 1, 2))(x))
     x = layers.Dense(128, name=HEAD)(x)
-    network = keras.Model(chips, UnitLength(name="embedding")(x), name="pretrained")
+    network = keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="pretrained")
     stored = _stored()
     for layer in network.layers:
         if layer.weights:

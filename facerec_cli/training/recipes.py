@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from facerec_cli.errors import DataError
 from facerec_cli.training import networks
-from facerec_cli.training.augmentation import Augmentation
+from facerec_cli.training.augmentation import Augmentation, Share
 from facerec_cli.training.objectives import CLASSIFIERS, PAIRWISE, ObjectiveName, objective
 from facerec_cli.training.pretrained import pretrained
 from facerec_cli.training.sampling import (
@@ -39,7 +39,6 @@ NETWORKS: Mapping[str, Callable[..., keras.Model]] = {
     "residual": networks.residual,
     "pretrained": pretrained,
 }
-Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -153,7 +152,7 @@ class Recipe:
         return replace(self, precision="float32")
 
     def frozen(self) -> Recipe:
-        """The recipe with all but the network's last layers as they are.
+        """The recipe with all but the network's last layer as they are.
 
         Raises:
             DataError: its network is not trained yet.
@@ -298,7 +297,7 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         raise refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise refused(f"its parts do not fit together ({reason})") from error
     return recipe
@@ -308,7 +307,7 @@ def _try(recipe: Recipe) -> None:
     """Make a recipe's parts, and hold them against each other.
 
     Raises:
-        TypeError, ValueError: they do not fit.
+        TypeError, ValueError, ArithmeticError: they do not fit.
     """
     if recipe.objective == "given-triplets":
         raise ValueError("given-triplets is what triplet becomes on folders of triplets")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from filelock import FileLock
 
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
+from facerec_cli.cli.render import Reporter
+from facerec_cli.cli.training_run import Training
 from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.encoders.metric import LearnedL1
 from facerec_cli.recognizer import Recognizer
+from facerec_cli.training.data import people_data
+from facerec_cli.training.recipes import RECIPES
+from facerec_cli.training.trainer import Device
 from tests.conftest import LFW, Run, needs_lfw
-from tests.training.test_trainer import people
+from tests.training.support import chip_set
+from tests.training.test_trainer import CHIPS, PEOPLE, people
 
 FAST = ("--batch", "8", "--epochs", "1", "--split", "0.6")
 
@@ -50,6 +59,34 @@ def test_where_nothing_can_be_written_nothing_is_begun(facerec: Run, folder: Pat
     done = facerec("train", "--data", folder)
     assert done.returncode == 1
     assert "Nothing can be written to models" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "sentence"),
+    [
+        ("abacus", "KERAS_BACKEND names 'abacus', which Keras does not know"),
+        ("torch", "needs torch: install it, or unset"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_one_sentence(
+    backend: str, sentence: str, facerec: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is installed here")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    done = facerec("train", "--data", folder)
+    assert done.returncode == 1
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_only_a_training_on_the_same_pixels_is_the_same() -> None:
+    def settings(chips: npt.NDArray[np.uint8]) -> dict[str, object]:
+        recipe, training_set = RECIPES["siamese"].of_batch(8), chip_set(chips, PEOPLE)
+        run = Training(recipe, training_set, 0.6, 0, None, None, False, Reporter(), Device())
+        return run.settings(recipe, people_data(training_set, PEOPLE, 0.6, 0))
+
+    assert settings(CHIPS) == settings(CHIPS.copy())
+    assert settings(CHIPS) != settings(CHIPS[::-1].copy())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +208,7 @@ def test_finetuning_never_leaves_a_worse_model(facerec: Run, folder: Path, tmp_p
 def test_the_folds_of_view_2_are_shared_among_processes(facerec: Run, tmp_path: Path) -> None:
     recipe = tmp_path / "short.toml"
     recipe.write_text('base = "euclidean"\nsteps_per_epoch = 1\nepochs = 1\n', encoding="utf-8")
-    command = ("train", "--view2", "--recipe", recipe, "--data", LFW.resolve(), "-m", "short", "--resume")
+    command = ("train", "--view2", "--recipe", recipe, "--data", LFW.resolve(), "-m", "short")
     (tmp_path / "models").mkdir()
     with FileLock(tmp_path / "models" / ".short-fold-3.lock"):
         done = facerec(*command)
@@ -181,7 +218,7 @@ def test_the_folds_of_view_2_are_shared_among_processes(facerec: Run, tmp_path: 
     assert not (tmp_path / "models" / "short-fold-3").exists()
     digests = {path.name: read_bundle(path).digest for path in (tmp_path / "models").glob("short-fold-*")}
     assert len(digests) == 9
-    finished = facerec(*command)
+    finished = facerec(*command, "--resume")
     assert finished.returncode == 0, finished.stderr
     assert "View 2: " in finished.stderr and "ten trainings (short)" in finished.stderr
     again = {path.name: read_bundle(path).digest for path in (tmp_path / "models").glob("short-fold-*")}

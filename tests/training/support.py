@@ -1,4 +1,4 @@
-"""Data sets that need no photos."""
+"""Data sets that need no photos, and the augmentation that changes nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.training.augmentation import Augmentation
 
 
 def chip_set(chips: npt.NDArray[np.uint8], people: Sequence[str], folder: Path = Path("people")) -> ChipSet:
@@ -26,3 +27,18 @@ def chip_set(chips: npt.NDArray[np.uint8], people: Sequence[str], folder: Path =
         unreadable=[],
         is_lfw=False,
     )
+
+
+UNCHANGED = Augmentation(
+    flip=0,
+    scale=(1, 1),
+    shift=0,
+    rotation=0,
+    brightness=0,
+    contrast=0,
+    saturation=0,
+    colour=0,
+    blur=0,
+    jpeg=0,
+    erasing=0,
+)

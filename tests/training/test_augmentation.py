@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from facerec_cli.faces.alignment import Chip
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.training.augmentation import UNCHANGED, Augmentation, augment
+from facerec_cli.training.augmentation import Augmentation, augment
+from tests.training.support import UNCHANGED
 
 SMOOTH = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (112, 112, 3)).astype(np.float64), (0, 0), 2)
 CHIP: Chip = np.asarray((SMOOTH - SMOOTH.min()) / np.ptp(SMOOTH) * 255, np.uint8)

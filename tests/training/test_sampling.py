@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from facerec_cli.errors import DataError
-from facerec_cli.training.augmentation import UNCHANGED, Augmentation
+from facerec_cli.training.augmentation import Augmentation
 from facerec_cli.training.compositing import PART_SETS, composite
 from facerec_cli.training.sampling import (
     PairSampler,
@@ -23,6 +23,7 @@ from facerec_cli.training.sampling import (
     read_triplet_folders,
     split_people,
 )
+from tests.training.support import UNCHANGED
 
 People = npt.NDArray[np.int64]
 COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=20)
