@@ -40,7 +40,9 @@ def facerec_path() -> str:
 def facerec(facerec_path: str, tmp_path: Path) -> Run:
     """Run the installed command in an empty folder."""
 
-    def run(*arguments: str | Path, cwd: Path = tmp_path, **options: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, cwd: Path = tmp_path, timeout: float = 120, **options: object
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
@@ -49,7 +51,7 @@ def facerec(facerec_path: str, tmp_path: Path) -> Run:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
             **(settings | options),
         )
