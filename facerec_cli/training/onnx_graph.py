@@ -65,6 +65,11 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.ClearField(field)
         getattr(graph, field).extend(found.values())
     graph.ClearField("value_info")
+    # Sizes that are not known, the number of chips alone, are named by a number of the process too.
+    for value in (*graph.input, *graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = "chips"
     # It names the function that it was converted from, by a number of the process.
     graph.ClearField("doc_string")
     graph.name = "encoder"

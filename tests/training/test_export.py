@@ -65,7 +65,9 @@ def two_ways() -> list[onnx.ModelProto]:
             onnx.helper.make_node("Add", [z, other if copies == 2 else y], ["out"]),
         ]
         made = made if copies == 2 else [made[0], *made[2:]]
-        ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 2]) for name in ("x", "out")]
+        ends = [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [f"unk_{w}", 2]) for name in ("x", "out")
+        ]
         constants = [numpy_helper.from_array(weight, w), numpy_helper.from_array(weight, "nobody's")]
         graph = onnx.helper.make_graph(
             made, w, ends[:1], ends[1:], constants[::-1] if turned else constants, doc_string=f"converted from {w}"

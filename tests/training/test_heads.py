@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-import keras
 import tensorflow as tf
 from keras import ops
 
@@ -140,15 +138,3 @@ def test_rows_at_and_opposite_their_centre_are_finite() -> None:
         loss, gradients = value_and_gradients(head, np.array([[1, 0], [-1, 0]], np.float32), np.zeros(2, np.int32))
         assert math.isfinite(loss)
         assert all(np.isfinite(gradient).all() for gradient in gradients)
-
-
-# ------------------------------------------------------------------ saved
-
-
-@pytest.mark.parametrize("head", heads())
-def test_a_saved_head_gives_the_same_loss(head: Any, tmp_path: Path) -> None:
-    rows = np.random.default_rng(5).normal(size=(8, 3)).astype(np.float32)
-    embeddings, people = keras.Input((3,)), keras.Input((), dtype="int32")
-    keras.Model([embeddings, people], head(embeddings, people)).save(tmp_path / "head.keras")
-    again = keras.models.load_model(tmp_path / "head.keras", safe_mode=True)
-    assert float(again([rows, PEOPLE])) == float(head(rows, PEOPLE))
