@@ -85,9 +85,9 @@ class Training:
 
     def settings(self, recipe: Recipe, data: TrainingData) -> dict[str, Any]:
         """What a training is, as JSON has it: what else decides its result is this machine's."""
-        rows = [
-            row for part in (data.source.rows, data.pairs.first, data.pairs.second) for row in part.ravel().tolist()
-        ]
+        import numpy as np
+
+        rows = np.concatenate([data.source.rows.ravel(), data.pairs.first, data.pairs.second]).tolist()
         digest = hashlib.sha256("\n".join(data.chips.photos[row] for row in rows).encode(errors="surrogateescape"))
         # The same names may stand for other pixels: the archives of LFW differ in nothing else.
         for row in sorted(set(rows)):
@@ -175,7 +175,7 @@ def train_folds(training: Training, names: list[str]) -> None:
             keras.utils.clear_session()
     if missing := len(names) - len(accuracies):
         training.reporter.note(
-            f"{missing} of the ten folds left to other processes: when they are done, the same command with --resume "
+            f"Folds left to other processes: {missing} of ten. When they are done, the same command with --resume "
             "reports all."
         )
         return

@@ -58,10 +58,11 @@ def save_model(
             "the people held out apart best)."
         )
     comparison = Comparison(data.chips, [folder.name])
-    for protocol in protocols:
-        # What a calibration comes to says nothing on the people it was made of.
-        own = None if protocol.name == "held-out" else calibration
-        comparison.add(protocol, protocol.measure(embeddings, trained.metric, own))
+    held_out_pairs, *official = protocols
+    # What a calibration comes to says nothing on the people it was made of.
+    comparison.add(held_out_pairs, held_out_pairs.measure(embeddings, trained.metric, None))
+    for protocol in official:
+        comparison.add(protocol, protocol.measure(embeddings, trained.metric, calibration))
     return write_trained(
         folder,
         trained,

@@ -214,7 +214,7 @@ def test_the_folds_of_view_2_are_shared_among_processes(facerec: Run, tmp_path: 
         done = facerec(*command, timeout=3600)
     assert done.returncode == 0, done.stderr
     assert "Another process is training short-fold-3: it is left to it." in done.stderr
-    assert "1 of the ten folds left to other processes" in done.stderr and "View 2:" not in done.stderr
+    assert "Folds left to other processes: 1 of ten." in done.stderr and "View 2:" not in done.stderr
     assert not (tmp_path / "models" / "short-fold-3").exists()
     digests = {path.name: read_bundle(path).digest for path in (tmp_path / "models").glob("short-fold-*")}
     assert len(digests) == 9
