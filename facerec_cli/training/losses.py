@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from facerec_cli.training.distances import Tensor, euclidean, euclidean_matrix, squared_euclidean_matrix
+from facerec_cli.training.distances import Tensor, euclidean, euclidean_matrix, squared_euclidean_matrix, unit_length
 
 FAR = 1e9
 """Stands in for infinity where masked numbers are left out: 0 * inf would be NaN in a gradient."""
@@ -92,19 +92,35 @@ def triplet_semi_hard(embeddings: Tensor, people: Tensor, margin: float = 0.2) -
     return _mean(ops.maximum(margin + squares - chosen, 0), valid)
 
 
-def supervised_contrastive(embeddings: Tensor, people: Tensor, temperature: float = 0.1) -> Tensor:
+def supervised_contrastive(embeddings: Tensor, people: Tensor, temperature: float = 0.1, parts: int = 1) -> Tensor:
     """Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2 (L_out).
 
     The mean over anchors of the mean over their positives of the cross-entropy of picking that positive, by cosine
     over temperature, among all other rows. Embeddings are of unit length.
+
+    Args:
+        embeddings: float [n, d].
+        people: int [n].
+        temperature: of the softmax.
+        parts: equal parts of an embedding that learn each for itself, as if alone; the loss is their sum.
+
+    Raises:
+        ValueError: d is not a multiple of the parts.
     """
+    if parts < 1 or embeddings.shape[-1] % parts:
+        raise ValueError(f"an embedding of {embeddings.shape[-1]} numbers is not {parts} equal parts")
+    size = embeddings.shape[-1] // parts
     positive, negative = _relations(embeddings, people)
-    logits = ops.matmul(embeddings, ops.transpose(embeddings)) / temperature
-    others = ops.where(positive + negative > 0, logits, -FAR)
-    log_probability = logits - ops.logsumexp(others, axis=1, keepdims=True)
     positives = ops.sum(positive, axis=1)
-    by_anchor = -ops.sum(positive * log_probability, axis=1) / ops.maximum(positives, 1)
-    return _mean(by_anchor, ops.minimum(positives, 1))
+    total = 0.0
+    for start in range(0, parts * size, size):
+        part = unit_length(embeddings[:, start : start + size])
+        logits = ops.matmul(part, ops.transpose(part)) / temperature
+        others = ops.where(positive + negative > 0, logits, -FAR)
+        log_probability = logits - ops.logsumexp(others, axis=1, keepdims=True)
+        by_anchor = -ops.sum(positive * log_probability, axis=1) / ops.maximum(positives, 1)
+        total = total + _mean(by_anchor, ops.minimum(positives, 1))
+    return total
 
 
 def binary_cross_entropy(logits: Tensor, same: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ Resizing, colour and scaling are layers of the network, so that the saved model 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -21,25 +22,29 @@ RESIDUAL_BLOCKS = (1, 1, 2, 2)
 DROPOUT = 0.1
 
 Shape = tuple[int, ...]
+Region: TypeAlias = Sequence[int]
+"""Left, top, right and bottom of a part of the chip, in pixels; right and bottom are just outside of it."""
+WHOLE = (0, 0, 112, 112)
 
 
 @keras.saving.register_keras_serializable(package="facerec")
 class Resize(layers.Layer):  # type: ignore[misc]
-    """Resize to a square as Pillow's bilinear filter does, antialiased; [n, h, w, c] to float [n, size, size, c].
+    """Resize a region to a square as Pillow's bilinear filter does; [n, h, w, c] to float [n, size, size, c].
 
     A matrix over the rows and one over the columns: Keras's backends and ONNX all multiply alike, and all resize
     differently.
     """
 
-    def __init__(self, size: int, **kwargs: Any) -> None:
+    def __init__(self, size: int, region: Region = WHOLE, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size = size
+        self.size, self.region = size, list(region)
 
     def build(self, images_shape: Shape) -> None:
         _, height, width, channels = images_shape
-        self._rows = triangle_filter(height, self.size)
+        left, top, right, bottom = self.region
+        self._rows = triangle_filter(height, top, bottom, self.size)
         # One matrix over columns and channels together: three channels alone are too thin to multiply quickly.
-        self._columns = np.kron(triangle_filter(width, self.size).T, np.eye(channels, dtype=np.float32))
+        self._columns = np.kron(triangle_filter(width, left, right, self.size).T, np.eye(channels, dtype=np.float32))
 
     def call(self, images: Tensor) -> Tensor:
         _, height, width, channels = images.shape
@@ -49,15 +54,24 @@ class Resize(layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        return config | {"size": self.size}
+        return config | {"size": self.size, "region": self.region}
 
 
-def triangle_filter(size: int, resized: int) -> npt.NDArray[np.float32]:
-    """The matrix of a resize along one axis, float32 [resized, size]: triangles over two pixels of the coarser grid."""
-    scale = size / resized
-    centres = (np.arange(resized) + 0.5) * scale
-    offsets = (np.arange(size) + 0.5 - centres[:, None]) / max(scale, 1)
-    weights = np.maximum(0, 1 - np.abs(offsets))
+def triangle_filter(size: int, start: int, stop: int, resized: int) -> npt.NDArray[np.float32]:
+    """The matrix that resizes the pixels from start to stop along an axis of a size, float32 [resized, size].
+
+    Each of its rows is a triangle over two pixels of the coarser grid; what lies outside has no part in it.
+
+    Raises:
+        ValueError: there are no such pixels.
+    """
+    if not 0 <= start < stop <= size:
+        raise ValueError(f"{size} pixels have no part from {start} to {stop}")
+    scale = (stop - start) / resized
+    centres = (np.arange(resized) + 0.5) * scale + start
+    pixels = np.arange(size)
+    offsets = (pixels + 0.5 - centres[:, None]) / max(scale, 1)
+    weights = np.maximum(0, 1 - np.abs(offsets)) * ((start <= pixels) & (pixels < stop))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
@@ -118,20 +132,41 @@ def plain(size: int = 64, grey: bool = False, embedding: int = 128, unit: bool =
     return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x) if unit else x, name="plain")
 
 
-def residual(size: int = 64, width: int = 24, embedding: int = 128, grey: bool = False) -> keras.Model:
-    """A compact residual network with pre-activation, and embeddings of unit length.
+def residual(
+    size: int = 64,
+    width: int = 24,
+    embedding: int = 128,
+    grey: bool = False,
+    regions: Sequence[Region] = (WHOLE,),
+) -> keras.Model:
+    """Compact residual networks with pre-activation, one a region of the face, and embeddings of unit length.
 
     He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016; its shortcuts average before they halve, as
     in He T. et al., "Bag of Tricks for Image Classification", CVPR 2019; it ends in a global depthwise convolution,
-    which unlike a mean knows where in the face a feature lies (Chen et al., "MobileFaceNets", CCBR 2018).
+    which unlike a mean knows where in the face a feature lies (Chen et al., "MobileFaceNets", CCBR 2018). Networks for
+    several regions side by side are those of Sun et al., "Deep Learning Face Representation from Predicting 10,000
+    Classes", CVPR 2014. Their embeddings, each of unit length, make up one, so that its cosine is the mean of theirs.
 
     Args:
-        size: of the resized chip.
+        size: of the resized region.
         width: channels of the first stage; each of the three others doubles them.
-        embedding: d.
+        embedding: d, of each region.
         grey: one channel in place of three.
+        regions: of the chip, one at least.
+
+    Raises:
+        ValueError: there is no region, or one is not within the chip.
     """
-    chips, x = _input(size, grey)
+    if not regions:
+        raise ValueError("a network sees one region or more")
+    chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
+    towers = [_residual_tower(_seen(chips, size, grey, region), width, embedding) for region in regions]
+    x = layers.concatenate([UnitLength()(tower) for tower in towers]) if len(towers) > 1 else towers[0]
+    return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="residual")
+
+
+def _residual_tower(x: Tensor, width: int, embedding: int) -> Tensor:
+    """A region, float [n, s, s, c], to its embedding, of any length."""
     x = layers.Rescaling(1 / 127.5, -1)(x)
     x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False)(x)
     for stage, blocks in enumerate(RESIDUAL_BLOCKS):
@@ -139,8 +174,7 @@ def residual(size: int = 64, width: int = 24, embedding: int = 128, grey: bool =
             x = _residual_block(x, width << stage, halve=stage > 0 and block == 0)
     x = layers.DepthwiseConv2D(x.shape[1], use_bias=False)(_normalised(x))
     x = layers.Dense(embedding, use_bias=False)(layers.Flatten()(x))
-    x = layers.BatchNormalization()(x)
-    return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="residual")
+    return layers.BatchNormalization()(x)
 
 
 def _residual_block(x: Tensor, width: int, halve: bool) -> Tensor:
@@ -157,7 +191,12 @@ def _normalised(x: Tensor) -> Tensor:
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 
-def _input(size: int, grey: bool = False) -> tuple[Tensor, Tensor]:
-    """The chips, and what a network sees of them: float in [0, 255], [n, size, size, 3], or 1 where grey."""
+def _input(size: int, grey: bool) -> tuple[Tensor, Tensor]:
+    """The chips, and what a network sees of them."""
     chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
-    return chips, Resize(size)(Grey()(chips) if grey else chips)
+    return chips, _seen(chips, size, grey)
+
+
+def _seen(chips: Tensor, size: int, grey: bool, region: Region = WHOLE) -> Tensor:
+    """A region of chips, resized: float in [0, 255], [n, size, size, 3], or 1 where grey."""
+    return Resize(size, region)(Grey()(chips) if grey else chips)

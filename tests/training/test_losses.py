@@ -100,6 +100,16 @@ def test_supervised_contrastive_by_hand() -> None:
     assert value(losses.supervised_contrastive(rows, three, temperature=0.5)) == pytest.approx(expected)
 
 
+def test_parts_learn_supervised_contrastive_each_for_itself() -> None:
+    # The first part as above; the second, of length 2, puts the two people in one place, where log 3 is all there is.
+    rows = np.array([[1.0, 0, 2, 0], [1, 0, 2, 0], [0, 1, 2, 0], [0, 1, 2, 0]])
+    expected = math.log((math.exp(2) + 2) / math.exp(2)) + math.log(3)
+    assert value(losses.supervised_contrastive(rows, TWO_EACH, temperature=0.5, parts=2)) == pytest.approx(expected)
+    for parts in (0, 3, -1):
+        with pytest.raises(ValueError, match=f"an embedding of 4 numbers is not {parts} equal parts"):
+            losses.supervised_contrastive(rows, TWO_EACH, parts=parts)
+
+
 def test_binary_cross_entropy_by_hand() -> None:
     # -log sigmoid(log 3) = -log 0.75 where genuine; -log(1 - 0.75) where not.
     logits = np.array([math.log(3), math.log(3)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from keras import ops
 
 from facerec_cli.training.heads import L1Head
 from facerec_cli.training.networks import CHIP_SHAPE, Grey, Resize, koch, plain, residual
+
+REGIONS = [(0, 0, 112, 112), (16, 26, 96, 106)]
 
 
 def chips(count: int = 3) -> npt.NDArray[np.uint8]:
@@ -34,13 +37,28 @@ def test_resize_agrees_with_pillow(size: int) -> None:
     assert np.abs(resized - expected).max() <= 1.01
 
 
+@pytest.mark.parametrize("region", [(16, 26, 96, 106), (0, 0, 112, 40), (100, 3, 112, 112)])
+def test_resize_of_a_region_sees_nothing_outside_of_it(region: tuple[int, int, int, int]) -> None:
+    image = pytest.importorskip("PIL.Image")
+    chip = chips(1)[0]
+    expected = image.fromarray(chip).crop(region).resize((64, 64), image.Resampling.BILINEAR)
+    resized = ops.convert_to_numpy(Resize(64, region)(chip[None]))[0]
+    assert np.abs(resized - np.asarray(expected, np.float32)).max() <= 1.01
+
+
+@pytest.mark.parametrize("region", [(10, 0, 10, 112), (0, -1, 112, 112), (0, 0, 112, 113)])
+def test_a_region_is_within_the_chip(region: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="112 pixels have no part from"):
+        residual(regions=[region])
+
+
 def test_resize_keeps_rows_columns_and_colours_apart() -> None:
     images = np.zeros((1, 4, 4, 3), np.uint8)
     images[0, :, 2:, 0] = 80
     images[0, 2:, :, 1] = 40
     # Four pixels to two: each sees 3/8, 3/8 and 1/8 of the three nearest, over 7/8 as the fourth is outside the edge.
     near, far = np.float32(80 * 6 / 7), np.float32(80 / 7)
-    resized = ops.convert_to_numpy(Resize(2)(images))[0]
+    resized = ops.convert_to_numpy(Resize(2, (0, 0, 4, 4))(images))[0]
     assert resized[:, :, 0] == pytest.approx(np.array([[far, near], [far, near]]))
     assert resized[:, :, 1] == pytest.approx(np.array([[far, far], [near, near]]) / 2)
     assert not resized[:, :, 2].any()
@@ -97,6 +115,7 @@ def test_parameters_of_the_small_networks() -> None:
     [
         (residual(), 128),
         (residual(size=112, width=8, embedding=64), 64),
+        (residual(size=32, width=8, embedding=16, regions=REGIONS), 32),
         (plain(), 128),
         (plain(size=100, grey=True, embedding=32, unit=True), 32),
         (koch(grey=True), 4096),
@@ -112,7 +131,9 @@ def test_a_saved_network_gives_the_same_embeddings(network: Any, embedding: int,
     assert (again.predict(chips(), verbose=0) == expected).all()
 
 
-@pytest.mark.parametrize("network", [residual(), plain(), plain(size=100, grey=True, embedding=32, unit=True)])
+@pytest.mark.parametrize(
+    "network", [residual(width=8, regions=REGIONS), plain(), plain(size=100, grey=True, embedding=32, unit=True)]
+)
 def test_an_exported_network_gives_the_same_embeddings(network: Any, tmp_path: Path) -> None:
     expected = network.predict(chips(), verbose=0)
     network.export(tmp_path / "encoder.onnx", format="onnx", verbose=False)
@@ -122,6 +143,22 @@ def test_an_exported_network_gives_the_same_embeddings(network: Any, tmp_path: P
     assert (given.type, given.shape[1:]) == ("tensor(float)", list(network.output_shape[1:]))
     for count in (1, 3):
         assert session.run(None, {"chips": chips()[:count]})[0] == pytest.approx(expected[:count], abs=1e-5)
+
+
+def test_the_cosine_is_the_mean_of_the_regions_cosines() -> None:
+    network = residual(size=32, width=8, embedding=16, regions=REGIONS)
+    embeddings = network.predict(chips(2), verbose=0)
+    parts = embeddings.reshape(2, 2, 16)
+    assert np.linalg.norm(parts, axis=2) == pytest.approx(np.full((2, 2), math.sqrt(0.5)), abs=1e-5)
+
+
+def test_a_region_does_not_see_the_others() -> None:
+    network = residual(size=32, width=8, embedding=16, regions=[(0, 0, 112, 56), (0, 56, 112, 112)])
+    changed = chips(1)
+    changed[:, 60:] = 0
+    upper, lower = np.split(network.predict(np.concatenate([chips(1), changed]), verbose=0), 2, axis=1)
+    assert upper[0] == pytest.approx(upper[1], abs=1e-6)
+    assert np.abs(lower[0] - lower[1]).max() > 0.01
 
 
 @pytest.mark.parametrize("network", [residual(), plain(unit=True)])
