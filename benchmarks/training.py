@@ -26,7 +26,6 @@ import numpy as np
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.training.batches import Batch, Batches
 from facerec_cli.training.data import people_data, view1_people
-from facerec_cli.training.objectives import objective
 from facerec_cli.training.recipes import RECIPES
 from facerec_cli.training.trainer import Siamese
 
@@ -57,11 +56,11 @@ def main() -> None:
     chips = load_chips(arguments.lfw.resolve())
     recipe = RECIPES["siamese"].in_bfloat16() if arguments.bfloat16 else RECIPES["siamese"]
     data = people_data(chips, view1_people(), 0.9, 0)
-    model = Siamese(recipe.made_network(), objective(recipe.objective, recipe.objective_options, 0))
+    model = Siamese(recipe.made_network(), recipe.made_objective(people=0))
     model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), jit_compile=False)
 
     def ours() -> Iterator[Batch]:
-        batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, 1_000_000, 0)
+        batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, seed=0)
         return map(batches.__getitem__, count())
 
     sources: dict[str, Callable[[], Iterator[Batch]]] = {

@@ -1,18 +1,15 @@
 """Several devices train one model: the GPUs of one machine, or of several, by TensorFlow's ``tf.distribute``.
 
-Training calls TensorFlow nowhere else. Keras's ``fit`` fails where there are several machines, which Keras 3.15 does
-not support (https://github.com/keras-team/keras/issues/20585), so a loop stands in its place; networks, losses,
-optimisers and callbacks are Keras's.
+Training calls TensorFlow nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -61,27 +58,24 @@ class Devices(Device):
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
 
-    def fit(
-        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: list[keras.callbacks.Callback]
-    ) -> None:
+    def fit(self, *args: Any) -> None:
         try:
-            self._fit(model, batches, epochs, begun, keras.callbacks.CallbackList(callbacks, model=model))
+            super().fit(*args)
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
             raise ClusterError(
                 "Another machine's training has ended, and this one's with it: see what it says there, and start "
                 "all of them again with --resume."
             ) from error
 
-    def _fit(
-        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: keras.callbacks.CallbackList
-    ) -> None:
+    def _agree(self, model: Siamese, begun: int) -> int:
         # What the chief has read from its checkpoint: the others may not have its disk.
         variables = [*model.variables, *model.optimizer.variables]
         done, *values = self._from_chief([begun, *(variable.numpy() for variable in variables)])
-        begun = int(done)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+        return int(done)
 
+    def _losses(self, model: Siamese, batches: Batches, begun: int) -> Iterator[float]:
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def step(data: Any) -> Tensor:
             return self._strategy.reduce("MEAN", self._strategy.run(learn, next(data)), axis=None)
@@ -94,26 +88,16 @@ class Devices(Device):
             model.optimizer.apply(tape.gradient(share, model.trainable_variables), model.trainable_variables)
             return loss
 
-        steps = len(batches) // self.here
-        data = iter(self._dataset(batches, begun * len(batches)))
-        callbacks.set_params({"epochs": epochs, "steps": steps})
-        model.stop_training = False
-        callbacks.on_train_begin()
-        for epoch in range(begun, epochs):
-            callbacks.on_epoch_begin(epoch)
-            total = 0.0
-            for number in range(steps):
-                total += float(step(data))
-                callbacks.on_train_batch_end(number, {"loss": total / (number + 1)})
-            callbacks.on_epoch_end(epoch, {"loss": total / steps})
-            (is_over,) = self._from_chief([int(model.stop_training)])
-            if is_over:
-                break
-        callbacks.on_train_end()
+        data = iter(self._dataset(batches, begun * self.here))
+        while True:
+            yield float(step(data))
+
+    def _is_over(self, model: Siamese) -> bool:
+        (is_over,) = self._from_chief([int(model.stop_training)])
+        return bool(is_over)
 
     def _dataset(self, batches: Batches, begun: int) -> tf.distribute.DistributedDataset:
         """A batch for each device in turn, without end: its end would have to be agreed on at every step."""
-        batches.epoch = 0
         signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in batches[begun])
 
         def here(context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -18,13 +18,15 @@ from facerec_cli.training.distances import Tensor, unit_length
 
 CHIP_SHAPE = (112, 112, 3)
 PLAIN_WIDTHS = (32, 48, 96, 256)
-RESIDUAL_BLOCKS = (1, 1, 2, 2)
+RESIDUAL_BLOCKS = (1, 1, 2, 1)
 DROPOUT = 0.1
 
 Shape = tuple[int, ...]
 Region: TypeAlias = Sequence[int]
 """Left, top, right and bottom of a part of the chip, in pixels; right and bottom are just outside of it."""
 WHOLE = (0, 0, 112, 112)
+MIDDLE = (16, 26, 96, 106)
+"""From the brows to the chin."""
 
 
 @keras.saving.register_keras_serializable(package="facerec")

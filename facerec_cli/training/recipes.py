@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from facerec_cli.errors import DataError
 from facerec_cli.training import networks
 from facerec_cli.training.augmentation import Augmentation, Share
-from facerec_cli.training.objectives import CLASSIFIERS, PAIRWISE, ObjectiveName, objective
+from facerec_cli.training.objectives import CLASSIFIERS, PAIRWISE, Objective, ObjectiveName, objective
 from facerec_cli.training.pretrained import pretrained
 from facerec_cli.training.sampling import (
     PairSampler,
@@ -116,6 +116,17 @@ class Recipe:
         finally:
             keras.config.set_dtype_policy(before)
 
+    def made_objective(self, people: int) -> Objective:
+        """What it learns by: networks for several regions each for itself, where its loss can.
+
+        Args:
+            people: labels are below it.
+        """
+        options = self.objective_options
+        if self.objective == "supervised-contrastive":
+            options = {"parts": len(self.options.get("regions", [networks.WHOLE])), **options}
+        return objective(self.objective, options, people)
+
     def made_optimiser(self, rate: Any) -> keras.optimizers.Optimizer:
         """Its optimiser, with a learning rate or the schedule of one."""
         return getattr(keras.optimizers, self.optimiser)(rate, **self.optimiser_options)
@@ -167,18 +178,18 @@ class Recipe:
         return replace(self, objective="given-triplets") if self.objective.startswith("triplet") else self
 
 
-_NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
-
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe(
             "siamese",
-            "compact residual network, supervised contrastive loss on people, half of them composites",
+            "compact residual networks of the face and its middle, supervised contrastive loss, half composites",
             network="residual",
+            options={"size": 96, "width": 20, "regions": (networks.WHOLE, networks.MIDDLE)},
             objective="supervised-contrastive",
-            optimiser_options=_NESTEROV,
-            epochs=80,
+            objective_options={"temperature": 0.07},
+            optimiser_options={"momentum": 0.9, "nesterov": True, "weight_decay": 5e-3},
+            epochs=40,
         ),
         Recipe(
             "koch",
@@ -323,4 +334,4 @@ def _try(recipe: Recipe) -> None:
     if recipe.objective != "l1" and not isinstance(network.layers[-1], networks.UnitLength):
         raise ValueError(f"{recipe.objective} compares embeddings of unit length: set unit = true, or another network")
     embeddings = np.eye(4, network.output_shape[-1], dtype=np.float32)
-    objective(recipe.objective, recipe.objective_options, people=2)(embeddings, np.array([0, 0, 1, 1], np.int32))
+    recipe.made_objective(people=2)(embeddings, np.array([0, 0, 1, 1], np.int32))

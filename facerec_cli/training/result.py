@@ -19,7 +19,7 @@ from facerec_cli.evaluation.report import Comparison, write_report
 from facerec_cli.evaluation.strangers import calibrate_people
 from facerec_cli.training.data import TrainingData
 from facerec_cli.training.export import round_to_half, to_onnx, write_trained
-from facerec_cli.training.trainer import Trained, measure
+from facerec_cli.training.trainer import Trained, embed, measure
 
 _CHECKED = 32
 """Chips on which the exported network is held against the trained one."""
@@ -105,7 +105,7 @@ def _protocols(data: TrainingData) -> list[Protocol]:
 
 def _embed(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The embeddings of some photos, float32 [photos, d]; the other rows are NaN."""
-    found = trained.encoder.predict(np.asarray(data.chips.chips[rows]), batch_size=128, verbose=0)
+    found = embed(trained.encoder, np.asarray(data.chips.chips[rows]))
     embeddings = np.full((len(data.chips.photos), found.shape[1]), np.nan, np.float32)
     embeddings[rows] = trained.metric.scaled(found)
     return embeddings

@@ -7,14 +7,16 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from facerec_cli.columns import sync_folder
@@ -26,7 +28,7 @@ from facerec_cli.training.data import TrainingData, Unseen
 from facerec_cli.training.distances import Tensor
 from facerec_cli.training.heads import L1Head
 from facerec_cli.training.networks import CHIP_SHAPE, UnitLength
-from facerec_cli.training.objectives import Objective, objective
+from facerec_cli.training.objectives import Objective
 from facerec_cli.training.recipes import Recipe
 from facerec_cli.training.sampling import PhotosByPerson
 
@@ -138,7 +140,12 @@ class Siamese(keras.Model):  # type: ignore[misc]
 
 
 class Device:
-    """Where a network learns: here one device, by Keras's own ``fit``; in ``distribution`` several together.
+    """Where a network learns: here one device; in ``distribution`` several together.
+
+    Keras's ``fit`` makes an iterator of TensorFlow's an epoch, which TensorFlow 2.21 ends only when its autotuning next
+    wakes: an epoch of 30 seconds waited for 10 more. It fails besides where there are several machines, which Keras
+    3.15 does not support (https://github.com/keras-team/keras/issues/20585). So a loop stands in its place, over
+    Keras's networks, losses, optimisers and callbacks.
 
     Attributes:
         replicas: how many devices, on all machines; each learns from its own share of every batch.
@@ -155,12 +162,53 @@ class Device:
         return nullcontext()
 
     def fit(
-        self, model: Siamese, batches: Batches, epochs: int, begun: int, callbacks: list[keras.callbacks.Callback]
+        self,
+        model: Siamese,
+        batches: Batches,
+        steps: int,
+        epochs: int,
+        begun: int,
+        callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
-        """Train, going on after so many epochs; processes that train together go on after the chief's."""
-        if begun < epochs:
-            callbacks = [batches.callback, *callbacks]
-            model.fit(batches, epochs=epochs, initial_epoch=begun, shuffle=False, verbose=0, callbacks=callbacks)
+        """Train.
+
+        Args:
+            model: compiled and built; ``stop_training`` ends it after an epoch.
+            batches: from the first step of all on.
+            steps: in an epoch.
+            epochs: how many in all.
+            begun: how many are done.
+            callbacks: told of epochs and, with the mean loss of the epoch so far, of batches.
+        """
+        told = keras.callbacks.CallbackList(callbacks, model=model)
+        told.set_params({"epochs": epochs, "steps": steps})
+        begun = self._agree(model, begun)
+        losses = self._losses(model, batches, begun * steps)
+        model.stop_training = False
+        told.on_train_begin()
+        for epoch in range(begun, epochs):
+            told.on_epoch_begin(epoch)
+            total = 0.0
+            for step in range(steps):
+                told.on_train_batch_begin(step)
+                total += next(losses)
+                told.on_train_batch_end(step, {"loss": total / (step + 1)})
+            told.on_epoch_end(epoch, {"loss": total / steps})
+            if self._is_over(model):
+                break
+        told.on_train_end()
+
+    def _agree(self, model: Siamese, begun: int) -> int:
+        """The epochs done; processes that train together go on after the chief's, with its variables."""
+        return begun
+
+    def _losses(self, model: Siamese, batches: Batches, begun: int) -> Iterator[float]:
+        """Learn from a batch after the other, from a step on."""
+        return (model.train_on_batch(*batches[step]) for step in count(begun))
+
+    def _is_over(self, model: Siamese) -> bool:
+        """Whether the chief ends training."""
+        return bool(model.stop_training)
 
 
 @keras.saving.register_keras_serializable(package="facerec")
@@ -178,13 +226,21 @@ def mirrored(network: keras.Model) -> keras.Model:
     return keras.Model(chips, UnitLength(name="embedding")(both), name="mirrored")
 
 
+def embed(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Embeddings of chips, uint8 [n, 112, 112, 3] RGB, with n at least 1: float32 [n, d].
+
+    ``predict`` ends as slowly as ``fit`` does, see ``Device``.
+    """
+    return np.concatenate([encoder.predict_on_batch(chips[row : row + 128]) for row in range(0, len(chips), 128)])
+
+
 def measure(encoder: keras.Model, metric: Metric, unseen: Unseen) -> tuple[float, float, float, float]:
     """Accuracy, its standard error, the threshold it is reached at, and AUC.
 
     Raises:
         TrainingError: an embedding is not a number.
     """
-    embeddings = metric.scaled(encoder.predict(unseen.chips, batch_size=128, verbose=0))
+    embeddings = metric.scaled(embed(encoder, unseen.chips))
     if not np.isfinite(embeddings).all():
         raise _not_numbers()
     same = unseen.pairs.same
@@ -229,8 +285,7 @@ def train(
     device = device or Device()
     sampler = recipe.among(device.replicas).sampler(data.source)
     keras.utils.set_random_seed(seed)
-    steps = recipe.steps_per_epoch * device.here
-    batches = Batches(data.chips.chips, sampler, recipe.augmentation, steps, seed, worker=device.worker)
+    batches = Batches(data.chips.chips, sampler, recipe.augmentation, seed, worker=device.worker)
     first = batches.batch(0)
     people = int(data.source.numbers[-1]) + 1 if isinstance(data.source, PhotosByPerson) else 0
     with device.scope():
@@ -247,7 +302,7 @@ def train(
     callbacks: list[keras.callbacks.Callback] = [checkpoint]
     if logs and is_chief:
         callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
-    device.fit(model, batches, recipe.epochs, begun, callbacks)
+    device.fit(model, batches, recipe.steps_per_epoch, recipe.epochs, begun, callbacks)
     if is_chief:
         model.load_weights(work / "best.weights.h5")
     return Trained(checkpoint.encoder, model.metric, checkpoint.history)
@@ -256,7 +311,7 @@ def train(
 def _model(recipe: Recipe, first: Batch, people: int) -> tuple[Siamese, Callable[[int], Tensor]]:
     """A recipe's model, built for batches like the first with labels below a number, and its learning rate by step."""
     network = recipe.made_network()
-    model = Siamese(network, objective(recipe.objective, recipe.objective_options, people))
+    model = Siamese(network, recipe.made_objective(people))
     steps = recipe.steps_per_epoch * recipe.epochs
     warm_up = min(recipe.warm_up, steps // 4)
     schedule = keras.optimizers.schedules.CosineDecay(

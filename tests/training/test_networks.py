@@ -16,6 +16,7 @@ from keras import ops
 
 from facerec_cli.training.heads import L1Head
 from facerec_cli.training.networks import CHIP_SHAPE, Grey, Resize, koch, plain, residual
+from facerec_cli.training.recipes import RECIPES
 
 REGIONS = [(0, 0, 112, 112), (16, 26, 96, 106)]
 
@@ -106,7 +107,8 @@ def test_koch_in_grey_with_weight_decay() -> None:
 
 
 def test_parameters_of_the_small_networks() -> None:
-    assert residual().count_params() == 1_551_272
+    assert residual().count_params() == 886_184
+    assert RECIPES["siamese"].made_network().count_params() == 1_246_424
     assert plain().count_params() == 803_488
 
 

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
 from facerec_cli.errors import DataError
+from facerec_cli.training.objectives import objective
 from facerec_cli.training.recipes import RECIPES, read_recipe
 from facerec_cli.training.sampling import TripletPairSampler, Triplets, TripletSampler
 
@@ -35,9 +36,19 @@ def test_a_file_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None
         epochs=3,
         learning_rate=1.0,
         description="mine, after siamese",
-        options={"width": 8},
+        options=base.options | {"width": 8},
         augmentation=replace(base.augmentation, flip=0, scale=(1, 1)),
     )
+
+
+def test_each_region_of_the_face_learns_for_itself(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(8, 6))
+    people = np.repeat(np.arange(4, dtype=np.int32), 2)
+    regions = "[options]\nregions = [[0, 0, 112, 112], [0, 0, 112, 56], [0, 56, 112, 112]]\n"
+    three = read_recipe(written(tmp_path, regions))
+    alone = objective("supervised-contrastive", three.objective_options, people=4)
+    expected = sum(float(alone(part, people)) for part in np.split(rows, 3, axis=1))
+    assert float(three.made_objective(people=4)(rows, people)) == pytest.approx(expected)
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
@@ -78,10 +89,11 @@ def test_classifiers_take_no_composites(objective: str, tmp_path: Path) -> None:
         ("[augmentation]\nshift = -3", r"augmentation\.shift: .*greater than or equal to 0"),
         ("[augmentation]\nflip = 2", r"augmentation\.flip: .*less than or equal to 1"),
         ("[options]\nsize = 0", "parts do not fit"),
-        ("[options]\nregions = [[0, 0, 112, 120]]", "parts do not fit .*no part from 0 to 120"),
+        ("[options]\nregions = [[0, 0, 112, 112], [0, 0, 112, 120]]", "parts do not fit .*no part from 0 to 120"),
         ("[options]\nregions = []", "parts do not fit"),
-        ("[options]\nregions = [[0, 0, 112]]", "parts do not fit"),
-        ("[objective_options]\nparts = 5", "parts do not fit .*not 5 equal parts"),
+        ("[options]\nregions = [[0, 0, 112], [0, 0, 112]]", "parts do not fit"),
+        ("[objective_options]\nparts = 3", "parts do not fit .*not 3 equal parts"),
+        ("[options]\nregions = 3", "parts do not fit"),
         ('precision = "float8"', "precision: Input should be"),
         ('network = "transformer"', "network: Input should be"),
         ('objective = "hinge"', "objective: Input should be"),
@@ -115,7 +127,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_grey_and_frozen_are_for_networks_that_can() -> None:
-    assert RECIPES["siamese"].in_grey().options == {"grey": True}
+    assert RECIPES["siamese"].in_grey().options == RECIPES["siamese"].options | {"grey": True}
     assert RECIPES["koch"].in_grey().options == {"grey": True}
     assert RECIPES["finetune"].frozen().options == {"frozen": True}
     with pytest.raises(DataError, match="leave out --grey"):

@@ -325,7 +325,7 @@ class TestBatches:
     ) -> None:
         from facerec_cli.training.batches import Batches
 
-        one, many = (Batches(chips, sampler, Augmentation(), 6, seed=3, threads=threads) for threads in (1, 4))
+        one, many = (Batches(chips, sampler, Augmentation(), seed=3, threads=threads) for threads in (1, 4))
         in_order = [one[index] for index in range(6)]
         for index in (5, 0, 3, 4, 1, 2):
             for expected, found in zip(in_order[index], many[index], strict=True):
@@ -334,7 +334,7 @@ class TestBatches:
         found_chips, people = in_order[0]
         assert found_chips.dtype == np.uint8 and found_chips.shape == (16, 112, 112, 3)
         assert people.dtype == np.int32 and people.shape == (16,)
-        assert (Batches(chips, sampler, Augmentation(), 6, seed=4)[0][0] != in_order[0][0]).any()
+        assert (Batches(chips, sampler, Augmentation(), seed=4)[0][0] != in_order[0][0]).any()
 
     def test_composites_are_blended_and_the_chips_stay_as_they_are(
         self, chips: npt.NDArray[np.uint8], sampler: PeopleSampler
@@ -342,7 +342,7 @@ class TestBatches:
         from facerec_cli.training.batches import Batches
 
         before = chips.copy()
-        found, people = Batches(chips, sampler, UNCHANGED, 1, seed=5)[0]
+        found, people = Batches(chips, sampler, UNCHANGED, seed=5)[0]
         draw = sampler.draw(np.random.default_rng([5, 0]))
         expected = chips[draw.rows]
         for position, row, parts in draw.composites:
@@ -356,31 +356,6 @@ class TestBatches:
 
         np.save(tmp_path / "chips.npy", chips)
         mapped = np.load(tmp_path / "chips.npy", mmap_mode="r")
-        batch = Batches(mapped, sampler, Augmentation(), 1, seed=0)[0][0]
+        batch = Batches(mapped, sampler, Augmentation(), seed=0)[0][0]
         assert type(batch) is np.ndarray
-        np.testing.assert_array_equal(batch, Batches(chips, sampler, Augmentation(), 1, seed=0)[0][0])
-
-    def test_fit_sees_every_step_once_and_goes_on_where_it_stopped(
-        self, chips: npt.NDArray[np.uint8], sampler: PeopleSampler
-    ) -> None:
-        import keras
-
-        from facerec_cli.training.batches import Batches
-
-        def seen(**options: int) -> list[bytes]:
-            found = []
-
-            def loss(people: object, output: object) -> object:
-                found.append(np.asarray(keras.ops.convert_to_numpy(people)).ravel().astype(np.int32).tobytes())
-                return keras.ops.mean(output)
-
-            inputs = keras.Input((112, 112, 3))
-            model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(inputs)))
-            model.compile("sgd", loss, run_eagerly=True)
-            batches = Batches(chips, sampler, UNCHANGED, 3, seed=0, threads=2)
-            model.fit(batches, epochs=3, verbose=0, shuffle=False, callbacks=[batches.callback], **options)
-            return found
-
-        steps = [Batches(chips, sampler, UNCHANGED, 3, seed=0).batch(step)[1].tobytes() for step in range(9)]
-        assert seen() == steps
-        assert seen(initial_epoch=1) == steps[3:]
+        np.testing.assert_array_equal(batch, Batches(chips, sampler, Augmentation(), seed=0)[0][0])

@@ -31,7 +31,7 @@ CHIPS = np.random.default_rng(0).integers(0, 255, (48, 112, 112, 3), dtype=np.ui
 PEOPLE = [f"person {number // 4}" for number in range(48)]
 TINY = replace(
     RECIPES["siamese"],
-    options={"size": 32, "width": 4},
+    options=RECIPES["siamese"].options | {"size": 32, "width": 4},
     people=4,
     photos=2,
     steps_per_epoch=2,
