@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -58,9 +59,17 @@ class Devices(Device):
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
 
-    def fit(self, *args: Any) -> None:
+    def fit(
+        self,
+        model: Siamese,
+        batches: Batches,
+        steps: int,
+        epochs: int,
+        begun: int,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> None:
         try:
-            super().fit(*args)
+            super().fit(model, batches, steps, epochs, begun, callbacks)
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
             raise ClusterError(
                 "Another machine's training has ended, and this one's with it: see what it says there, and start "

@@ -189,7 +189,7 @@ RECIPES = {
             objective="supervised-contrastive",
             objective_options={"temperature": 0.07},
             optimiser_options={"momentum": 0.9, "nesterov": True, "weight_decay": 5e-3},
-            epochs=40,
+            epochs=24,
         ),
         Recipe(
             "koch",

@@ -188,7 +188,7 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, 
         (row,) = csv.DictReader(file)
     assert row["epoch"] == "1"
     embeddings = OnnxEncoder(bundle, bundle.encoder_bytes()).encode([CHIPS[0], CHIPS[1]])
-    assert embeddings.shape == (2, 128)
+    assert embeddings.shape == (2, 256)
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1)
 
     # Other processes enrol and identify with it: without Keras, see test_house, and without a calibration, for which
