@@ -6,11 +6,10 @@ Training calls TensorFlow nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -59,17 +58,10 @@ class Devices(Device):
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
 
-    def fit(
-        self,
-        model: Siamese,
-        batches: Batches,
-        steps: int,
-        epochs: int,
-        begun: int,
-        callbacks: Sequence[keras.callbacks.Callback],
-    ) -> None:
+    @contextmanager
+    def learning(self) -> Iterator[None]:
         try:
-            super().fit(model, batches, steps, epochs, begun, callbacks)
+            yield
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
             raise ClusterError(
                 "Another machine's training has ended, and this one's with it: see what it says there, and start "

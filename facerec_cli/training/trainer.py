@@ -161,6 +161,10 @@ class Device:
         """Wherein variables are made."""
         return nullcontext()
 
+    def learning(self) -> AbstractContextManager[Any]:
+        """Wherein ``fit`` runs: says what the end of another machine's training means."""
+        return nullcontext()
+
     def fit(
         self,
         model: Siamese,
@@ -302,7 +306,8 @@ def train(
     callbacks: list[keras.callbacks.Callback] = [checkpoint]
     if logs and is_chief:
         callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
-    device.fit(model, batches, recipe.steps_per_epoch, recipe.epochs, begun, callbacks)
+    with device.learning():
+        device.fit(model, batches, recipe.steps_per_epoch, recipe.epochs, begun, callbacks)
     if is_chief:
         model.load_weights(work / "best.weights.h5")
     return Trained(checkpoint.encoder, model.metric, checkpoint.history)

@@ -15,10 +15,10 @@ import onnxruntime
 from keras import ops
 
 from facerec_cli.training.heads import L1Head
-from facerec_cli.training.networks import CHIP_SHAPE, Grey, Resize, koch, plain, residual
+from facerec_cli.training.networks import CHIP_SHAPE, MIDDLE, WHOLE, Grey, Resize, koch, plain, residual
 from facerec_cli.training.recipes import RECIPES
 
-REGIONS = [(0, 0, 112, 112), (16, 26, 96, 106)]
+REGIONS = [WHOLE, MIDDLE]
 
 
 def chips(count: int = 3) -> npt.NDArray[np.uint8]:

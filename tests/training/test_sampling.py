@@ -359,3 +359,29 @@ class TestBatches:
         batch = Batches(mapped, sampler, Augmentation(), seed=0)[0][0]
         assert type(batch) is np.ndarray
         np.testing.assert_array_equal(batch, Batches(chips, sampler, Augmentation(), seed=0)[0][0])
+
+    @pytest.mark.parametrize("begun", [0, 1, 3])
+    def test_a_training_sees_every_step_once_and_goes_on_where_it_stopped(
+        self, begun: int, chips: npt.NDArray[np.uint8], sampler: PeopleSampler
+    ) -> None:
+        import keras
+
+        from facerec_cli.training.batches import Batches
+        from facerec_cli.training.trainer import Device, Siamese
+
+        found, ends = [], []
+
+        def loss(embeddings: object, people: object) -> object:
+            found.append(np.asarray(keras.ops.convert_to_numpy(people)).ravel().astype(np.int32).tobytes())
+            return keras.ops.mean(embeddings) * 0 + len(found)
+
+        inputs = keras.Input((112, 112, 3))
+        network = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(inputs)))
+        model = Siamese(network, loss)
+        model.compile("sgd", run_eagerly=True)
+        told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append((epoch, logs["loss"])))
+        batches = Batches(chips, sampler, UNCHANGED, seed=0, threads=2)
+        Device().fit(model, batches, steps=3, epochs=3, begun=begun, callbacks=[told])
+        assert found == [batches.batch(step)[1].tobytes() for step in range(3 * begun, 9)]
+        # The loss of a step is its number, and an epoch's the mean of three.
+        assert ends == [(epoch, pytest.approx(2 + 3 * (epoch - begun))) for epoch in range(begun, 3)]
