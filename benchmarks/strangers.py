@@ -5,7 +5,8 @@
 The model's calibration saw the people of LFW's peopleDevTrain alone. Galleries and strangers are drawn from the people
 of peopleDevTest, 20 draws each: so many people with k photos each are enrolled, their other photos are probes, one
 photo of everybody else is a stranger. Beside the calibrated threshold stands the fixed cosine 0.363 of the encoder's
-documentation, and beside the template the nearest of the k photos, each counted as a comparison.
+documentation, and beside the template the nearest of the k photos, each counted as a comparison. Last, calibrations on
+fewer people, drawn from the same: how far apart chance alone sets what they let through among the others.
 """
 
 from __future__ import annotations
@@ -20,12 +21,24 @@ from rich.progress import track
 from facerec_cli.datasets.chips import load_chips
 from facerec_cli.datasets.lfw import everybody
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE
-from facerec_cli.evaluation.calibration import DEFAULT_FPIR, DRAWS, comparisons, fmr_for
+from facerec_cli.encoders.metric import Metric
+from facerec_cli.evaluation.calibration import (
+    DEFAULT_FPIR,
+    DRAWS,
+    calibrate,
+    comparisons,
+    fmr_for,
+    genuine_distances,
+    impostor_draws,
+)
 from facerec_cli.evaluation.strangers import PHOTOS, Draw, Outcome, draw_gallery, outcome
 from facerec_cli.recognizer import Recognizer
 
 SIZES = (10, 50, 200, 1_000)
 FIXED = 1 - 0.363
+CALIBRATED_ON = (200, 404, 800)
+"""People of a calibration: the fewest there may be, those whom a training on LFW holds out, and twice those."""
+CALIBRATIONS = 40
 
 
 def nearest_photo(draw: Draw, embeddings: npt.NDArray[np.float32], threshold: float) -> Outcome:
@@ -38,6 +51,29 @@ def nearest_photo(draw: Draw, embeddings: npt.NDArray[np.float32], threshold: fl
     by_person = np.bincount(draw.owner, found, people)[asked > 0] / asked[asked > 0]
     named = (1 - embeddings[draw.strangers] @ known).min(axis=1) <= threshold
     return Outcome(float(named.mean()), float(by_person.mean()))
+
+
+def calibrated_on(
+    people: int, rows: list[list[int]], embeddings: npt.NDArray[np.float32], metric: Metric
+) -> npt.NDArray[np.float64]:
+    """Strangers named by calibrations on so many people each; everybody else with two photos is enrolled with one.
+
+    Returns:
+        float64 [40], as fractions.
+    """
+    named = np.empty(CALIBRATIONS)
+    for turn in range(CALIBRATIONS):
+        generator = np.random.default_rng(turn)
+        shuffled = [rows[person] for person in generator.permutation(len(rows))]
+        chosen, others = shuffled[:people], shuffled[people:]
+        draws = impostor_draws(embeddings, chosen, metric, generator)
+        calibration = calibrate(draws, genuine_distances(embeddings, chosen, metric, generator), {})
+        size = sum(len(own) > 1 for own in others)
+        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, size))
+        drawn = [draw_gallery(others, size, 1, generator) for _ in range(DRAWS)]
+        outcomes = [outcome(draw, embeddings, metric, limit) for draw in drawn if draw is not None]
+        named[turn] = np.mean([one.strangers_named for one in outcomes])
+    return named
 
 
 def main() -> None:
@@ -80,6 +116,11 @@ def main() -> None:
                 for column in columns
             )
             print(f"{size:6,}  {photos:6}   {'   '.join(cells)}")
+    print(f"strangers named by {CALIBRATIONS} calibrations on fewer people: mean, and 5 to 95 % of them")
+    for count in CALIBRATED_ON:
+        named = 100 * calibrated_on(count, rows, embeddings, recognizer.metric)
+        low, high = np.quantile(named, [0.05, 0.95])
+        print(f"{count:6,}  people   {named.mean():5.2f} %   {low:.2f} to {high:.2f} %")
 
 
 if __name__ == "__main__":

@@ -94,13 +94,15 @@ def calibrate(model: str, data: Path) -> int:
     bundle = recognizer.bundle
     with Reporter("Finding faces") as reporter:
         chips = load(data, reporter)
-    names = chips.rows_of.keys() - bundle.people(TRAINING_PEOPLE)
+    trained = bundle.people(TRAINING_PEOPLE)
+    names = chips.rows_of.keys() - trained
     if chips.is_lfw:
         names &= {person.name for person in everybody() if person.view1 == "train"}
     people = sorted(names)
     rows = [chips.rows_of[name] for name in people]
     embeddings = embed(recognizer, chips, sorted(row for own in rows for row in own))
     source = f"{chips.folder.name}, the people of View 1's peopleDevTrain" if chips.is_lfw else chips.folder.name
+    source += " whom it was not trained on" if trained else ""
     try:
         calibration = calibrate_people(embeddings, rows, recognizer.metric, {"data": source})
     except ValueError as error:
@@ -168,7 +170,7 @@ def calibration_rows(calibration: Calibration) -> list[dict[str, str]]:
         values[f"distance at FMR {rate:.0e}"] = f"{distance:.4f}{how}"
     values["tail"] = (
         f"generalised Pareto below FMR {tail['fmr']:.2g}: shape {tail['shape']:.3f}, scale {tail['scale']:.4f}, "
-        f"within {tail['error']:.4f} of the measured distances"
+        f"within {tail['error']:.4f} of the measured distances, medians of {about['draws']} draws"
     )
     for photos, found in check["by_photos_a_person"].items():
         named, people = found["strangers_named"], found["people_found"]

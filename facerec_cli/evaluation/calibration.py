@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from typing import Any
 
@@ -18,9 +18,8 @@ DEFAULT_FPIR = 0.01
 DEFAULT_FMR = 0.001
 MIN_PAIRS = 50
 """Fewest impostor pairs that a rate is read off from."""
-MIN_IMPOSTORS = 19_900
-"""Fewest impostor pairs to calibrate on, those of 200 people: of LFW, galleries of 200 calibrated to themselves name
-0.2 to 2.5 % of strangers where 1 % is asked, galleries of 110 from 0.1 to 14 %."""
+MIN_PEOPLE = 200
+"""Fewest people to calibrate on: of LFW, calibrations on 200 let through up to 3 % of strangers where 1 % is asked."""
 DRAWS = 20
 GENUINE_PHOTOS = 10
 """Photos a person whose genuine pairs are taken, so that nobody with hundreds decides."""
@@ -32,6 +31,10 @@ _SLOPE_SAMPLE = 50_000
 """Impostor pairs of a draw that the logistic is fitted to."""
 _SHAPES = np.linspace(-0.5, 0.5, 201)
 """Shapes of the tail that are tried; at -0.5 and beyond the fit would end at the closest pair seen."""
+_EXPONENTIAL = 1e-9
+"""A shape nearer to zero than this is zero: the exponential distribution."""
+_PRECISION = 1e-6
+"""Of distances."""
 
 
 @dataclass(frozen=True)
@@ -129,43 +132,38 @@ def calibrate(
 ) -> Calibration:
     """Measure a calibration at FMR 1e-1 … 1e-6.
 
-    A rate is read off the distances where at least ``MIN_PAIRS`` pairs reach it. Rarer ones come from a generalised
-    Pareto distribution of how far a pair is below the distance where the tail begins (Pickands, Annals of Statistics
-    1975), fitted by least squares to the quantiles: the very closest pairs of a data set are largely its wrong labels,
-    and have no say.
+    A rate is read off the distances, the median over the draws, where at least ``MIN_PAIRS`` pairs reach it. Rarer ones
+    come from a generalised Pareto distribution of how far a pair is below the distance where the tail begins (Pickands,
+    Annals of Statistics 1975), fitted by least squares to the quantiles of each draw: the very closest pairs of a data
+    set are largely its wrong labels, and have no say. A rare rate's distance is the one that the draws' tails reach
+    with it on average. The single best tail would let through more than asked for, averaged over who might have been
+    calibrated on, since a threshold too high by chance lets through more than one too low holds back.
 
     Args:
-        draws: distances between different people, one photo a person in each draw, so that every pair of people
-            weighs the same; float32 [pairs] each, of one length. A rate's distance is the median over the draws.
+        draws: distances between different people, as ``impostor_draws`` has them; float32 [pairs] each, of at least
+            500.
         genuine: distances between photos of one person, float32 [pairs].
         about: what to store with the numbers.
         slope: of the logistic, where the genuine pairs are too few to fit one.
 
     Raises:
-        ValueError: there are too few pairs.
+        ValueError: there are too few genuine pairs.
     """
-    tails, sample, pairs = [], [], 0
+    ordered, tails, sample = [], [], []
     for draw in draws:
-        pairs = len(draw)
-        if pairs < MIN_IMPOSTORS:
-            raise ValueError(f"{pairs:,} impostor pairs are too few (it takes {MIN_IMPOSTORS:,})")
-        # Only the closest tenth is kept: twenty draws of eight million pairs would fill a laptop.
-        tails.append(np.sort(np.partition(draw, pairs // 10)[: pairs // 10 + 1]))
-        sample.append(draw[:: max(1, pairs // _SLOPE_SAMPLE)])
+        closest = _Closest.of(draw)
+        ordered.append(closest)
+        tails.append(_fit_tail(closest.distance, max(_TAIL_PAIRS / closest.pairs, _RAREST_FITTED)))
+        sample.append(draw[:: max(1, len(draw) // _SLOPE_SAMPLE)])
     if len(genuine) >= MIN_PAIRS:
         slope = _logistic_slope(np.concatenate(sample), genuine)
     if slope is None:
         raise ValueError(f"{len(genuine):,} genuine pairs are too few, {MIN_PAIRS:,} are needed")
-    ordered = np.stack(tails)
-
-    def distance_at(rate: float) -> float:
-        return float(np.median(ordered[:, round(rate * pairs) - 1]))
-
+    pairs = min(closest.pairs for closest in ordered)
     rates = [10.0**-power for power in range(1, 7)]
     measured = [rate for rate in rates if rate * pairs >= MIN_PAIRS]
-    rarest = measured[-1]
-    tail = _fit_tail(distance_at, max(_TAIL_PAIRS / pairs, _RAREST_FITTED))
-    distances = [distance_at(rate) if rate in measured else tail.distance(rate) for rate in rates]
+    distances = [float(np.median([closest.distance(rate) for closest in ordered])) for rate in measured]
+    distances += [_distance_on_average(tails, rate) for rate in rates[len(measured) :]]
     return Calibration(
         tuple(rates),
         tuple(float(distance) for distance in np.minimum.accumulate(distances)),
@@ -173,12 +171,36 @@ def calibrate(
         about
         | {
             "impostor_pairs_per_draw": pairs,
-            "draws": len(tails),
+            "draws": len(ordered),
             "genuine_pairs": len(genuine),
-            "measured_down_to_fmr": rarest,
-            "tail": asdict(tail),
+            "measured_down_to_fmr": measured[-1],
+            "tail": {
+                part.name: float(np.median([getattr(tail, part.name) for tail in tails])) for part in fields(Tail)
+            },
         },
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Closest:
+    """The closest tenth of a draw: twenty draws of eight million pairs would fill a laptop.
+
+    Attributes:
+        distances: float32, ascending.
+        pairs: how many the draw has.
+    """
+
+    distances: npt.NDArray[np.float32]
+    pairs: int
+
+    @classmethod
+    def of(cls, draw: npt.NDArray[np.float32]) -> _Closest:
+        tenth = len(draw) // 10
+        return cls(np.sort(np.partition(draw, tenth)[: tenth + 1]), len(draw))
+
+    def distance(self, rate: float) -> float:
+        """The distance that a share of the pairs, at most a tenth, reaches."""
+        return float(self.distances[round(rate * self.pairs) - 1])
 
 
 @dataclass(frozen=True)
@@ -189,7 +211,7 @@ class Tail:
         fmr: the rate where the tail begins.
         start: the distance there.
         shape: of the distribution; negative: there is a closest distance.
-        scale: of the distribution, in distance.
+        scale: of the distribution, in distance; above 0.
         error: goodness: root mean square difference of the fitted and the measured distances.
     """
 
@@ -199,14 +221,29 @@ class Tail:
     scale: float
     error: float
 
-    def distance(self, fmr: float) -> float:
-        """The distance at a rate below the tail's beginning."""
-        return self.start - self.scale * float(_excess(np.array(fmr / self.fmr), self.shape))
+    def rate(self, distance: float) -> float:
+        """The false match rate at a distance below the tail's beginning; above it, the rate there."""
+        below = max(self.start - distance, 0.0) / self.scale
+        if abs(self.shape) < _EXPONENTIAL:
+            return self.fmr * math.exp(-below)
+        return self.fmr * math.pow(max(1 + self.shape * below, 0.0), -1 / self.shape)
+
+
+def _distance_on_average(tails: Sequence[Tail], rate: float) -> float:
+    """The distance at which the mean of the tails' rates is this one; 0 where the rate is reached nowhere."""
+    low, high = 0.0, max(tail.start for tail in tails)
+    while high - low > _PRECISION:
+        middle = (low + high) / 2
+        if np.mean([tail.rate(middle) for tail in tails]) > rate:
+            high = middle
+        else:
+            low = middle
+    return low
 
 
 def _excess(share: npt.NDArray[np.float64], shape: float) -> npt.NDArray[np.float64]:
     """The quantile of the generalised Pareto distribution of scale one that this share exceeds."""
-    return np.asarray(-np.log(share) if abs(shape) < 1e-9 else (share**-shape - 1) / shape, np.float64)
+    return np.asarray(-np.log(share) if abs(shape) < _EXPONENTIAL else (share**-shape - 1) / shape, np.float64)
 
 
 def _fit_tail(distance_at: Callable[[float], float], rarest: float) -> Tail:
@@ -222,8 +259,8 @@ def _fit_tail(distance_at: Callable[[float], float], rarest: float) -> Tail:
     best: Tail | None = None
     for shape in _SHAPES:
         unit = _excess(rates / first, shape)
-        # For a given shape the scale is linear.
-        scale = max(float(unit @ below / (unit @ unit)), 0.0)
+        # For a given shape the scale is linear; where all pairs are equally far, it is next to nothing.
+        scale = max(float(unit @ below / (unit @ unit)), _PRECISION)
         error = float(np.sqrt(np.mean((scale * unit - below) ** 2)))
         if best is None or error < best.error:
             best = Tail(first, start, float(shape), scale, error)
@@ -238,7 +275,11 @@ def impostor_draws(
     generator: np.random.Generator,
     draws: int = DRAWS,
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Distances of all pairs of people, one photo each drawn at random; float32 [pairs], for each draw.
+    """Distances between different people, for each draw; float32 [pairs].
+
+    Every draw has as many people as there are, drawn with repetition, and a photo of each drawn anew: so do the draws
+    differ by as much as if others had been there to calibrate on (Efron, "Bootstrap methods: another look at the
+    jackknife", Annals of Statistics 1979), and every pair of people weighs the same.
 
     Args:
         embeddings: float32 [photos, d].
@@ -247,10 +288,11 @@ def impostor_draws(
         generator: of the draws.
         draws: how many.
     """
-    pairs = np.triu_indices(len(rows), k=1)
+    one, other = np.triu_indices(len(rows), k=1)
     for _ in range(draws):
-        drawn = embeddings[[generator.choice(own) for own in rows]]
-        yield metric.matrix(drawn, drawn)[pairs]
+        people = generator.integers(len(rows), size=len(rows))
+        drawn = embeddings[[generator.choice(rows[person]) for person in people]]
+        yield metric.matrix(drawn, drawn)[one, other][people[one] != people[other]]
 
 
 def genuine_distances(

@@ -16,6 +16,7 @@ from facerec_cli.encoders.metric import Metric
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FPIR,
     DRAWS,
+    MIN_PEOPLE,
     Calibration,
     calibrate,
     comparisons,
@@ -152,6 +153,8 @@ def calibrate_people(
     Raises:
         ValueError: people or photos are too few.
     """
+    if len(rows) < MIN_PEOPLE:
+        raise ValueError(f"it takes {MIN_PEOPLE} people")
     if not np.isfinite(embeddings[[row for own in rows for row in own]]).all():
         raise ValueError("the model gives embeddings that are not numbers")
     generator = np.random.default_rng(0)
@@ -159,7 +162,7 @@ def calibrate_people(
     genuine = genuine_distances(embeddings, rows, metric, generator)
     measured = {
         "people": len(rows),
-        "protocol": "one photo a person, all pairs of people, median of the draws; genuine: at most 10 photos a person",
+        "protocol": "people drawn with repetition, one photo each, all pairs; genuine: at most 10 photos a person",
     }
     calibration = calibrate(draws, genuine, about | measured, slope)
     found = check_promise(calibration, embeddings, rows, metric)

@@ -165,7 +165,7 @@ def distance(text: str) -> float:
 
 def test_calibrating_to_too_few_people_is_one_sentence_and_changes_nothing(facerec: Run, enrolled: Path) -> None:
     before = {path: path.read_bytes() for path in (enrolled / "database").rglob("*") if path.is_file()}
-    assert_refused(facerec("people", "calibrate"), "database has 2 people", "too few", "stays in force")
+    assert_refused(facerec("people", "calibrate"), "database has 2 people", "takes 200", "stays in force")
     assert {path: path.read_bytes() for path in (enrolled / "database").rglob("*") if path.is_file()} == before
 
 
@@ -188,7 +188,7 @@ def test_the_people_enrolled_set_the_threshold_until_it_is_reset(
     assert stored.keys() == {recognizer.digest}
     calibration = stored[recognizer.digest]
     assert calibration["about"]["people"] == MANY
-    assert calibration["about"]["impostor_pairs_per_draw"] == MANY * (MANY - 1) // 2
+    assert 0.98 < calibration["about"]["impostor_pairs_per_draw"] / (MANY * (MANY - 1) / 2) < 1
     assert recognizer.calibration is not None
     assert calibration["slope"] == recognizer.calibration.slope  # no genuine pairs to speak of: the model's own
     # Random directions of 128 dimensions: a cosine has a standard deviation of 1 / sqrt(128).
@@ -268,7 +268,7 @@ def test_calibrating_a_model_on_too_few_people_is_one_sentence(facerec: Run, sam
     (tmp_path / "people").mkdir()
     for path in samples.glob("*.jpg"):
         shutil.copy(path, tmp_path / "people")
-    assert_refused(facerec("models", "calibrate", "--data", "people"), "people has 6 people", "too few", "add people")
+    assert_refused(facerec("models", "calibrate", "--data", "people"), "people has 6 people", "takes 200", "add people")
     assert not (tmp_path / "models").exists()
     assert_refused(facerec("models", "calibrate", "--data", "missing"), "missing")
     assert_refused(facerec("models", "calibrate", "-m", "nobody", "--data", "people"), "'nobody'")

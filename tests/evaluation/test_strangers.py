@@ -166,7 +166,7 @@ def test_people_are_calibrated_with_the_rule_checked() -> None:
     about = calibration.about
     assert about["data"] == "mine"
     assert about["people"] == 200
-    assert about["impostor_pairs_per_draw"] == 200 * 199 / 2
+    assert 0.98 < about["impostor_pairs_per_draw"] / (200 * 199 / 2) < 1
     assert about["draws"] == 20
     # One pair each of 199 people, and 10 * 9 / 2 of the one with more than ten photos.
     assert about["genuine_pairs"] == 199 + 45
@@ -193,5 +193,5 @@ def test_people_with_one_photo_need_a_slope() -> None:
 @pytest.mark.parametrize("people", [1, 2, 199])
 def test_too_few_people_are_refused(people: int) -> None:
     counts = [3] * people
-    with pytest.raises(ValueError, match="impostor pairs are too few"):
+    with pytest.raises(ValueError, match="it takes 200 people"):
         calibrate_people(faces(counts, 7), numbered(counts), METRIC, {}, slope=20.0)
