@@ -19,7 +19,7 @@ DEFAULT_FMR = 0.001
 MIN_PAIRS = 50
 """Fewest impostor pairs that a rate is read off from."""
 MIN_PEOPLE = 200
-"""Fewest people to calibrate on: of LFW, calibrations on 200 let through up to 3 % of strangers where 1 % is asked."""
+"""Fewest people to calibrate on: of LFW, 200 let 0 to 2.4 % of strangers through where 1 % is asked."""
 DRAWS = 20
 GENUINE_PHOTOS = 10
 """Photos a person whose genuine pairs are taken, so that nobody with hundreds decides."""
