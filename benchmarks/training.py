@@ -26,8 +26,8 @@ import numpy as np
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.training.batches import Batch, Batches
 from facerec_cli.training.data import people_data, view1_people
+from facerec_cli.training.device import Siamese
 from facerec_cli.training.recipes import RECIPES
-from facerec_cli.training.trainer import Siamese
 
 PAIRS = 16
 

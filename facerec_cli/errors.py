@@ -25,6 +25,10 @@ class DataError(FacerecError):
     """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
 
 
+class TrainingError(FacerecError):
+    """A training cannot go on."""
+
+
 class FetchError(FacerecError):
     """A download cannot be had, or an archive is not what it should be."""
 

@@ -20,8 +20,8 @@ from facerec_cli.errors import DataError, DependencyError
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
     from facerec_cli.training.cluster import Cluster
+    from facerec_cli.training.device import Device
     from facerec_cli.training.recipes import Recipe
-    from facerec_cli.training.trainer import Device
 
 RECIPES = ("siamese", "koch", "euclidean", "euclidean-mae", "contrastive", "triplet", "finetune")
 
@@ -127,7 +127,7 @@ def _device(distribute: str | None, cluster: Cluster | None) -> Device:
     """What to train on; of a cluster, when all of it is there."""
     import keras
 
-    from facerec_cli.training.trainer import Device
+    from facerec_cli.training.device import Device
 
     if distribute is None:
         return Device()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
     from facerec_cli.encoders.bundle import Bundle
     from facerec_cli.training.data import TrainingData
+    from facerec_cli.training.device import Device
     from facerec_cli.training.recipes import Recipe
-    from facerec_cli.training.trainer import Device
 
 FOLDS = range(1, 11)
 """Of View 2."""

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from facerec_cli.training.trainer import Epoch
+    from facerec_cli.training.progress import Epoch
 
 
 class TrainingView:
@@ -55,7 +55,7 @@ class TrainingView:
             self._progress.stop()
 
     def begun(self, history: Sequence[Epoch]) -> None:
-        from facerec_cli.training.trainer import best_of
+        from facerec_cli.training.progress import best_of
 
         for epoch in history:
             self._note(epoch, is_best=epoch is best_of(history))

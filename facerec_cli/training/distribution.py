@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from facerec_cli.training.batches import Batches
 from facerec_cli.training.cluster import Cluster, ClusterError
+from facerec_cli.training.device import Device, Siamese
 from facerec_cli.training.distances import Tensor
-from facerec_cli.training.trainer import Device, Siamese
 
 
 class Devices(Device):

@@ -23,7 +23,8 @@ from facerec_cli.errors import FacerecError
 from facerec_cli.evaluation.calibration import Calibration
 from facerec_cli.runtime import new_session
 from facerec_cli.training.onnx_graph import canonical, halved
-from facerec_cli.training.trainer import Epoch, Trained
+from facerec_cli.training.progress import Epoch
+from facerec_cli.training.trainer import Trained
 
 TOLERANCE = 1e-5
 """Largest difference of a coordinate between Keras and ONNX Runtime, of embeddings of unit length."""

@@ -18,7 +18,7 @@ import tensorflow as tf
 from facerec_cli.encoders.bundle import BUNDLED, DEFAULT_MODEL, NETWORK, Bundle, read_bundle
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError
-from facerec_cli.training import networks, trainer  # noqa: F401 - Keras finds the layers of a saved network in these
+from facerec_cli.training import networks
 from facerec_cli.training.pretrained import pretrained
 
 TOLERANCE = 1e-4

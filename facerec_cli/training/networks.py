@@ -93,6 +93,14 @@ class UnitLength(layers.Layer):  # type: ignore[misc]
         return unit_length(embeddings)
 
 
+@keras.saving.register_keras_serializable(package="facerec")
+class Mirror(layers.Layer):  # type: ignore[misc]
+    """Chips seen in a mirror; [n, h, w, c] to the same."""
+
+    def call(self, chips: Tensor) -> Tensor:
+        return ops.flip(chips, axis=2)
+
+
 def koch(grey: bool = False, weight_decay: float = 0.0) -> keras.Model:
     """Koch, Zemel and Salakhutdinov, "Siamese Neural Networks for One-shot Image Recognition", 2015.
 
@@ -165,6 +173,13 @@ def residual(
     towers = [_residual_tower(_seen(chips, size, grey, region), width, embedding) for region in regions]
     x = layers.concatenate([UnitLength()(tower) for tower in towers]) if len(towers) > 1 else towers[0]
     return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="residual")
+
+
+def mirrored(network: keras.Model) -> keras.Model:
+    """An encoder that adds up the embeddings of a chip and of its mirror image, at unit length."""
+    chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
+    both = layers.add([network(chips), network(Mirror()(chips))])
+    return keras.Model(chips, UnitLength(name="embedding")(both), name="mirrored")
 
 
 def _residual_tower(x: Tensor, width: int, embedding: int) -> Tensor:

@@ -19,7 +19,8 @@ from facerec_cli.evaluation.report import Comparison, write_report
 from facerec_cli.evaluation.strangers import calibrate_people
 from facerec_cli.training.data import TrainingData
 from facerec_cli.training.export import round_to_half, to_onnx, write_trained
-from facerec_cli.training.trainer import Trained, embed, measure
+from facerec_cli.training.trainer import Trained
+from facerec_cli.training.validation import embed, measure
 
 _CHECKED = 32
 """Chips on which the exported network is held against the trained one."""

@@ -27,7 +27,7 @@ from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError
 from facerec_cli.training import formats, networks
 from facerec_cli.training.export import to_onnx
-from facerec_cli.training.trainer import mirrored
+from facerec_cli.training.networks import mirrored
 from tests.conftest import Run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.encoders.metric import LearnedL1
 from facerec_cli.recognizer import Recognizer
 from facerec_cli.training.data import people_data
+from facerec_cli.training.device import Device
 from facerec_cli.training.recipes import RECIPES
-from facerec_cli.training.trainer import Device
 from tests.conftest import LFW, Run, needs_lfw
 from tests.training.support import chip_set
 from tests.training.test_trainer import CHIPS, PEOPLE, people

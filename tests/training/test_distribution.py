@@ -24,7 +24,8 @@ from facerec_cli.cli.train import _device
 from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.errors import DependencyError
 from facerec_cli.training.batches import Batches
-from facerec_cli.training.trainer import Device, Siamese, train
+from facerec_cli.training.device import Device, Siamese
+from facerec_cli.training.trainer import train
 from tests.training.test_trainer import DATA, TINY, Silent, people, told
 
 RECIPE = replace(TINY, people=8)

@@ -14,9 +14,8 @@ from onnx import numpy_helper
 from facerec_cli.errors import FacerecError
 from facerec_cli.runtime import new_session
 from facerec_cli.training import export, onnx_graph
-from facerec_cli.training.networks import residual
+from facerec_cli.training.networks import mirrored, residual
 from facerec_cli.training.onnx_graph import canonical
-from facerec_cli.training.trainer import mirrored
 
 CHIPS = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
 

@@ -17,9 +17,8 @@ from facerec_cli.faces.images import photos_in
 from facerec_cli.recognizer import Recognizer
 from facerec_cli.training.export import to_onnx
 from facerec_cli.training.losses import contrastive
-from facerec_cli.training.networks import CHIP_SHAPE
+from facerec_cli.training.networks import CHIP_SHAPE, mirrored
 from facerec_cli.training.pretrained import HEAD, pretrained
-from facerec_cli.training.trainer import mirrored
 
 Chips = npt.NDArray[np.uint8]
 PARAMETERS = 9_631_680

@@ -367,7 +367,7 @@ class TestBatches:
         import keras
 
         from facerec_cli.training.batches import Batches
-        from facerec_cli.training.trainer import Device, Siamese
+        from facerec_cli.training.device import Device, Siamese
 
         found, ends = [], []
 

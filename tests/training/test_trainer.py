@@ -21,9 +21,12 @@ from facerec_cli.cli.train import RECIPES as COMMAND_RECIPES
 from facerec_cli.encoders.bundle import TRAINING_PEOPLE, VALIDATION_PEOPLE, read_bundle
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+from facerec_cli.errors import TrainingError
 from facerec_cli.training.data import people_data
+from facerec_cli.training.device import Siamese
+from facerec_cli.training.progress import Epoch
 from facerec_cli.training.recipes import NETWORKS, RECIPES
-from facerec_cli.training.trainer import Epoch, Siamese, TrainingError, train
+from facerec_cli.training.trainer import train
 from tests.conftest import Run
 from tests.training.support import chip_set
 

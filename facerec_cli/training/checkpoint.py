@@ -1,0 +1,181 @@
+"""After each epoch: validation, and a checkpoint from which training goes on as if unbroken."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from facerec_cli.columns import sync_folder
+from facerec_cli.encoders.metric import Cosine
+from facerec_cli.errors import TrainingError
+from facerec_cli.training.data import Unseen
+from facerec_cli.training.device import Siamese
+from facerec_cli.training.distances import Tensor
+from facerec_cli.training.networks import mirrored
+from facerec_cli.training.progress import Epoch, Watcher, best_of
+from facerec_cli.training.recipes import Recipe
+from facerec_cli.training.validation import measure, not_numbers
+
+_STATE = "state.json"
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Validates after each epoch, keeps the best weights, and everything that going on needs: the chief alone does."""
+
+    def __init__(
+        self,
+        model: Siamese,
+        recipe: Recipe,
+        unseen: Unseen,
+        work: Path,
+        watcher: Watcher,
+        schedule: Callable[[int], Tensor],
+        minutes: float | None,
+        batch: int,
+        is_chief: bool,
+    ) -> None:
+        super().__init__()
+        # What is measured is what is saved, and that computes in float32.
+        self._exact = model.network if recipe.precision == "float32" else recipe.in_float32().made_network()
+        # A learned head compares the embeddings that it was learned with, and those are no mirror images' sums.
+        self._encoder = mirrored(self._exact) if isinstance(model.metric, Cosine) else self._exact
+        self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
+        self.watcher, self.schedule, self.minutes, self.is_chief = watcher, schedule, minutes, is_chief
+        self.history: list[Epoch] = []
+        self._before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def encoder(self) -> keras.Model:
+        """What is saved of the network, with its weights as they are now."""
+        if self._exact is not self.trained.network:
+            self._exact.set_weights(self.trained.network.get_weights())
+        return self._encoder
+
+    def resume(self) -> int:
+        """Go back to the checkpoint; returns the epochs done."""
+        if not self.is_chief:
+            return 0
+        if not (self.work / _STATE).exists():
+            return 0
+        try:
+            state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
+            self.history = [Epoch(**epoch) for epoch in state["history"]]
+            self.trained.load_weights(self.work / state["weights"])
+            for generator, value in zip(self._generators(), state["generators"], strict=True):
+                generator.assign(np.array(value, np.uint32))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"The checkpoint in {self.work} is damaged ({type(error).__name__}): begin anew with --overwrite."
+            ) from error
+        self._before = self.history[-1].seconds
+        return self.history[-1].epoch
+
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self.minutes is not None and self._seconds() >= 60 * self.minutes
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch_began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            raise not_numbers()
+        rate = (batch + 1) * self.batch / (time.monotonic() - self._epoch_began)
+        self.watcher.stepped(batch + 1, int(self.params["steps"]), loss, rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if not self.is_chief:
+            return
+        images = int(self.params["steps"]) * self.batch
+        seconds = time.monotonic() - self._epoch_began
+        logs = {} if logs is None else logs
+        done = self._validate(epoch + 1, float(logs["loss"]), images / seconds)
+        # What TensorBoard is told, which comes next.
+        logs |= {"held_out_accuracy": done.accuracy, "held_out_auc": done.auc, "learning_rate": done.rate}
+        if self.is_over():
+            self.trained.stop_training = True
+
+    def measure_start(self) -> None:
+        """Note how good a network is that was trained before, so that only a better one takes its place."""
+        self._validate(0, None, 0.0)
+
+    def _validate(self, epoch: int, loss: float | None, images_per_second: float) -> Epoch:
+        accuracy, error, threshold, auc = measure(self.encoder, self.trained.metric, self.unseen)
+        step = int(ops.convert_to_numpy(self.trained.optimizer.iterations))
+        done = Epoch(
+            epoch=epoch,
+            loss=loss,
+            accuracy=accuracy,
+            error=error,
+            threshold=threshold,
+            auc=auc,
+            rate=float(ops.convert_to_numpy(self.schedule(step))),
+            images_per_second=images_per_second,
+            seconds=self._seconds(),
+        )
+        self.history.append(done)
+        is_best = best_of(self.history) is done
+        try:
+            self._save(is_best)
+        except OSError as error_on_disk:
+            raise _not_saved(self.work, error_on_disk) from error_on_disk
+        self.watcher.validated(done, is_best)
+        return done
+
+    def _save(self, is_best: bool) -> None:
+        """Weights first, then the file that names them: killed in between, the older checkpoint counts."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        if is_best:
+            beside = self.work / "new.weights.h5"
+            self.trained.save_weights(beside)
+            _sync(beside)
+            beside.replace(self.work / "best.weights.h5")
+        weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
+        self.trained.save_weights(weights)
+        _sync(weights)
+        state = {
+            "weights": weights.name,
+            "generators": [ops.convert_to_numpy(generator).tolist() for generator in self._generators()],
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+        beside = self.work / f"{_STATE}.new"
+        beside.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        _sync(beside)
+        beside.replace(self.work / _STATE)
+        sync_folder(self.work)
+        for old in self.work.glob("epoch-*.weights.h5"):
+            if old != weights:
+                old.unlink()
+
+    def _generators(self) -> list[keras.Variable]:
+        """Where the random numbers of dropout stand, which Keras does not save with the weights."""
+        return [variable for variable in self.trained.variables if variable.path.endswith("seed_generator_state")]
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+
+def _sync(path: Path) -> None:
+    """Have a file on the disk before another names it."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _not_saved(work: Path, error: OSError) -> TrainingError:
+    full = error.errno == errno.ENOSPC or "No space left" in str(error)
+    why = "the disk is full" if full else str(error.strerror or error)
+    return TrainingError(
+        f"The checkpoint in {work} cannot be written ({why}): free some space there and go on with --resume."
+    )
