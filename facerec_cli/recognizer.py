@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import DEFAULT_MODEL, Bundle, resolve_bundle
-from facerec_cli.errors import DatabaseError, ModelError, PhotoError
+from facerec_cli.encoders.bundle import DEFAULT_MODEL, resolve_bundle
+from facerec_cli.errors import DatabaseError, PhotoError
 from facerec_cli.evaluation.calibration import (
     DEFAULT_FMR,
     DEFAULT_FPIR,
@@ -27,6 +27,8 @@ from facerec_cli.evaluation.calibration import (
 from facerec_cli.faces import WORKING_SIZE
 from facerec_cli.gallery.base import UNKNOWN, Gallery, Match, NewFace, clean_name
 from facerec_cli.parallel import ordered_map
+from facerec_cli.results import Candidate, Detection, Enrolment, Extraction, Identification, PhotoResult, Verification
+from facerec_cli.threshold import Threshold, calibration_for, calibration_of, threshold_for, threshold_in
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.onnx_encoder import Embeddings
@@ -46,123 +48,6 @@ _AHEAD = 32
 """Photos a thread that are worked on while a batch is written; each waits as a few kilobytes."""
 _COMMIT_SHARE = 10
 """A batch is not written before this many times the duration of the last writing has passed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """A face of a photo, and its chip, uint8 [112, 112, 3] RGB."""
-
-    face: Face
-    chip: Chip
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """The largest distance that counts as a match, and where it comes from.
-
-    Attributes:
-        distance: the threshold itself.
-        comparisons: how many comparisons a search counts as (sum of 1 + log2 k over people with k photos).
-        rate: the FPIR of a search, or FMR of a verification, that it keeps; None where the user gave the distance.
-        calibration: the one in force, the model's own or one to the people enrolled; None where there is neither.
-    """
-
-    distance: float
-    comparisons: float
-    rate: float | None
-    calibration: Calibration | None
-
-    def probability(self, distance: float) -> float | None:
-        """The probability that two faces at this distance show one person; only a calibration tells."""
-        return self.calibration.probability(distance, self.distance) if self.calibration else None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Somebody a face may be: distance to their template, and the probability that it is them, if the model tells."""
-
-    name: str
-    distance: float
-    probability: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Identification:
-    """Who a face is.
-
-    Attributes:
-        face: where it is in the photo.
-        name: the nearest person's, or ``unknown`` where nobody is within the threshold.
-        candidates: the nearest people whatever their distance, nearest first.
-        threshold: the distance in force.
-    """
-
-    face: Face
-    name: str
-    candidates: tuple[Candidate, ...]
-    threshold: float
-
-
-@dataclass(frozen=True, eq=False)
-class Extraction:
-    """The faces of one of many photos, largest first, and their embeddings, float32 [faces, d].
-
-    ``error`` is set where the photo could not be used.
-    """
-
-    photo: Path
-    faces: tuple[Face, ...]
-    embeddings: Embeddings
-    error: PhotoError | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoResult:
-    """What was found in one of many photos; ``error`` is set where it could not be used."""
-
-    photo: Path
-    faces: tuple[Identification, ...] = ()
-    error: PhotoError | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Enrolment:
-    """What became of one of many photos.
-
-    Attributes:
-        photo: the file.
-        name: the person it was to be enrolled for.
-        is_new: false where that very photo was enrolled already.
-        lookalike: another person whose template this face matches, with its distance.
-        complaint: what makes the photo a poor one, as a clause.
-        error: why the photo was refused.
-    """
-
-    photo: Path
-    name: str
-    is_new: bool = False
-    lookalike: Match | None = None
-    complaint: str | None = None
-    error: PhotoError | None = None
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Whether two photos, or a photo and an enrolled person, are the same person.
-
-    Attributes:
-        same: distance <= threshold.
-        distance: between the two.
-        threshold: the distance at which a pair of different people matches with probability ``fmr``.
-        probability: that it is one person; 0.5 at the threshold; None of a model that is not calibrated.
-        fmr: the false match rate in force; None where the user gave the distance.
-    """
-
-    same: bool
-    distance: float
-    threshold: float
-    probability: float | None
-    fmr: float | None
 
 
 class Recognizer:
@@ -483,7 +368,7 @@ class Recognizer:
         Raises:
             ModelError: it is damaged.
         """
-        return _calibration_of(self.bundle)
+        return calibration_of(self.bundle)
 
     def calibration_for(self, gallery: Gallery) -> Calibration | None:
         """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
@@ -491,7 +376,7 @@ class Recognizer:
         Raises:
             ModelError: it is damaged.
         """
-        return _calibration_for(gallery, self.bundle)
+        return calibration_for(gallery, self.bundle)
 
     def calibrate(self, gallery: Gallery) -> Calibration:
         """Calibrate to the people enrolled: their faces are the impostors, never as their own. The gallery keeps it.
@@ -620,49 +505,9 @@ class Recognizer:
         threshold: float | None,
     ) -> Verification:
         (distance,) = self.metric.pairs(one[None], other[None]).tolist()
-        limit = _threshold(self.bundle, calibration, searched, rate=fmr, distance=threshold)
+        limit = threshold_for(self.bundle, calibration, searched, rate=fmr, distance=threshold)
         is_same = distance <= limit.distance
         return Verification(is_same, distance, limit.distance, limit.probability(distance), limit.rate)
-
-
-def threshold_in(
-    gallery: Gallery, bundle: Bundle, *, fpir: float = DEFAULT_FPIR, distance: float | None = None
-) -> Threshold:
-    """As ``Recognizer.threshold``, without loading a network."""
-    counts = gallery.photo_counts()
-    if len(counts) == 0:
-        raise DatabaseError(
-            f"Nobody is enrolled in {gallery.location}: enrol somebody with "
-            f"`facerec enroll -db {gallery.location} --name NAME PHOTO`."
-        )
-    return _threshold(bundle, _calibration_for(gallery, bundle), comparisons(counts), rate=fpir, distance=distance)
-
-
-def _threshold(
-    bundle: Bundle, calibration: Calibration | None, searched: float, *, rate: float, distance: float | None
-) -> Threshold:
-    """The threshold that a rate asks for, or the distance that was given."""
-    if distance is not None:
-        return Threshold(distance, searched, None, calibration)
-    if calibration is None:
-        raise ModelError(
-            f"The model {bundle.name} is not calibrated, so it has no threshold of its own: give one with --threshold, "
-            f"or calibrate it with `facerec models calibrate -m {bundle.name} --data FOLDER`."
-        )
-    return Threshold(calibration.threshold(fmr_for(rate, searched)), searched, rate, calibration)
-
-
-def _calibration_for(gallery: Gallery, bundle: Bundle) -> Calibration | None:
-    own = gallery.calibration(bundle.digest)
-    if own is None:
-        return _calibration_of(bundle)
-    return Calibration.from_json(own, f"the people in {gallery.location}")
-
-
-def _calibration_of(bundle: Bundle) -> Calibration | None:
-    if not bundle.calibration:
-        return None
-    return Calibration.from_json(bundle.calibration, f"the model {bundle.name}")
 
 
 def _one(detections: Sequence[Detection], photo: Photo, largest: bool) -> Detection:

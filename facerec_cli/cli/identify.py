@@ -11,7 +11,7 @@ from facerec_cli.cli import options
 from facerec_cli.cli.render import Reporter, Results, count, probability, rounded, why
 
 if TYPE_CHECKING:
-    from facerec_cli.recognizer import Identification, PhotoResult
+    from facerec_cli.results import Identification, PhotoResult
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),

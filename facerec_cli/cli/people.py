@@ -29,7 +29,7 @@ def list_people(database: Path, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
     from facerec_cli.encoders.bundle import resolve_bundle
     from facerec_cli.errors import ModelError
-    from facerec_cli.recognizer import threshold_in
+    from facerec_cli.threshold import threshold_in
 
     gallery, reporter = _open(database), Reporter()
     people = gallery.people()

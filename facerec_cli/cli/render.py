@@ -17,7 +17,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from facerec_cli.recognizer import Threshold
+    from facerec_cli.threshold import Threshold
 
 Row = Mapping[str, Any]
 
