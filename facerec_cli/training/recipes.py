@@ -200,7 +200,7 @@ RECIPES = {
             optimiser="Adam",
             learning_rate=1e-4,
             steps_per_epoch=50,
-            epochs=12,
+            epochs=36,
         ),
         # On embeddings of unit length the Euclidean distance orders pairs as the cosine does (its square is 2 - 2 cos),
         # so the recipes that learn one end in models that are searched with the other.
