@@ -6,6 +6,7 @@ Every head is called as ``head(embeddings, people)`` with float [n, d] and int [
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
@@ -72,7 +73,7 @@ class EuclideanHead(keras.layers.Layer):  # type: ignore[misc]
         return mean_absolute_error(ops.sigmoid(logits), same)
 
 
-class PeopleHead(keras.layers.Layer):  # type: ignore[misc]
+class PeopleHead(keras.layers.Layer, ABC):  # type: ignore[misc]
     """A classifier over the training people: softmax of scale · cosine, the person's own cosine made harder to raise.
 
     Attributes:
@@ -103,9 +104,9 @@ class PeopleHead(keras.layers.Layer):  # type: ignore[misc]
         logits = self.scale * (cosines - own * self.penalty(cosines))
         return ops.mean(ops.logsumexp(logits, axis=1) - ops.sum(own * logits, axis=1))
 
+    @abstractmethod
     def penalty(self, cosines: Tensor) -> Tensor:
         """What the margin takes off a person's own cosine; float [n, count] to the same, or one for all."""
-        raise NotImplementedError
 
 
 class CosFaceHead(PeopleHead):
