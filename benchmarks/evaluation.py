@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from facerec_cli.datasets.chips import load_chips
 chips = load_chips(Path(sys.argv[1]))
-print(int(chips.found.sum()), 'chips,', len(chips.faceless), 'without a face, sum', int(chips.chips.sum(dtype='int64')))
+print(int(chips.has_face.sum()), 'chips,', len(chips.faceless), 'faceless, sum', int(chips.chips.sum(dtype='int64')))
 """
 ENCODER = """
 import sys
@@ -29,11 +29,11 @@ from pathlib import Path
 from facerec_cli.datasets.chips import load_chips
 from facerec_cli.datasets.lfw import read_pairs
 from facerec_cli.encoders.bundle import resolve_bundle
-from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.parallel import ordered_map
 folder = Path(sys.argv[1])
 chips, bundle = load_chips(folder), resolve_bundle('pretrained')
-encoder = OnnxEncoder(bundle, bundle.encoder_bytes())
+encoder = load_encoder(bundle)
 folds = read_pairs(folder.parent / 'pairs.txt')
 rows = sorted({chips.row[photo] for fold in folds for pair in fold for photo in (pair.first, pair.second)})
 for _ in ordered_map(lambda row: encoder.encode([chips.chips[row]]), rows):
@@ -57,7 +57,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lfw = arguments.lfw.resolve()
     lfw.with_name(f"{lfw.name}.chips.h5").unlink(missing_ok=True)
-    print(f"chips made                {timed(sys.executable, '-c', CHIPS, lfw):8.1f} s")
+    print(f"chips computed            {timed(sys.executable, '-c', CHIPS, lfw):8.1f} s")
     print(f"chips loaded and summed   {timed(sys.executable, '-c', CHIPS, lfw):8.1f} s   imports included")
     encoder, evaluation = [], []
     for _ in range(arguments.runs):

@@ -28,7 +28,7 @@ http {{ access_log off; sendfile on; server {{ listen 127.0.0.1:{port}; root {ro
 OURS = """
 import sys
 from pathlib import Path
-from facerec_cli.cli.bars import DownloadBars
+from facerec_cli.cli.progress import DownloadBars
 from facerec_cli.datasets.download import Settings, download
 from facerec_cli.datasets.remote import RemoteFile
 url, folder, jobs, sha256 = sys.argv[1:]

@@ -31,31 +31,31 @@ def rate(photos: list[Path], work: Callable[[list[Path]], None]) -> float:
 
 def facerec(photos: list[Path]) -> float:
     """Identify against 100 people."""
-    from facerec_cli import Gallery, Recognizer
+    from facerec_cli import Identifier, Recognizer, enroll_all, open_gallery
 
     recognizer = Recognizer()
     with tempfile.TemporaryDirectory() as folder:
-        gallery = Gallery.open(folder, create=True)
-        list(recognizer.enroll_all(gallery, [(photo.stem, photo) for photo in photos[:100]], largest=True))
-        limit = recognizer.threshold(gallery)
+        gallery = open_gallery(folder, create=True)
+        list(enroll_all(recognizer, gallery, [(photo.stem, photo) for photo in photos[:100]], largest=True))
+        identifier = Identifier(recognizer, gallery)
 
         def work(chosen: list[Path]) -> None:
-            assert len(list(recognizer.name_all(gallery, recognizer.extract_all(chosen), limit))) == len(chosen)
+            assert len(list(identifier.identify_all(chosen))) == len(chosen)
 
         return rate(photos, work)
 
 
 def enroll(photos: list[Path]) -> float:
     """Enrol everybody, into a database on disk."""
-    from facerec_cli import Gallery, Recognizer
+    from facerec_cli import Recognizer, enroll_all, open_gallery
 
     recognizer = Recognizer()
 
     def work(chosen: list[Path]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            gallery = Gallery.open(folder, create=True)
+            gallery = open_gallery(folder, create=True)
             people = [(photo.stem, photo) for photo in chosen]
-            outcomes = list(recognizer.enroll_all(gallery, people, largest=True))
+            outcomes = list(enroll_all(recognizer, gallery, people, largest=True))
             assert all(outcome.is_new for outcome in outcomes)
 
     return rate(photos, work)
@@ -70,7 +70,7 @@ def bare(photos: list[Path]) -> float:
     recognizer = Recognizer()
 
     def one(photo: Path) -> None:
-        recognizer.embed([recognizer.detect(photo)[0].chip])
+        recognizer.embed([recognizer.extract(photo).faces[0].chip])
 
     def work(chosen: list[Path]) -> None:
         with ThreadPoolExecutor(2) as threads:

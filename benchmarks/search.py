@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from facerec_cli.columns import text_column, write_columns
-from facerec_cli.encoders.metric import Cosine, Space
+from facerec_cli.encoders.metric import Comparison, Cosine
 from facerec_cli.gallery.hdf5 import FORMAT, Hdf5Gallery
 
 DIGEST = "0" * 64
-SPACE = Space(DIGEST, Cosine())
+COMPARISON = Comparison(DIGEST, Cosine())
 SIZE = 128
 
 
@@ -71,16 +71,16 @@ def main() -> None:
 
         def opened() -> Hdf5Gallery:
             gallery = Hdf5Gallery(Path(name))
-            gallery.photo_counts()
+            gallery.snapshot().photo_counts()
             return gallery
 
         opening = median(opened)
-        gallery = opened()
-        (match,) = gallery.search(SPACE, probe)[0]
+        snapshot = opened().snapshot()
+        (match,) = snapshot.search(COMPARISON, probe)[0]
         assert match.name == "person 123", match
-        search = median(lambda: gallery.search(SPACE, probe))
-        ten = median(lambda: gallery.search(SPACE, probe, top=10))
-        templates = np.asarray(gallery.embeddings(DIGEST))
+        search = median(lambda: snapshot.search(COMPARISON, probe))
+        ten = median(lambda: snapshot.search(COMPARISON, probe, top=10))
+        templates = np.asarray(snapshot.index.templates[DIGEST])
         # The sum touches each byte once and does next to nothing with it.
         reading = median(lambda: templates.view(np.int64).sum())
         print(f"{people:,} people x {SIZE}: {templates.nbytes / 1e6:.0f} MB")

@@ -16,23 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import track
+from rich.progress import Progress
 
 from facerec_cli.datasets.chips import load_chips
 from facerec_cli.datasets.lfw import everybody
-from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE
+from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, resolve_bundle
+from facerec_cli.encoders.calibration import Outcome, Source, comparisons, fmr_for
+from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
-from facerec_cli.evaluation.calibration import (
-    DEFAULT_FPIR,
-    DRAWS,
-    calibrate,
-    comparisons,
-    fmr_for,
-    genuine_distances,
-    impostor_draws,
-)
-from facerec_cli.evaluation.strangers import PHOTOS, Draw, Outcome, draw_gallery, outcome
-from facerec_cli.recognizer import Recognizer
+from facerec_cli.evaluation.calibrating import calibrate, genuine_distances, impostor_draws
+from facerec_cli.evaluation.evaluating import embed_rows
+from facerec_cli.evaluation.strangers import DRAWS, PHOTOS, Draw, draw_gallery, outcome
 
 SIZES = (10, 50, 200, 1_000)
 FIXED = 1 - 0.363
@@ -41,7 +36,7 @@ CALIBRATED_ON = (200, 404, 800)
 CALIBRATIONS = 40
 
 
-def nearest_photo(draw: Draw, embeddings: npt.NDArray[np.float32], threshold: float) -> Outcome:
+def nearest_photo(draw: Draw, embeddings: Embeddings, threshold: float) -> Outcome:
     """What a threshold does where the nearest of a person's photos counts, cosine distance."""
     people, photos = draw.enrolled.shape
     known = embeddings[draw.enrolled.ravel()].T
@@ -54,20 +49,20 @@ def nearest_photo(draw: Draw, embeddings: npt.NDArray[np.float32], threshold: fl
 
 
 def calibrated_on(
-    people: int, rows: list[list[int]], embeddings: npt.NDArray[np.float32], metric: Metric
+    people: int, rows: list[list[int]], embeddings: Embeddings, metric: Metric
 ) -> npt.NDArray[np.float64]:
     """Strangers named by calibrations on so many people each; everybody else with two photos is enrolled with one.
 
     Returns:
         float64 [40], as fractions.
     """
-    named = np.empty(CALIBRATIONS)
+    named, source = np.empty(CALIBRATIONS), Source("model", "people of peopleDevTest", people)
     for turn in range(CALIBRATIONS):
         generator = np.random.default_rng(turn)
         shuffled = [rows[person] for person in generator.permutation(len(rows))]
         chosen, others = shuffled[:people], shuffled[people:]
         draws = impostor_draws(embeddings, chosen, metric, generator)
-        calibration = calibrate(draws, genuine_distances(embeddings, chosen, metric, generator), {})
+        calibration = calibrate(draws, genuine_distances(embeddings, chosen, metric, generator), source)
         size = sum(len(own) > 1 for own in others)
         limit = calibration.threshold(fmr_for(DEFAULT_FPIR, size))
         drawn = [draw_gallery(others, size, 1, generator) for _ in range(DRAWS)]
@@ -80,21 +75,22 @@ def main() -> None:
     """Embed, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lfw", type=Path)
-    parser.add_argument("-m", "--model", default="pretrained")
+    parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     arguments = parser.parse_args()
-    recognizer = Recognizer(arguments.model)
+    bundle = resolve_bundle(arguments.model)
+    metric, calibration = bundle.load_metric(), bundle.calibration
+    assert calibration is not None
     chips = load_chips(arguments.lfw)
     people = sorted({person.name for person in everybody() if person.view1 == "test"} & chips.rows_of.keys())
-    seen = recognizer.bundle.people(CALIBRATION_PEOPLE) | recognizer.bundle.people(TRAINING_PEOPLE)
+    seen = bundle.people(CALIBRATION_PEOPLE) | bundle.people(TRAINING_PEOPLE)
     if seen & set(people):
         raise SystemExit(f"{arguments.model} has seen people of peopleDevTest: it cannot be reported on them")
     rows = [chips.rows_of[name] for name in people]
     needed = sorted(row for own in rows for row in own)
-    embeddings = np.full((len(chips.photos), recognizer.bundle.embedding_size), np.nan, np.float32)
-    embeddings[needed] = recognizer.embed_all(track([chips.chips[row] for row in needed]), len(needed))
+    with Progress(transient=True) as bar:
+        task = bar.add_task("Embedding", total=len(needed))
+        embeddings = embed_rows(bundle, chips, needed, lambda done, _: bar.update(task, completed=done))
     print(f"{len(people):,} people of peopleDevTest; strangers named / people found, %, mean of {DRAWS} draws")
-    calibration = recognizer.calibration
-    assert calibration is not None
     print("people  photos   template         nearest photo    fixed 0.363, template")
     for size in SIZES:
         for photos in PHOTOS:
@@ -103,12 +99,12 @@ def main() -> None:
             draws = [draw for draw in drawn if draw is not None]
             if not draws:
                 continue
-            by_rule = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(size, photos))))
+            by_rule = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({photos: size})))
             by_photo = calibration.threshold(fmr_for(DEFAULT_FPIR, size * photos))
             columns = (
-                [outcome(draw, embeddings, recognizer.metric, by_rule) for draw in draws],
+                [outcome(draw, embeddings, metric, by_rule) for draw in draws],
                 [nearest_photo(draw, embeddings, by_photo) for draw in draws],
-                [outcome(draw, embeddings, recognizer.metric, FIXED) for draw in draws],
+                [outcome(draw, embeddings, metric, FIXED) for draw in draws],
             )
             cells = (
                 f"{100 * np.mean([one.strangers_named for one in column]):5.2f} / "
@@ -118,7 +114,7 @@ def main() -> None:
             print(f"{size:6,}  {photos:6}   {'   '.join(cells)}")
     print(f"strangers named by {CALIBRATIONS} calibrations on fewer people: mean, and 5 to 95 % of them")
     for count in CALIBRATED_ON:
-        named = 100 * calibrated_on(count, rows, embeddings, recognizer.metric)
+        named = 100 * calibrated_on(count, rows, embeddings, metric)
         low, high = np.quantile(named, [0.05, 0.95])
         print(f"{count:6,}  people   {named.mean():5.2f} %   {low:.2f} to {high:.2f} %")
 

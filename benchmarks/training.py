@@ -25,9 +25,10 @@ import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.training.batches import Batch, Batches
-from facerec_cli.training.data import people_data, view1_people
-from facerec_cli.training.device import Siamese
-from facerec_cli.training.recipes import RECIPES
+from facerec_cli.training.build import build_head, build_network, build_sampler
+from facerec_cli.training.data import divide
+from facerec_cli.training.recipe import load_recipe
+from facerec_cli.training.siamese import Siamese
 
 PAIRS = 16
 
@@ -54,13 +55,14 @@ def main() -> None:
     parser.add_argument("--bfloat16", action="store_true")
     arguments = parser.parse_args()
     chips = load_chips(arguments.lfw.resolve())
-    recipe = RECIPES["siamese"].in_bfloat16() if arguments.bfloat16 else RECIPES["siamese"]
-    data = people_data(chips, view1_people(), 0.9, 0)
-    model = Siamese(recipe.made_network(), recipe.made_objective(people=0))
+    recipe = load_recipe("siamese")
+    recipe = recipe.in_bfloat16() if arguments.bfloat16 else recipe
+    data = divide(chips, 0.9, seed=0)
+    model = Siamese(build_network(recipe), build_head(recipe, people=0))
     model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), jit_compile=False)
 
     def ours() -> Iterator[Batch]:
-        batches = Batches(chips.chips, recipe.sampler(data.source), recipe.augmentation, seed=0)
+        batches = Batches(chips.chips, build_sampler(recipe, data.source), recipe.augmentation, seed=0)
         return map(batches.__getitem__, count())
 
     sources: dict[str, Callable[[], Iterator[Batch]]] = {
@@ -79,9 +81,9 @@ def main() -> None:
                 images += len(batch[0])
             if turn:  # the first is for warming up
                 rates[name].append(images / (time.perf_counter() - start))
-    for name, found in rates.items():
-        ratios = [ours / other for ours, other in zip(rates["facerec's batches"], found, strict=True)]
-        print(f"{name:22} {median(found):7.0f} images/s   facerec's are {median(ratios):.2f} x")
+    for name, own in rates.items():
+        ratios = [ours / other for ours, other in zip(rates["facerec's batches"], own, strict=True)]
+        print(f"{name:22} {median(own):7.0f} images/s   facerec's are {median(ratios):.2f} x")
     print(f"peak memory            {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:7.2f} GB")
 
 

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.files import new_file
+
 _METADATA = 32_768
 """More bytes than HDF5 adds to the arrays of a file like ours."""
 
@@ -67,8 +69,7 @@ def write_columns(
     if shutil.disk_usage(path.parent).free < needed:
         # Asked before, since HDF5 cannot let go of a file that it could not finish.
         raise OSError(errno.ENOSPC, "No space left on device")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with new_file(path) as beside:
         try:
             with h5py.File(beside, "w", locking=False) as file:
                 for name, parts in columns.items():
@@ -80,22 +81,6 @@ def write_columns(
                 file.attrs.update(attributes)
         except RuntimeError as error:  # what h5py raises when the last flush fails
             raise OSError(str(error)) from error
-        with beside.open("rb+") as written:
-            os.fsync(written.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def text_column(values: Sequence[str]) -> Column:

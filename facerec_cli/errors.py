@@ -1,36 +1,261 @@
-"""What a user can do wrong: each error is one sentence that says what is wrong and what to do."""
+"""What can go wrong for a user: each error says what, and its class tells programs which kind it is."""
+
+from __future__ import annotations
 
 
 class FacerecError(Exception):
-    """Base of every error that facerec reports to people; ``str(error)`` is the sentence."""
+    """Base of every error that facerec reports to people.
+
+    ``str(error)`` says what is wrong, in a clause that names the file. What to do about it, where that is the same for
+    every program, is ``remedy``; a program with options of its own finds a better one by the error's class.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", subject: str = "") -> None:
+        """Describe it.
+
+        Args:
+            problem: what is wrong, without a full stop.
+            remedy: what to do, as a clause that follows a colon.
+            subject: what a program's own remedy may have to name: a database's location, a model's name.
+        """
+        super().__init__(problem, remedy, subject)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, as a clause; empty where only the program can say."""
+        return str(self.args[1])
+
+    @property
+    def subject(self) -> str:
+        """What a program's own remedy may have to name."""
+        return str(self.args[2])
 
 
 class PhotoError(FacerecError):
-    """A photo cannot be used: unreadable, too large, no face, or several faces where one is needed."""
+    """A photo cannot be used."""
+
+
+class UnreadablePhotoError(PhotoError):
+    """A photo's file is missing, empty, no regular file, or not readable for the user."""
+
+
+class UnsupportedPhotoError(PhotoError):
+    """A photo is damaged, or of a format that facerec does not read."""
+
+
+class PhotoTooLargeError(PhotoError):
+    """A photo has more bytes or pixels than facerec takes."""
+
+
+class NoFaceError(PhotoError):
+    """A photo shows no face."""
+
+
+class SeveralFacesError(PhotoError):
+    """A photo shows several faces where one is needed."""
+
+
+class NoPhotosError(PhotoError):
+    """A folder holds no photo."""
 
 
 class ModelError(FacerecError):
-    """A model bundle is missing, damaged, or made for another version."""
+    """A model bundle cannot be used or written."""
+
+
+class UnknownModelError(ModelError):
+    """There is no model of that name; ``subject`` lists those there are."""
+
+
+class DamagedModelError(ModelError):
+    """A model bundle is damaged, or is not what its model.json describes."""
+
+
+class UncalibratedModelError(ModelError):
+    """A model has no threshold of its own; ``subject`` is its name."""
+
+
+class NoNetworkError(ModelError):
+    """A model has no network that Keras could go on from."""
+
+
+class ModelExistsError(ModelError):
+    """A model, or something else, is where a new one is to go."""
+
+
+class FinishedModelError(ModelExistsError):
+    """A finished model is where a new one is to go."""
+
+
+class UnusableModelNameError(ModelError):
+    """A new model cannot have that name."""
+
+
+class TrainingHeldError(ModelError):
+    """Another process is training the model."""
+
+
+class UnfinishedTrainingError(ModelError):
+    """A training of that name is unfinished."""
+
+
+class OtherTrainingError(ModelError):
+    """What there is of that name, finished or not, comes from another training."""
+
+
+class UnsavedModelError(ModelError):
+    """A model is trained, but cannot be saved; ``subject`` is where its training's state is."""
 
 
 class DatabaseError(FacerecError):
-    """A database is missing, damaged, busy, not writable, or made by a newer version."""
+    """A database is damaged, busy, not writable, or made by a newer version."""
+
+
+class NoDatabaseError(DatabaseError):
+    """There is no database at a location."""
+
+
+class UnusableLocationError(DatabaseError):
+    """A database cannot be at a location: something else is there, or facerec does not know the kind of store."""
+
+
+class DamagedDatabaseError(DatabaseError):
+    """A database's index is damaged or missing; ``subject`` is the database's location."""
+
+
+class DamagedIndexError(DamagedDatabaseError):
+    """A cell of a database's index is damaged, wherever the database is."""
+
+
+class DatabaseRefusedError(DatabaseError):
+    """The disk or the system refuses to read or write a database."""
+
+
+class DamagedCalibrationError(DatabaseError):
+    """What a database keeps of calibrations is damaged; ``subject`` is the database's location."""
+
+
+class LostChipError(DatabaseError):
+    """An enrolled chip is missing or damaged; ``subject`` is the photo that it came from."""
+
+
+class NotEmbeddedError(DatabaseError):
+    """People cannot be searched, since a model has not embedded them."""
+
+
+class NobodyEnrolledError(DatabaseError):
+    """Nobody is enrolled; ``subject`` is the database's location."""
 
 
 class PersonError(FacerecError):
     """A person's name is not usable, not enrolled, or already taken."""
 
 
+class UnusableNameError(PersonError):
+    """A name cannot be a person's."""
+
+
+class UnknownPersonError(PersonError):
+    """Nobody of that name is enrolled."""
+
+
+class NameTakenError(PersonError):
+    """Somebody of that name is enrolled already."""
+
+
 class DataError(FacerecError):
     """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
+
+
+class IncompleteLfwError(DataError):
+    """Labeled Faces in the Wild is not there, or not whole; fetching it helps."""
+
+
+class UnsuitableProtocolError(DataError):
+    """A protocol cannot be measured on the data, or not for the model."""
+
+
+class UnsuitableModelError(DataError):
+    """A model gives embeddings that cannot be measured, or has seen everybody."""
+
+
+class RecipeError(DataError):
+    """A recipe is damaged, its parts do not fit together, or it does not fit the data."""
+
+
+class UnknownRecipeError(RecipeError):
+    """There is no recipe of that name; ``subject`` lists those there are."""
+
+
+class ColourRecipeError(RecipeError):
+    """A recipe's network takes colour alone."""
+
+
+class UntrainedRecipeError(RecipeError):
+    """A recipe's network is not trained yet, so that nothing of it can be kept as it is."""
 
 
 class TrainingError(FacerecError):
     """A training cannot go on."""
 
 
+class DivergedError(TrainingError):
+    """A training has come to numbers that are none."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be written."""
+
+
+class DamagedCheckpointError(TrainingError):
+    """A checkpoint cannot be read."""
+
+
+class MachinesError(FacerecError):
+    """The machines that are to train together are not named, or do not answer."""
+
+
+class LostMachineError(MachinesError):
+    """A machine that others train together with has ended."""
+
+
 class FetchError(FacerecError):
     """A download cannot be had, or an archive is not what it should be."""
+
+
+class SourcesError(FetchError):
+    """None of a file's sources gives it."""
+
+
+class TermsError(FetchError):
+    """A data set's terms are not accepted."""
+
+
+class FetchFolderError(FetchError):
+    """The folder for data sets cannot be written, or has no room."""
+
+
+class OutputError(FacerecError):
+    """A file or folder that was asked for cannot be written."""
+
+
+class AnnotationError(OutputError):
+    """A copy of a photo with names cannot be written."""
+
+
+class ReportError(OutputError):
+    """A report cannot be written."""
+
+
+class ExportError(OutputError):
+    """A network for other programs cannot be written."""
+
+
+class ExportPlaceError(ExportError):
+    """Something else is where a network for other programs is to go, or nothing can be written there."""
 
 
 class DependencyError(FacerecError):

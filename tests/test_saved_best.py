@@ -6,7 +6,8 @@ from pathlib import Path
 
 from facerec_cli.datasets.lfw import everybody
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, read_bundle
-from facerec_cli.recognizer import Recognizer
+from facerec_cli.encoders.onnx_encoder import load_encoder
+from facerec_cli.faces.extraction import Extractor
 
 SAVED_BEST = Path(__file__).parents[1] / "models" / "saved_best"
 
@@ -25,10 +26,10 @@ def test_it_is_whole_small_and_trained_on_nobody_of_view_1s_test() -> None:
 
 
 def test_it_tells_the_people_of_the_samples_apart(samples: Path) -> None:
-    recognizer = Recognizer(SAVED_BEST)
+    bundle, extractor = read_bundle(SAVED_BEST), Extractor()
     pairs = ("jacinda_ardern_2018", "jacinda_ardern_2022", "emmanuel_macron_2014", "emmanuel_macron_2025")
     photos = [samples / f"{photo}.jpg" for photo in (*pairs, "rishi_sunak")]
-    embeddings = recognizer.embed([recognizer.detect_one(photo).chip for photo in photos])
-    distances = recognizer.metric.matrix(embeddings, embeddings)
+    embeddings = load_encoder(bundle).encode([extractor.extract(photo).one_face().chip for photo in photos])
+    distances = bundle.load_metric().matrix(embeddings, embeddings)
     assert distances[0, 1] < distances[0, 2:].min()
     assert distances[2, 3] < min(distances[2, 0], distances[2, 1], distances[2, 4])

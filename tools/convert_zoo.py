@@ -1,6 +1,6 @@
 """Convert the OpenCV Zoo's block-quantised YuNet and SFace into yunet.onnx and the bundle `pretrained`.
 
-    python tools/convert_zoo.py WEIGHTS_FOLDER [--out facerec_cli/encoders/weights]
+    python tools/convert_zoo.py WEIGHTS_FOLDER [--out facerec_cli]
 
 WEIGHTS_FOLDER holds the Zoo's files with their licences (face_recognition_sface_2021dec_int8bq.onnx and LICENSE-sface,
 face_detection_yunet_2023mar_int8bq.onnx and LICENSE-yunet).
@@ -36,13 +36,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.faces import WORKING_SIZE
-from facerec_cli.faces.alignment import align
-from facerec_cli.faces.detector import Detector
-from facerec_cli.faces.images import decode_photo, photos_in, read_photo
+from facerec_cli.faces.detector import WEIGHTS
+from facerec_cli.faces.extraction import Extractor
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
+PACKAGE = Path(__file__).parents[1] / "facerec_cli"
 SAMPLES = Path(__file__).parents[1] / "tests" / "data"
 
 ABOUT = {
@@ -230,11 +229,10 @@ def _serialised(graph: onnx.GraphProto) -> bytes:
 
 def reference(path: Path) -> dict[str, list[float]]:
     """FaceRecognizerSF's features, float [128], of the largest face of each sample photo, by file name."""
-    recogniser, detector = cv2.FaceRecognizerSF.create(str(path), ""), Detector(WORKING_SIZE)
+    recogniser, extractor = cv2.FaceRecognizerSF.create(str(path), ""), Extractor()
     features = {}
-    for photo in photos_in(SAMPLES):
-        image = decode_photo(read_photo(photo))
-        chip = align(image, detector.detect(image)[0].landmarks)
+    for photo in sorted([*SAMPLES.glob("*.jpg"), *SAMPLES.glob("*.png")]):
+        chip = extractor.extract(photo).faces[0].chip
         feature = recogniser.feature(cv2.cvtColor(chip, cv2.COLOR_RGB2BGR))[0]
         features[photo.name] = [round(float(number), 5) for number in feature]
     return features
@@ -244,12 +242,14 @@ def main() -> None:
     """Convert, and write the bundle, the detector, the licences and the reference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--out", type=Path, default=BUNDLED)
+    parser.add_argument("--out", type=Path, default=PACKAGE)
     arguments = parser.parse_args()
-    folder: Path = arguments.out / "pretrained"
-    calibration = read_bundle(folder).calibration if (folder / "model.json").exists() else {}
-    (arguments.out / "yunet.onnx").write_bytes(convert_yunet(arguments.weights / YUNET))
-    shutil.copyfile(arguments.weights / "LICENSE-yunet", arguments.out / "LICENSE-yunet")
+    detector: Path = arguments.out / WEIGHTS.parent.relative_to(PACKAGE)
+    folder: Path = arguments.out / BUNDLED.relative_to(PACKAGE) / "pretrained"
+    detector.mkdir(parents=True, exist_ok=True)
+    calibration = read_bundle(folder).calibration if (folder / "model.json").exists() else None
+    (detector / WEIGHTS.name).write_bytes(convert_yunet(arguments.weights / YUNET))
+    shutil.copyfile(arguments.weights / "LICENSE-yunet", detector / "LICENSE-yunet")
     bundle = write_bundle(
         folder,
         convert_sface(arguments.weights / SFACE),

@@ -12,7 +12,8 @@ from importlib import import_module
 
 import click
 
-from facerec_cli import __version__
+from facerec_cli.cli.remedies import sentence
+from facerec_cli.defaults import VERSION
 from facerec_cli.errors import FacerecError
 
 COMMANDS = ("fetch", "train", "evaluate", "enroll", "identify", "verify", "people", "models")
@@ -37,7 +38,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: facerec enroll --name 'Ada Lovelace' ada.jpg && facerec identify -i party.jpg",
 )
-@click.version_option(__version__, prog_name="facerec")
+@click.version_option(VERSION, prog_name="facerec")
 @click.option("--debug", is_flag=True, help="Show tracebacks, and what native libraries print.")
 def facerec(debug: bool) -> None:
     """Recognise people in photos, offline: enrol them from one photo each, then identify."""
@@ -74,7 +75,7 @@ def _run() -> int:
     except FacerecError as error:
         if debug:
             raise
-        _say(f"Error: {error}")
+        _say(f"Error: {sentence(error)}")
         return 1
     except Exception as error:
         if debug:
@@ -86,8 +87,8 @@ def _run() -> int:
         return 1
 
 
-def _say(sentence: str) -> None:
-    click.secho(sentence, err=True, fg="red")
+def _say(line: str) -> None:
+    click.secho(line, err=True, fg="red")
 
 
 def _silence_native_libraries() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, rounded
+from facerec_cli.cli.progress import Reporter
+from facerec_cli.cli.remedies import sentence
+from facerec_cli.cli.render import Results, count
 
 
 @click.command(
@@ -28,7 +30,7 @@ def command(
     photos: tuple[Path, ...],
     images: tuple[Path, ...],
     name: str | None,
-    database: Path,
+    database: str,
     model: str,
     largest: bool,
     size: int,
@@ -39,53 +41,46 @@ def command(
     PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
     each photo directly in it, named by its file. With --name a folder's photos are all of that person.
     """
-    from facerec_cli.cli.prepare import prepare
-    from facerec_cli.gallery.base import Gallery
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.cli.progress import embed_pending
+    from facerec_cli.recognition.recognizer import Recognizer
 
     with Reporter("Enrolling") as reporter:
         work = _people(options.Photos((*photos, *images), recursive=True), name, reporter)
         if not work:
             return 1
     recognizer = Recognizer(model, detection_size=size)
-    gallery = Gallery.open(database, create=True)
-    prepare(recognizer, gallery)
+    from facerec_cli.gallery.opening import open_gallery
+    from facerec_cli.recognition.enrolment import enroll_all
+
+    gallery = open_gallery(database, create=True)
+    embed_pending(recognizer, gallery)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with (
         Results(output_format, _columns(output_format)) as results,
         Reporter("Enrolling", len(work), output_format=output_format) as reporter,
     ):
-        for enrolment in recognizer.enroll_all(gallery, work, largest=largest):
+        for enrolment in enroll_all(recognizer, gallery, work, largest=largest):
             reporter.advance()
-            status = "refused" if enrolment.error else "enrolled" if enrolment.is_new else "already enrolled"
+            status = enrolment.status
             statuses[status] += 1
             people.setdefault(enrolment.name, Counter())[status] += 1
             if enrolment.error:
                 reporter.error(enrolment.error)
             elif not enrolment.is_new:
-                reporter.note(f"{enrolment.photo} is already enrolled for {enrolment.name}: nothing changed.")
+                reporter.note(f"{enrolment.source} is already enrolled for {enrolment.name}: nothing changed.")
             if enrolment.complaint:
                 better = f"enrol a better one of {enrolment.name} too"
-                reporter.warn(f"{enrolment.photo} is a poor photo, {enrolment.complaint}: {better}.")
+                reporter.warn(f"{enrolment.source} is a poor photo, {enrolment.complaint}: {better}.")
             lookalike = enrolment.lookalike
             if lookalike:
                 reporter.warn(
-                    f"{enrolment.photo}, enrolled as {enrolment.name}, looks like {lookalike.name} too "
+                    f"{enrolment.source}, enrolled as {enrolment.name}, looks like {lookalike.name} too "
                     f"(distance {lookalike.distance:.3f}): check that they are two people."
                 )
             if output_format != "table":
-                results.add(
-                    {
-                        "photo": str(enrolment.photo),
-                        "name": enrolment.name,
-                        "status": status,
-                        "lookalike": lookalike.name if lookalike else None,
-                        "lookalike_distance": rounded(lookalike.distance) if lookalike else None,
-                        "complaint": enrolment.complaint,
-                        "error": str(enrolment.error) if enrolment.error else None,
-                    }
-                )
+                error = enrolment.error
+                results.add(enrolment.to_json() | ({"error": sentence(error)} if error else {}))
         if output_format == "table":
             for person, counts in people.items():
                 results.add({"name": person, **{status: counts[status] for status in _STATUSES}})

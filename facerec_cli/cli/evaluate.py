@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.measuring import embed, load
-from facerec_cli.cli.render import Reporter, Results, count
+from facerec_cli.cli.progress import Reporter, load_data_set
+from facerec_cli.cli.render import Results, count
+from facerec_cli.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.encoders.bundle import Bundle
     from facerec_cli.evaluation.intervals import Estimate
-    from facerec_cli.evaluation.protocols import Protocol
-    from facerec_cli.evaluation.report import Comparison
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.evaluation.measuring import Protocol
+    from facerec_cli.evaluation.report import Evaluation
 
 _PROTOCOLS = ("view1", "view2", "pairs", "identification", "one-shot")
 _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference", "difference_low", "difference_high")
@@ -34,8 +35,8 @@ _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference"
     "--model",
     "models",
     multiple=True,
-    default=("pretrained",),
-    show_default="pretrained",
+    default=(DEFAULT_MODEL,),
+    show_default=DEFAULT_MODEL,
     metavar="MODEL...",
     help="Models: names or folders; takes all that follow up to the next option.",
 )
@@ -62,91 +63,59 @@ def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path
     The folder has a sub-folder a person. People that a model was trained on are left out; the intervals come from a
     bootstrap over people, and several models are compared with the first on the same draws.
     """
-    from facerec_cli.evaluation.report import Comparison, check_report, write_report
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.evaluation.evaluating import choose_protocols, evaluate
+    from facerec_cli.evaluation.protocols import LFW_PROTOCOLS
+    from facerec_cli.evaluation.report import check_report, write_report
 
     if report_folder:
         check_report(report_folder)
-    labels = list(dict.fromkeys(models))
-    recognizers = [Recognizer(model) for model in labels]
+    bundles = {model: resolve_bundle(model) for model in models}
     with Reporter("Finding faces", output_format=output_format) as reporter:
-        chips = load(data, reporter)
-        protocols = _protocols(asked, chips, recognizers, reporter)
-        if not all(protocol.name.startswith("view") for protocol in protocols):
-            _warn_of_validation(chips, recognizers, reporter)
-    comparison = Comparison(chips, labels)
-    rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
-    embeddings = [embed(recognizer, chips, rows, output_format) for recognizer in recognizers]
-    columns = _table_columns(comparison.models) if output_format == "table" else _COLUMNS
-    with (
-        Results(output_format, columns) as results,
-        Reporter("Measuring", len(protocols) * len(recognizers), output_format=output_format) as measuring,
-    ):
-        for protocol in protocols:
-            for recognizer, embedded in zip(recognizers, embeddings, strict=True):
-                measured = protocol.measure(embedded, recognizer.metric, recognizer.calibration)
-                comparison.add(protocol, measured)
-                measuring.advance()
-            measuring.note(f"{protocol.name}: {protocol.description}.")
-            for note in comparison.notes(protocol):
-                measuring.note(f"{protocol.name}: {note}.")
+        chips = load_data_set(data, reporter)
+        choice = choose_protocols(chips, bundles.values(), None if asked == "all" else asked)
+        for error in choice.refused:
+            reporter.warn(error)
+        if not all(protocol.name in LFW_PROTOCOLS for protocol in choice.protocols):
+            _warn_of_judges(chips, bundles.values(), reporter)
+    columns = _table_columns(list(bundles)) if output_format == "table" else _COLUMNS
+    title = f"Embedding with {', '.join(bundle.name for bundle in bundles.values())}"
+    with Results(output_format, columns) as results, Reporter(title, output_format=output_format) as embedding:
+
+        def show(evaluation: Evaluation, protocol: Protocol) -> None:
+            for note in (protocol.description, *evaluation.notes(protocol)):
+                embedding.note(f"{protocol.name}: {note}.")
             if output_format == "table":
-                results.add({}, list(_table_rows(comparison, protocol)))
+                results.add({}, _table_rows(evaluation, protocol))
             else:
-                for row in _rows(comparison, protocol):
+                for row in _rows(evaluation, protocol):
                     results.add(row)
+
+        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show)
     if report_folder:
-        write_report(report_folder, comparison)
+        write_report(report_folder, evaluation)
         reporter.note(f"Wrote {report_folder / 'report.html'}.")
     return reporter.status
 
 
-def _protocols(asked: str, chips: ChipSet, recognizers: Sequence[Recognizer], reporter: Reporter) -> list[Protocol]:
-    from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE
-    from facerec_cli.errors import DataError
-    from facerec_cli.evaluation.protocols import PROTOCOLS, Exclusions
-
-    bundles = [recognizer.bundle for recognizer in recognizers]
-    seen = Exclusions(
-        frozenset().union(*(bundle.people(TRAINING_PEOPLE) for bundle in bundles)),
-        frozenset().union(*(bundle.people(CALIBRATION_PEOPLE) for bundle in bundles)),
-    )
-    if asked != "all":
-        return [PROTOCOLS[asked](chips, seen)]
-    made: list[Protocol] = []
-    refused: list[DataError] = []
-    for name in _PROTOCOLS:
-        if name.startswith("view") and not chips.is_lfw:
-            continue
-        try:
-            made.append(PROTOCOLS[name](chips, seen))
-        except DataError as error:
-            refused.append(error)
-    if not made:
-        raise refused[0]
-    for refusal in refused:
-        reporter.warn(refusal)
-    return made
-
-
-def _warn_of_validation(chips: ChipSet, recognizers: Sequence[Recognizer], reporter: Reporter) -> None:
+def _warn_of_judges(chips: ChipSet, bundles: Iterable[Bundle], reporter: Reporter) -> None:
     """Say which models' best epoch was chosen by people who are measured here."""
-    from facerec_cli.encoders.bundle import VALIDATION_PEOPLE
+    from facerec_cli.evaluation.evaluating import judges_of_training
 
-    for bundle in (recognizer.bundle for recognizer in recognizers):
-        chosen = bundle.people(VALIDATION_PEOPLE) & chips.rows_of.keys()
-        if chosen:
+    for bundle in bundles:
+        judges = judges_of_training(chips, bundle)
+        if judges:
             reporter.warn(
-                f"{count(len(chosen), 'person')} of {chips.folder.name} chose the best epoch of {bundle.name}: where "
+                f"{count(len(judges), 'person')} of {chips.folder.name} chose the best epoch of {bundle.name}: where "
                 "they take part, its numbers are a little too good."
             )
 
 
-def _rows(comparison: Comparison, protocol: Protocol) -> list[dict[str, Any]]:
+def _rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, Any]]:
     """A row for each measure and model; differences are to the first model."""
     rows = []
-    for measure, estimates in comparison.estimates(protocol).items():
-        for place, (model, estimate) in enumerate(zip(comparison.models, estimates, strict=True)):
+    for measure, estimates in evaluation.estimates(protocol).items():
+        for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True)):
             row: dict[str, Any] = {
                 "protocol": protocol.name,
                 "measure": measure,
@@ -169,18 +138,18 @@ def _table_columns(models: Sequence[str]) -> tuple[str, ...]:
     return ("protocol", "measure", *models, *(f"{model} - {models[0]}" for model in models[1:]))
 
 
-def _table_rows(comparison: Comparison, protocol: Protocol) -> list[dict[str, str]]:
+def _table_rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, str]]:
     from facerec_cli.evaluation.report import written
 
     rows = []
-    for measure, estimates in comparison.estimates(protocol).items():
+    for measure, estimates in evaluation.estimates(protocol).items():
         differences = [estimate.minus(estimates[0]) for estimate in estimates[1:]]
         cells = [written(measure, estimate) for estimate in estimates]
         cells += [written(measure, difference, signed=True) for difference in differences]
-        rows.append(dict(zip(_table_columns(comparison.models), [protocol.name, measure, *cells], strict=True)))
-    error = comparison.results[protocol.name][0].standard_error
+        rows.append(dict(zip(_table_columns(evaluation.models), [protocol.name, measure, *cells], strict=True)))
+    error = evaluation.results[protocol.name][0].standard_error
     if error is not None:
         rows[0]["measure"] += " (± standard error over the folds)"
-        for model, result in zip(comparison.models, comparison.results[protocol.name], strict=True):
+        for model, result in zip(evaluation.models, evaluation.results[protocol.name], strict=True):
             rows[0][model] += f" ± {(result.standard_error or 0) * 100:.2f}"
     return rows

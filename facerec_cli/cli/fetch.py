@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from facerec_cli.cli.bars import DownloadBars
-from facerec_cli.cli.render import Reporter, Results, count
-
-if TYPE_CHECKING:
-    from facerec_cli.datasets.remote import RemoteFile
+from facerec_cli.cli.progress import DownloadBars, Reporter
+from facerec_cli.cli.render import Results, count
 
 _SETS = ("lfw", "lfw-funneled", "lfw-deepfunneled")
 
@@ -81,62 +76,29 @@ def _list(data: Path) -> int:
 
 
 def _fetch_lfw(name: str, data: Path, jobs: int, mirror: str | None, own: Path | None, yes: bool) -> int:
-    from facerec_cli.datasets.download import Settings, download
-    from facerec_cli.datasets.lfw import ARCHIVES, PAIRS, check_photos, people_files
-    from facerec_cli.datasets.unpack import adopt, unpack
+    from facerec_cli.datasets.download import Settings
+    from facerec_cli.datasets.fetching import fetch_lfw
+    from facerec_cli.errors import TermsError
+
+    def consent(terms: str) -> bool:
+        click.echo(terms, err=True)
+        return yes or (sys.stdin.isatty() and click.confirm("Fetch it under these terms?", err=True))
 
     reporter = Reporter()
-    folder = data / name
-    wanted = [_mirrored(file, mirror) for file in PAIRS]
-    if not folder.is_dir() and own is None:
-        wanted.insert(0, _mirrored(ARCHIVES[name], mirror))
-    if not all((data / file.name).exists() for file in wanted) and not _terms_accepted(data, yes):
-        return 1
-    for file, content in people_files().items():
-        if not (data / file).exists():
-            (data / file).write_bytes(content)
-    with DownloadBars() as bars:
-        outcomes = download(wanted, data, bars, Settings(jobs=jobs))
-    for error in outcomes.values():
-        if error:
-            reporter.error(error)
-    if folder.is_dir():
-        reporter.note(f"{folder} is there already: nothing to fetch.")
-    elif not outcomes.get(ARCHIVES[name].name):
-        archive = data / ARCHIVES[name].name if own is None else own
-        if archive.is_dir():
-            adopt(archive, folder, check_photos)
-        else:
-            with DownloadBars() as bars:
-                bars.started("unpacking", 0, archive.stat().st_size)
-                unpack(archive, folder, check_photos, lambda read: bars.advanced("unpacking", read))
-        reporter.note(f"{folder}: 13,233 photos of 5,749 people.")
-    return reporter.status
-
-
-def _mirrored(file: RemoteFile, mirror: str | None) -> RemoteFile:
-    return replace(file, urls=(f"{mirror.rstrip('/')}/{file.name}", *file.urls)) if mirror else file
-
-
-def _terms_accepted(data: Path, yes: bool) -> bool:
-    """Show LFW's terms before the first download, and ask."""
-    from facerec_cli.datasets.lfw import TERMS
-    from facerec_cli.errors import FetchError
-
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        noted = data / ".lfw-terms-accepted"
-        if noted.exists():
-            return True
-        click.echo(TERMS, err=True)
-        if not yes and not sys.stdin.isatty():
-            raise FetchError("These terms need your consent: run the command again with --yes.")
-        if not yes and not click.confirm("Fetch it under these terms?", err=True):
-            return False
-        noted.write_text(TERMS + "\n", encoding="utf-8")
-    except OSError as error:
-        raise FetchError(f"{data} cannot be written ({error.strerror}): choose another place with --data.") from error
-    return True
+        with DownloadBars() as bars:
+            fetched = fetch_lfw(name, data, consent, mirror=mirror, own=own, watcher=bars, settings=Settings(jobs=jobs))
+    except TermsError:
+        if sys.stdin.isatty():  # whoever has just said no knows why
+            return 1
+        raise
+    for error in fetched.failures:
+        reporter.error(error)
+    if fetched.was_there:
+        reporter.note(f"{fetched.folder} is there already: nothing to fetch.")
+    elif fetched.is_there:
+        reporter.note(f"{fetched.folder}: 13,233 photos of 5,749 people.")
+    return reporter.status
 
 
 def _fetch_lists(files: tuple[Path, ...], data: Path, jobs: int) -> int:

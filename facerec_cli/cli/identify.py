@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, probability, rounded, why
+from facerec_cli.cli.progress import Reporter
+from facerec_cli.cli.render import Results, count, why
+from facerec_cli.defaults import DEFAULT_FPIR
 
 if TYPE_CHECKING:
-    from facerec_cli.results import Identification, PhotoResult
+    from facerec_cli.recognition.results import PhotoResult
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),
@@ -32,7 +34,7 @@ _COLUMNS = (
 @click.option(
     "--fpir",
     type=options.probability_type("rate"),
-    default=0.01,
+    default=DEFAULT_FPIR,
     show_default=True,
     help="Share of strangers that may be named; the threshold follows from it and the people enrolled.",
 )
@@ -49,7 +51,7 @@ _COLUMNS = (
 def command(
     photos: tuple[Path, ...],
     images: tuple[Path, ...],
-    database: Path,
+    database: str,
     model: str,
     recursive: bool,
     fpir: float,
@@ -64,28 +66,31 @@ def command(
     PHOTO is a photo, a folder with -r, or - for paths on standard input.
     """
     asked = options.Photos((*photos, *images), recursive=recursive)
-    from facerec_cli.cli.prepare import prepare
-    from facerec_cli.gallery.base import Gallery
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model, detection_size=size)
-    extractions = recognizer.extract_all(asked)
-    gallery = Gallery.open(database)
-    prepare(recognizer, gallery)
-    limit = recognizer.threshold(gallery, fpir=fpir, distance=threshold)
+    # Begun before the gallery is looked at, which goes on beside it.
+    embedded = recognizer.embed_photos(asked)
+    from facerec_cli.cli.progress import embed_pending
+    from facerec_cli.gallery.opening import open_gallery
+    from facerec_cli.recognition.identification import Identifier
+
+    gallery = open_gallery(database)
+    embed_pending(recognizer, gallery)
+    identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with (
         Results(output_format, columns) as results,
         Reporter("Identifying", asked.count, output_format=output_format) as reporter,
     ):
-        results.caption(why(limit, len(gallery.photo_counts())))
-        for result in recognizer.name_all(gallery, extractions, limit, top=top):
+        results.caption(why(identifier.threshold))
+        for result in identifier.decide_photos(embedded, top=top):
             reporter.advance()
             if result.error:
                 reporter.error(result.error)
                 continue
             rows = _csv_rows(result) if output_format == "csv" else _table_rows(result, top)
-            results.add(_record(result), rows)
+            results.add(result.to_json(), rows)
             if annotate:
                 _annotate(result, annotate, reporter)
         for folder in asked.empty_folders:
@@ -95,49 +100,24 @@ def command(
         return reporter.status
 
 
-def _record(result: PhotoResult) -> dict[str, Any]:
-    return {"photo": str(result.photo), "faces": [_face(face) for face in result.faces]}
-
-
-def _face(found: Identification) -> dict[str, Any]:
-    nearest = found.candidates[0] if found.candidates else None
-    return {
-        "name": found.name,
-        "distance": rounded(nearest.distance) if nearest else None,
-        "threshold": rounded(found.threshold),
-        "probability": probability(nearest.probability) if nearest else None,
-        "box": [rounded(number, 1) for number in found.face.box],
-        "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in found.face.landmarks],
-        "score": rounded(found.face.score),
-        "candidates": [
-            {
-                "name": candidate.name,
-                "distance": rounded(candidate.distance),
-                "probability": probability(candidate.probability),
-            }
-            for candidate in found.candidates
-        ],
-    }
-
-
 def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:
-    """A row for each candidate of each face."""
+    """A row for each candidate of each face: what JSON says, flat."""
     rows = []
-    for number, found in enumerate(result.faces, start=1):
-        box = dict(zip(("x", "y", "width", "height"), (rounded(side, 1) for side in found.face.box), strict=True))
-        for rank, candidate in enumerate(found.candidates, start=1):
+    for number, face in enumerate((found.to_json() for found in result.faces), start=1):
+        place = dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
+        for rank, candidate in enumerate(face["candidates"], start=1):
             rows.append(
                 {
-                    "photo": str(result.photo),
+                    "photo": result.source,
                     "face": number,
-                    "name": found.name,
+                    "name": face["name"],
                     "rank": rank,
-                    "candidate": candidate.name,
-                    "distance": rounded(candidate.distance),
-                    "threshold": rounded(found.threshold),
-                    "probability": probability(candidate.probability),
-                    **box,
-                    "score": rounded(found.face.score),
+                    "candidate": candidate["name"],
+                    "distance": candidate["distance"],
+                    "threshold": face["threshold"],
+                    "probability": candidate["probability"],
+                    **place,
+                    "score": face["score"],
                 }
             )
     return rows
@@ -150,7 +130,7 @@ def _table_columns(top: int) -> tuple[str, ...]:
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
     """A row for each candidate of each face; what the rows above say already is left out."""
-    photo = str(result.photo)
+    photo = result.source
     if not result.faces:
         return [dict.fromkeys(_table_columns(top)) | {"photo": photo, "name": "(no face)"}]
     rows: list[dict[str, Any]] = []
@@ -171,16 +151,12 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
 
 
 def _annotate(result: PhotoResult, folder: Path, reporter: Reporter) -> None:
-    from facerec_cli.errors import PhotoError
-    from facerec_cli.faces.annotation import Label, annotate_photo
+    from facerec_cli.drawing.labels import Label, annotate_photo
+    from facerec_cli.errors import FacerecError
 
-    labels = [
-        Label(found.face.box, found.name, known=found.name == found.candidates[0].name)
-        for found in result.faces
-        if found.candidates
-    ]
+    labels = [Label(found.face.box, found.name, found.is_known) for found in result.faces]
     try:
-        for warning in annotate_photo(result.photo, labels, folder):
+        for warning in annotate_photo(Path(result.source), labels, folder):
             reporter.warn(warning)
-    except PhotoError as error:
+    except FacerecError as error:
         reporter.error(error)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, percent
+from facerec_cli.cli.progress import Reporter, load_data_set
+from facerec_cli.cli.render import Results, count, percent
 from facerec_cli.cli.training_extra import prepare_keras
 
 if TYPE_CHECKING:
-    from facerec_cli.evaluation.calibration import Calibration
+    from facerec_cli.encoders.calibration import Calibration, Evidence
+    from facerec_cli.training.exporting import ExportFormat
 
 
 @click.group("models", epilog="Example: facerec models list")
@@ -54,7 +56,6 @@ def list_models(output_format: str) -> int:
 def show_model(name: str, output_format: str) -> int:
     """Show what a model is, where it comes from, and its calibration."""
     from facerec_cli.encoders.bundle import resolve_bundle
-    from facerec_cli.evaluation.calibration import Calibration
 
     bundle = resolve_bundle(name)
     calibration = bundle.calibration
@@ -68,9 +69,9 @@ def show_model(name: str, output_format: str) -> int:
     }
     rows = [{"field": key.replace("_", " "), "value": str(value)} for key, value in record.items()]
     if calibration:
-        rows += calibration_rows(Calibration.from_json(calibration, f"the model {bundle.name}"))
+        rows += calibration_rows(calibration)
     with Results(output_format, ("field", "value")) as results:
-        results.add(record | {"calibration": calibration}, rows)
+        results.add(record | {"calibration": calibration.to_json() if calibration else None}, rows)
     return 0
 
 
@@ -83,47 +84,21 @@ def calibrate(model: str, data: Path) -> int:
     Of LFW the people of View 1's peopleDevTrain serve, so that all others can be reported on. A bundled model is copied
     to ./models, where its name then finds the copy.
     """
-    from facerec_cli.cli.measuring import embed, load
-    from facerec_cli.datasets.lfw import everybody
-    from facerec_cli.encoders.bundle import BUNDLED, CALIBRATION_PEOPLE, TRAINING_PEOPLE, write_bundle
-    from facerec_cli.errors import DataError
-    from facerec_cli.evaluation.strangers import calibrate_people
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, resolve_bundle
+    from facerec_cli.evaluation.calibrating import calibrate_model
 
-    recognizer = Recognizer(model)
-    bundle = recognizer.bundle
+    bundle = resolve_bundle(model)
     with Reporter("Finding faces") as reporter:
-        chips = load(data, reporter)
-    trained = bundle.people(TRAINING_PEOPLE)
-    names = chips.rows_of.keys() - trained
-    if chips.is_lfw:
-        names &= {person.name for person in everybody() if person.view1 == "train"}
-    people = sorted(names)
-    rows = [chips.rows_of[name] for name in people]
-    embeddings = embed(recognizer, chips, sorted(row for own in rows for row in own))
-    source = f"{chips.folder.name}, the people of View 1's peopleDevTrain" if chips.is_lfw else chips.folder.name
-    source += " whom it was not trained on" if trained else ""
-    try:
-        calibration = calibrate_people(embeddings, rows, recognizer.metric, {"data": source})
-    except ValueError as error:
-        raise DataError(f"{data} has {len(people):,} people to calibrate on, and {error}: add people.") from error
-    others = {name: (bundle.folder / name).read_bytes() for name in bundle.sha256}
-    others[CALIBRATION_PEOPLE] = "".join(f"{name}\n" for name in people).encode(errors="surrogateescape")
+        chips = load_data_set(data, reporter)
     # A model named by its folder is changed where it lies, also the bundled one.
-    is_named_bundled = bundle.folder.parent == BUNDLED and Path(model) != bundle.folder
-    folder = Path("models") / bundle.folder.name if is_named_bundled else bundle.folder
-    write_bundle(
-        folder,
-        bundle.encoder_bytes(),
-        embedding_size=bundle.embedding_size,
-        metric=recognizer.metric,
-        calibration=calibration.to_json(),
-        about=bundle.about,
-        others=others,
-    )
+    folder = bundle.folder if Path(model) == bundle.folder else None
+    with Reporter(f"Embedding with {bundle.name}") as embedding:
+        calibrated = calibrate_model(bundle, chips, folder, embedding.update)
+    assert calibrated.calibration is not None
     with Results("table", ("field", "value")) as results:
-        results.add({}, calibration_rows(calibration))
-    reporter.note(f"Calibrated {folder} on {len(people):,} people.")
+        results.add({}, calibration_rows(calibrated.calibration))
+    people = len(calibrated.people(CALIBRATION_PEOPLE))
+    reporter.note(f"Calibrated {calibrated.folder} on {people:,} people.")
     return reporter.status
 
 
@@ -138,23 +113,19 @@ def calibrate(model: str, data: Path) -> int:
     help="ONNX; LiteRT, which was TensorFlow Lite; TensorFlow's SavedModel, a folder.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; of savedmodel a folder.")
-def export(model: str, file_format: str, out: Path) -> int:
+def export(model: str, file_format: ExportFormat, out: Path) -> int:
     """Write a model's network for other programs: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d].
 
     The other formats than ONNX need what training needs, and are held against ONNX before they are put in place.
     """
-    from facerec_cli.cli.placing import placed
     from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.training.exporting import check_place, export_model
 
     bundle = resolve_bundle(model)
-    with placed(out, is_folder=file_format == "savedmodel") as beside:
-        if file_format == "onnx":
-            beside.write_bytes(bundle.encoder_bytes())
-        else:
-            prepare_keras(f"Exporting to {file_format}")
-            from facerec_cli.training.formats import write_litert, write_savedmodel
-
-            (write_litert if file_format == "litert" else write_savedmodel)(bundle, beside)
+    check_place(file_format, out)
+    if file_format != "onnx":
+        prepare_keras(f"Exporting to {file_format}")
+    export_model(bundle, file_format, out)
     size = sum(path.stat().st_size for path in (out, *out.rglob("*")) if path.is_file())
     Reporter().note(f"Wrote {out}: {bundle.name}, {size / 1e6:.1f} MB.")
     return 0
@@ -162,20 +133,34 @@ def export(model: str, file_format: str, out: Path) -> int:
 
 def calibration_rows(calibration: Calibration) -> list[dict[str, str]]:
     """A calibration, line by line, for people."""
-    about = dict(calibration.about)
-    tail, check = about.pop("tail"), about.pop("check")
-    values = {f"calibration {key.replace('_', ' ')}": str(value) for key, value in about.items()}
+    source, evidence = calibration.source, calibration.evidence
+    values = {"calibration data": source.data, "calibration when": source.date, "calibration people": source.people}
+    if evidence:
+        values |= {
+            f"calibration {name.replace('_', ' ')}": getattr(evidence, name)
+            for name in ("protocol", "impostor_pairs_per_draw", "draws", "genuine_pairs", "measured_down_to_fmr")
+        }
     for rate, distance in zip(calibration.fmr, calibration.distance, strict=True):
-        how = "" if rate >= about["measured_down_to_fmr"] else ", from the tail"
+        how = ", from the tail" if evidence and rate < evidence.measured_down_to_fmr else ""
         values[f"distance at FMR {rate:.0e}"] = f"{distance:.4f}{how}"
-    values["tail"] = (
-        f"generalised Pareto below FMR {tail['fmr']:.2g}: shape {tail['shape']:.3f}, scale {tail['scale']:.4f}, "
-        f"within {tail['error']:.4f} of the measured distances, medians of {about['draws']} draws"
-    )
-    for photos, found in check["by_photos_a_person"].items():
-        named, people = found["strangers_named"], found["people_found"]
-        values[f"check, {count(int(photos), 'photo')} a person"] = (
-            f"{percent(round(named, 4))} of strangers named, {percent(round(people, 4))} of people found, "
-            f"asked for {percent(check['fpir'])}, {check['people']} people, mean of {check['draws']} draws"
+    if evidence:
+        values |= _evidence_values(evidence)
+    return [{"field": field, "value": str(value)} for field, value in values.items() if value is not None]
+
+
+def _evidence_values(evidence: Evidence) -> dict[str, str]:
+    """What a calibration's tail and its check say, for people, by what they are."""
+    tail, check = evidence.tail, evidence.check
+    values = {
+        "tail": (
+            f"generalised Pareto below FMR {tail.fmr:.2g}: shape {tail.shape:.3f}, scale {tail.scale:.4f}, "
+            f"within {tail.error:.4f} of the measured distances, medians of {evidence.draws} draws"
         )
-    return [{"field": field, "value": value} for field, value in values.items()]
+    }
+    for photos, outcome in check.by_photos.items():
+        named, people = percent(round(outcome.strangers_named, 4)), percent(round(outcome.people_found, 4))
+        values[f"check, {count(photos, 'photo')} a person"] = (
+            f"{named} of strangers named, {people} of people found, asked for {percent(check.fpir)}, "
+            f"{check.people} people, mean of {check.draws} draws"
+        )
+    return values

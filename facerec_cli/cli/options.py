@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import click
 
+from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
+
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 PHOTO = click.Path(path_type=Path, allow_dash=True)
 
@@ -66,15 +68,15 @@ image_option = click.option(
 database_option = click.option(
     "-db",
     "--database",
-    type=click.Path(path_type=Path),
-    default=Path("database"),
+    metavar="LOCATION",
+    default="database",
     show_default=True,
     help="Folder of the enrolled people.",
 )
 model_option = click.option(
     "-m",
     "--model",
-    default="pretrained",
+    default=DEFAULT_MODEL,
     show_default=True,
     help="Model: a name in ./models or a bundled one, or a folder.",
     shell_complete=lambda _context, _parameter, incomplete: _model_names(incomplete),
@@ -98,7 +100,7 @@ largest_option = click.option("--largest", is_flag=True, help="Take the biggest 
 size_option = click.option(
     "--size",
     type=click.IntRange(min=64),
-    default=640,
+    default=WORKING_SIZE,
     show_default=True,
     help="Longest side at which faces are looked for, pixels; raise it for crowds.",
 )
@@ -139,7 +141,7 @@ class Photos:
             if path == Path("-"):
                 yield from (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
             elif self.recursive and path.is_dir():
-                from facerec_cli.faces.images import photos_in
+                from facerec_cli.datasets.folder import photos_in
 
                 found = photos_in(path)
                 yield from found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Reporter, Results, count, rounded, why
+from facerec_cli.cli.progress import Reporter, embed_pending
+from facerec_cli.cli.render import Results, count, why
 
 if TYPE_CHECKING:
     from facerec_cli.gallery.base import EnrolledFace, Gallery
@@ -25,23 +26,24 @@ def command() -> None:
 @options.database_option
 @options.model_option
 @options.format_option
-def list_people(database: Path, model: str, output_format: str) -> int:
+def list_people(database: str, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
     from facerec_cli.encoders.bundle import resolve_bundle
     from facerec_cli.errors import ModelError
-    from facerec_cli.threshold import threshold_in
+    from facerec_cli.recognition.threshold import threshold_in
 
-    gallery, reporter = _open(database), Reporter()
-    people = gallery.people()
-    if not people:
+    snapshot, reporter = _open(database).snapshot(), Reporter()
+    people = snapshot.people()
+    first = next(people, None)
+    if first is None:
         reporter.note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
         return 0
     with Results(output_format, ("name", "photos", "enrolled")) as results:
-        for person in people:
+        for person in chain([first], people):
             results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
         bundle = resolve_bundle(model)
         try:
-            results.caption(f"{bundle.name}: {why(threshold_in(gallery, bundle), len(people))}")
+            results.caption(f"{bundle.name}: {why(threshold_in(snapshot, bundle))}")
         except ModelError as error:
             reporter.warn(error)
     return 0
@@ -51,12 +53,12 @@ def list_people(database: Path, model: str, output_format: str) -> int:
 @click.argument("name")
 @options.database_option
 @options.format_option
-def show_person(name: str, database: Path, output_format: str) -> int:
+def show_person(name: str, database: str, output_format: str) -> int:
     """Show a person's photos."""
     from facerec_cli.gallery.base import clean_name
 
     with Results(output_format, _FACE_COLUMNS) as results:
-        for face in _open(database).faces(clean_name(name)):
+        for face in _open(database).snapshot().faces(clean_name(name)):
             results.add(_face(face))
     return 0
 
@@ -65,7 +67,7 @@ def show_person(name: str, database: Path, output_format: str) -> int:
 @click.argument("name")
 @click.argument("new_name")
 @options.database_option
-def rename_person(name: str, new_name: str, database: Path) -> int:
+def rename_person(name: str, new_name: str, database: str) -> int:
     """Give a person another name."""
     from facerec_cli.gallery.base import clean_name
 
@@ -78,7 +80,7 @@ def rename_person(name: str, new_name: str, database: Path) -> int:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.database_option
-def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
+def remove_people(names: tuple[str, ...], yes: bool, database: str) -> int:
     """Forget people: their chips, embeddings and names."""
     from facerec_cli.errors import PersonError
     from facerec_cli.gallery.base import clean_name
@@ -102,44 +104,49 @@ def remove_people(names: tuple[str, ...], yes: bool, database: Path) -> int:
 @options.database_option
 @options.model_option
 @click.option("--reset", is_flag=True, help="Go back to the model's own calibration.")
-def calibrate(database: Path, model: str, reset: bool) -> int:
+def calibrate(database: str, model: str, reset: bool) -> int:
     """Set the threshold by the people enrolled, whose faces serve as each other's strangers.
 
     Useful where they are more alike than the people the model was calibrated on; 200 people are needed.
     """
     from facerec_cli.cli.models import calibration_rows
-    from facerec_cli.cli.prepare import prepare
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.recognition.calibration import calibrate_enrolled
+    from facerec_cli.recognition.recognizer import Recognizer
+    from facerec_cli.recognition.threshold import threshold_in
 
     recognizer = Recognizer(model)
     gallery = _open(database)
     reporter = Reporter()
     if reset:
-        gallery.set_calibration(recognizer.digest, None)
+        gallery.set_calibration(recognizer.bundle.digest, None)
     else:
-        prepare(recognizer, gallery)
+        embed_pending(recognizer, gallery)
         with Results("table", ("field", "value")) as results:
-            results.add({}, calibration_rows(recognizer.calibrate(gallery)))
-    reporter.note(why(recognizer.threshold(gallery), len(gallery.photo_counts())))
+            results.add({}, calibration_rows(calibrate_enrolled(recognizer, gallery)))
+    reporter.note(why(threshold_in(gallery.snapshot(), recognizer.bundle)))
     return 0
 
 
 @command.command("rebuild", epilog="Example: facerec people rebuild -db database")
 @options.database_option
 @options.model_option
-def rebuild(database: Path, model: str) -> int:
+def rebuild(database: str, model: str) -> int:
     """Make gallery.h5 anew from the chips in faces/, after damage to it."""
-    from facerec_cli.cli.prepare import prepare
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.errors import UnusableLocationError
+    from facerec_cli.gallery.hdf5 import Hdf5Gallery
+    from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model)
     gallery = _open(database)
+    if not isinstance(gallery, Hdf5Gallery):
+        raise UnusableLocationError(f"{database} is no folder, and has no index of its own to rebuild")
     reporter = Reporter()
     for problem in gallery.rebuild():
         reporter.warn(problem)
-    prepare(recognizer, gallery)
-    counts = gallery.photo_counts()
-    reporter.note(f"{database} holds {count(int(counts.sum()), 'photo')} of {count(len(counts), 'person')}.")
+    embed_pending(recognizer, gallery)
+    counts = gallery.snapshot().photo_counts()
+    photos = sum(number * people for number, people in counts.items())
+    reporter.note(f"{database} holds {count(photos, 'photo')} of {count(sum(counts.values()), 'person')}.")
     return 0
 
 
@@ -149,26 +156,25 @@ def rebuild(database: Path, model: str) -> int:
 @click.option(
     "--format", "output_format", type=click.Choice(["json", "csv"]), default="json", show_default=True, help="Format."
 )
-def export(database: Path, model: str, output_format: str) -> int:
+def export(database: str, model: str, output_format: str) -> int:
     """Write every enrolled photo's record and embedding to standard output, for other programs."""
-    from facerec_cli.cli.prepare import prepare
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    prepare(recognizer, gallery)
+    embed_pending(recognizer, gallery)
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
-        for face, embedding in zip(gallery.faces(), gallery.embeddings(recognizer.digest), strict=True):
-            numbers = [float(f"{number:.6g}") for number in embedding]
-            lost = numbers[0] != numbers[0]  # NaN: the chip is lost, and with it the embedding
-            results.add(_face(face) | {"model": recognizer.digest, "embedding": None if lost else numbers})
+        for record in gallery.snapshot().records(recognizer.bundle.digest):
+            # An embedding is missing where the chip is lost.
+            numbers = None if record.embedding is None else [float(f"{number:.6g}") for number in record.embedding]
+            results.add(_face(record.face) | {"model": recognizer.bundle.digest, "embedding": numbers})
     return 0
 
 
-def _open(database: Path) -> Gallery:
-    from facerec_cli.gallery.base import Gallery
+def _open(database: str) -> Gallery:
+    from facerec_cli.gallery.opening import open_gallery
 
-    return Gallery.open(database)
+    return open_gallery(database)
 
 
 def _when(moment: str) -> str:
@@ -180,7 +186,7 @@ def _face(face: EnrolledFace) -> dict[str, object]:
         "name": face.name,
         "source": face.source,
         "chip": face.chip,
-        "score": rounded(face.score),
+        "score": round(face.score, 4),
         "enrolled": _when(face.created.isoformat()),
         "sha256": face.sha256,
     }

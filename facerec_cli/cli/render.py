@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-    from facerec_cli.threshold import Threshold
+    from facerec_cli.recognition.threshold import Threshold
 
 Row = Mapping[str, Any]
 
@@ -118,132 +115,18 @@ class Results:
             console.print(Text(self._caption, style="dim"))
 
 
-class Reporter:
-    """Errors, warnings, progress and summaries, to stderr; use as a context manager.
-
-    On a terminal a bar with rate and time left is shown; elsewhere there is none.
-    """
-
-    def __init__(self, title: str = "", total: int | None = None, *, output_format: str = "table") -> None:
-        """Prepare.
-
-        Args:
-            title: what is being done.
-            total: how many items, where that is known; a single one gets no bar.
-            output_format: of the results; json and csv come while the work goes on, and a bar on the same terminal
-                would run into them.
-        """
-        self._bar = total != 1 and sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
-        self.title = title
-        self.total = total
-        self.errors = 0
-        self.done = 0
-        self._started = time.monotonic()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Reporter:
-        """Show the bar."""
-        if self._bar:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task(self.title, total=self.total, rate="")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        if self._progress:
-            self._progress.stop()
-
-    def advance(self) -> None:
-        """One more item is done."""
-        self.done += 1
-        if self._progress and self._task is not None:
-            self._progress.update(self._task, completed=self.done, rate=f"{self.rate:.1f}/s")
-
-    def update(self, done: int, total: int) -> None:
-        """So many items are done, of so many."""
-        if self._progress and self._task is not None:
-            self._progress.update(self._task, total=total)
-        self.done = done - 1
-        self.advance()
-
-    @property
-    def seconds(self) -> float:
-        """Since the work began."""
-        return time.monotonic() - self._started
-
-    @property
-    def rate(self) -> float:
-        """Items a second."""
-        return self.done / max(self.seconds, 1e-9)
-
-    @property
-    def status(self) -> int:
-        """The exit status: 1 after an error."""
-        return 1 if self.errors else 0
-
-    def error(self, sentence: object) -> None:
-        """Something could not be done; the rest goes on."""
-        self.errors += 1
-        self._say(f"Error: {sentence}", "red")
-
-    def warn(self, sentence: object) -> None:
-        """Something the user should know."""
-        self._say(f"Warning: {sentence}", "yellow")
-
-    def note(self, sentence: object) -> None:
-        """A summary."""
-        self._say(str(sentence), "")
-
-    def _say(self, sentence: str, colour: str) -> None:
-        if self._progress:
-            from rich.text import Text
-
-            self._progress.console.print(Text(sentence, style=colour), soft_wrap=True)
-        else:
-            click.secho(sentence, err=True, fg=colour or None)
-
-
-def why(limit: Threshold, people: int) -> str:
+def why(threshold: Threshold) -> str:
     """The threshold in force, and where it comes from."""
-    if limit.rate is None or limit.calibration is None:
-        return f"A match is a distance of at most {limit.distance:.3f}, as given."
-    about = limit.calibration.about
-    to_whom = (
-        f", calibrated to {count(about['people'], 'person')} enrolled ({about['when']})"
-        if {"when", "people"} <= about.keys()
-        else ""
-    )
+    if threshold.rate is None or threshold.calibration is None:
+        return f"A match is a distance of at most {threshold.distance:.3f}, as given."
+    source, to_whom = threshold.calibration.source, ""
+    if source.kind == "gallery":
+        to_whom = f", calibrated to {count(source.people, 'person')} enrolled ({source.date})"
     return (
-        f"A match is a distance of at most {limit.distance:.3f}, so that about {percent(limit.rate)} of strangers are "
-        f"named: {count(people, 'person')} enrolled, {limit.comparisons:.4g} comparisons{to_whom}."
+        f"A match is a distance of at most {threshold.distance:.3f}, so that about {percent(threshold.rate)} of "
+        f"strangers are named: {count(threshold.people, 'person')} enrolled, {threshold.comparisons:.4g} "
+        f"comparisons{to_whom}."
     )
-
-
-def rounded(value: float, digits: int = 4) -> float:
-    """A number as results show it."""
-    return round(float(value), digits)
-
-
-def probability(value: float | None) -> float | None:
-    """A probability as results show it, or none of a model that is not calibrated."""
-    return None if value is None else rounded(value)
 
 
 def percent(rate: float) -> str:

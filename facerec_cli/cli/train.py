@@ -10,29 +10,28 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.measuring import load
-from facerec_cli.cli.render import Reporter, count
-from facerec_cli.cli.training_extra import prepare_keras
-from facerec_cli.cli.training_place import check_free, held, work_of
-from facerec_cli.cli.training_run import FOLDS, Training, train_folds
-from facerec_cli.errors import DataError, DependencyError
+from facerec_cli.cli.progress import Reporter, TrainingView, load_data_set
+from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.training_extra import needing_extra, prepare_keras
+from facerec_cli.defaults import MODELS
+from facerec_cli.errors import DependencyError
+from facerec_cli.training.recipes import NAMES, find_recipe
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
-    from facerec_cli.training.cluster import Cluster
-    from facerec_cli.training.device import Device
-    from facerec_cli.training.recipes import Recipe
-
-RECIPES = ("siamese", "koch", "euclidean", "euclidean-mae", "contrastive", "triplet", "finetune")
+    from facerec_cli.training.loop import Loop
+    from facerec_cli.training.machines import Machines
+    from facerec_cli.training.recipe import Recipe
+    from facerec_cli.training.run import Plan, TrainedModel
 
 
 @click.command("train", epilog="Example: facerec train --data data/lfw -m saved_best --minutes 60")
 @click.option(
     "--recipe",
-    default="siamese",
+    default=NAMES[0],
     show_default=True,
     metavar="NAME|FILE.toml",
-    help=f"What to train: {', '.join(RECIPES)}, or a file of your own.",
+    help=f"What to train: {', '.join(NAMES)}, or a file of your own.",
 )
 @options.data_option
 @click.option("-m", "--model", default="saved_best", show_default=True, help="Name of the new model, in ./models.")
@@ -91,91 +90,121 @@ def command(
     The folder has a sub-folder a person; or the three folders anchor, positive and negative. Of LFW the people of View
     1's peopleDevTrain serve, so that pairsDevTest can be reported on.
     """
-    from facerec_cli.training.cluster import Cluster
+    from facerec_cli.training.machines import Machines
+    from facerec_cli.training.workplace import Workplace, fold_places
 
-    cluster = Cluster.named() if distribute == "multiworker" else None
-    if cluster and view2:
+    machines = Machines.named() if distribute == "multiworker" else None
+    if machines and view2:
         raise click.UsageError("--distribute multiworker trains one model and --view2 ten: leave out one of them.")
-    is_chief = cluster is None or cluster.worker == 0
-    names = [f"{model}-fold-{fold}" for fold in FOLDS] if view2 else [model]
-    for name in names if is_chief else ():
-        check_free(name, resume, overwrite, finished_is_fine=view2)
+    find_recipe(recipe)
+    with needing_extra("Training"):
+        from facerec_cli.training.recipe import load_recipe
+    chosen = load_recipe(recipe)
+    chosen = chosen if batch is None else chosen.of_batch(batch)
+    chosen = chosen.in_grey() if grey else chosen
+    chosen = chosen.in_bfloat16() if bfloat16 else chosen
+    chosen = chosen.frozen() if freeze else chosen
+    chosen = chosen if epochs is None else replace(chosen, epochs=epochs)
+    is_chief = machines is None or machines.index == 0
+    places = fold_places(Path(MODELS), model) if view2 else [Workplace(Path(MODELS), model)]
+    for place in places if is_chief else ():
+        place.check_free(resume=resume, overwrite=overwrite, finished_is_fine=view2)
     prepare_keras("Training")
-    device = _device(distribute, cluster)
-    chosen = _recipe(recipe, epochs, batch, grey, bfloat16, freeze)
+    from facerec_cli.training.build import check_parts
+    from facerec_cli.training.run import Plan, train_along, train_model
+
+    loop = _loop(distribute, machines)
+    if recipe not in NAMES:
+        check_parts(chosen)
     with Reporter("Finding faces") as reporter:
-        chips = load(data, reporter)
-    if view2 and not chips.is_lfw:
-        raise DataError(f"{data} is not LFW, whose folds --view2 is about: leave it out, or name LFW with --data.")
-    # Of ten free places, what is in one by the time it is reached comes from another process that trains the same.
-    resumes = resume or (view2 and not overwrite)
-    training = Training(chosen, chips, split, seed, minutes, tensorboard, resumes, reporter, device)
+        chips = load_data_set(data, reporter)
+    plan = Plan(split, seed, minutes, tensorboard, resume, overwrite)
     if view2:
-        train_folds(training, names)
+        _train_folds(chosen, chips, model, plan, loop, reporter)
     elif not is_chief:
-        training.along(model, _people(chips)[0])
+        train_along(chosen, chips, model, loop, plan)
+        reporter.note(f"Trained {model} along: the machine that TF_CONFIG names first writes it.")
     else:
-        with held(model):
-            check_free(model, resume, overwrite, finished_is_fine=False)  # another process may have been at it
-            if resume and not work_of(model).exists():
-                reporter.note(f"There is nothing to go on with: {model} is trained from the beginning.")
-            training.into(model, *_people(chips))
+        if resume and not places[0].work.exists():
+            reporter.note(f"There is nothing to go on with: {model} is trained from the beginning.")
+        with TrainingView() as view:
+            trained = train_model(chosen, chips, model, plan, watcher=view, loop=loop)
+        _report(trained, chosen.epochs, reporter)
     return reporter.status
 
 
-def _device(distribute: str | None, cluster: Cluster | None) -> Device:
-    """What to train on; of a cluster, when all of it is there."""
+def _loop(distribute: str | None, machines: Machines | None) -> Loop:
+    """What to learn in; of several machines, when all of them are there."""
     import keras
 
-    from facerec_cli.training.device import Device
+    from facerec_cli.training.loop import Loop
 
     if distribute is None:
-        return Device()
+        return Loop()
     if keras.config.backend() != "tensorflow":
         raise DependencyError(
-            f"--distribute is TensorFlow's, and KERAS_BACKEND says {keras.config.backend()}: unset it, or train on "
-            "one device."
+            f"--distribute is TensorFlow's, and KERAS_BACKEND says {keras.config.backend()}",
+            "unset it, or train on one device",
         )
-    from facerec_cli.training.distribution import Devices
+    from facerec_cli.training.distribution import DistributedLoop
 
-    if cluster is None:
-        return Devices()
-    click.echo(f"Waiting until all {count(cluster.workers, 'machine')} of TF_CONFIG have started", err=True)
+    if machines is None:
+        return DistributedLoop()
+    click.echo(f"Waiting until all {count(machines.count, 'machine')} of TF_CONFIG have started", err=True)
     # TensorFlow waits where Python does not learn of Ctrl-C.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return Devices(cluster)
+        return DistributedLoop(machines)
     finally:
         signal.signal(signal.SIGINT, handler)
 
 
-def _recipe(named: str, epochs: int | None, batch: int | None, grey: bool, bfloat16: bool, freeze: bool) -> Recipe:
-    from facerec_cli.training import recipes
-
-    if named in recipes.RECIPES:
-        recipe = recipes.RECIPES[named]
-    elif named.endswith(".toml"):
-        recipe = recipes.read_recipe(Path(named))
-    else:
-        raise DataError(f"There is no recipe {named!r}: choose one of {', '.join(RECIPES)}, or name a .toml file.")
-    if batch is not None:
-        recipe = recipe.of_batch(batch)
-    if grey:
-        recipe = recipe.in_grey()
-    if bfloat16:
-        recipe = recipe.in_bfloat16()
-    if freeze:
-        recipe = recipe.frozen()
-    return recipe if epochs is None else replace(recipe, epochs=epochs)
+def _report(trained: TrainedModel, epochs: int, reporter: Reporter) -> None:
+    """Say what a training came to."""
+    bundle, last = trained.bundle, trained.history[-1]
+    if trained.uncalibrated:
+        reporter.warn(trained.uncalibrated)
+    if not trained.is_whole:
+        reporter.warn(
+            f"--minutes ended the training at epoch {last.epoch} of {epochs}, with the learning rate still at "
+            f"{last.rate:.2g}: go on with --resume, or plan fewer --epochs, whose learning rate falls sooner."
+        )
+    best = bundle.about["validation"]
+    whom = f"{trained.held_out:,} people" if trained.held_out else "triplets"
+    reporter.note(
+        f"Wrote {bundle.folder}: {best['accuracy']:.2%} ± {best['error']:.2%} on pairs of the {whom} held out, "
+        f"which chose epoch {best['epoch']} of {last.epoch}; {last.seconds / 60:.1f} minutes."
+    )
 
 
-def _people(chips: ChipSet) -> tuple[set[str] | None, str]:
-    """Who takes part, and what to call them; None of a folder of triplets."""
-    from facerec_cli.training.data import view1_people
-    from facerec_cli.training.sampling import has_triplet_folders
+def _train_folds(recipe: Recipe, chips: ChipSet, model: str, plan: Plan, loop: Loop, reporter: Reporter) -> None:
+    from facerec_cli.training.run import begun_from
+    from facerec_cli.training.view2 import over_view2, train_folds
 
-    if has_triplet_folders(chips.folder):
-        return None, chips.folder.name
-    if chips.is_lfw:
-        return view1_people(), f"{chips.folder.name}, peopleDevTrain"
-    return set(chips.rows_of), chips.folder.name
+    folds = []
+    with TrainingView() as view, Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
+        for fold in train_folds(recipe, chips, model, plan, watcher=view, loop=loop):
+            folds.append(fold)
+            if fold.score is None:
+                reporter.note(f"Another process is training {fold.model}: it is left to it.")
+                continue
+            results.add(
+                {
+                    "fold": str(fold.number),
+                    "accuracy": f"{fold.score.accuracy:.2%}",
+                    "AUC": f"{fold.score.auc:.4f}",
+                    "minutes": f"{fold.score.bundle.about['seconds'] / 60:.1f}",
+                }
+            )
+    total = over_view2(folds)
+    if total is None:
+        missing = sum(fold.score is None for fold in folds)
+        reporter.note(
+            f"Folds left to other processes: {missing} of ten. When they are done, the same command with --resume "
+            "reports all."
+        )
+        return
+    reporter.note(
+        f"View 2: {total.mean:.2%} ± {total.standard_error:.2%}, ten trainings ({recipe.name}), each without its "
+        f"fold's people; each threshold from people held out of the other nine folds{begun_from(recipe)}."
+    )

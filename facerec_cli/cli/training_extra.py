@@ -5,8 +5,29 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from facerec_cli.errors import DependencyError
+
+
+@contextmanager
+def needing_extra(purpose: str) -> Iterator[None]:
+    """Import what the extra brings, or say how to get it.
+
+    Args:
+        purpose: what needs it, as the sentence begins.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or "keras").capitalize()
+        raise DependencyError(
+            f"{purpose} needs {name} ({error})", "`pip install 'facerec[train]'` brings it"
+        ) from error
 
 
 def prepare_keras(purpose: str) -> None:
@@ -24,16 +45,18 @@ def prepare_keras(purpose: str) -> None:
     gc.set_threshold(700)
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     try:
-        import keras
-    except ImportError as error:
-        if error.name != "keras" and backend != "tensorflow":
-            raise DependencyError(
-                f"{purpose} with {backend}, which KERAS_BACKEND names, needs {error.name}: install it, or unset "
-                "KERAS_BACKEND."
-            ) from error
-        raise DependencyError(f"{purpose} needs Keras ({error}): `pip install 'facerec[train]'` brings it.") from error
+        with needing_extra(purpose):
+            import keras
     except ValueError as error:
-        raise DependencyError(f"KERAS_BACKEND names {backend!r}, which Keras does not know: unset it.") from error
+        raise DependencyError(f"KERAS_BACKEND names {backend!r}, which Keras does not know", "unset it") from error
+    except DependencyError as error:
+        missing = error.__cause__
+        if backend != "tensorflow" and isinstance(missing, ImportError) and missing.name != "keras":
+            raise DependencyError(
+                f"{purpose} with {backend}, which KERAS_BACKEND names, needs {missing.name}",
+                "install it, or unset KERAS_BACKEND",
+            ) from missing
+        raise
     # Told now, and not after hours of training: Keras exports from JAX by this package.
     if keras.config.backend() == "jax" and importlib.util.find_spec("jax2onnx") is None:
-        raise DependencyError(f"{purpose} with JAX needs jax2onnx: `pip install jax2onnx` brings it.")
+        raise DependencyError(f"{purpose} with JAX needs jax2onnx", "`pip install jax2onnx` brings it")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.render import Results, probability, rounded
+from facerec_cli.cli.render import Results
+from facerec_cli.defaults import DEFAULT_FMR
 
 _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability")
 
@@ -23,7 +24,7 @@ _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probabil
 @click.option(
     "--fmr",
     type=options.probability_type("rate"),
-    default=0.001,
+    default=DEFAULT_FMR,
     show_default=True,
     help="Share of pairs of different people that may be called the same.",
 )
@@ -40,7 +41,7 @@ def command(
     fmr: float,
     threshold: float | None,
     largest: bool,
-    database: Path,
+    database: str,
     model: str,
     size: int,
     output_format: str,
@@ -51,27 +52,21 @@ def command(
     if len(named) != wanted:
         raise click.UsageError("Name two photos, or one photo and an enrolled person with --name.")
 
-    from facerec_cli.recognizer import Recognizer
+    from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model, detection_size=size)
-    if name is None:
-        verified = recognizer.verify(named[0], named[1], fmr=fmr, threshold=threshold, largest=largest)
-    else:
-        from facerec_cli.cli.prepare import prepare
-        from facerec_cli.gallery.base import Gallery
+    from facerec_cli.recognition.verification import verify, verify_person
 
-        gallery = Gallery.open(database)
-        prepare(recognizer, gallery)
-        verified = recognizer.verify_person(gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
-    record = {
-        "first": str(named[0]),
-        "second": name if name is not None else str(named[1]),
-        "same": verified.same,
-        "distance": rounded(verified.distance),
-        "threshold": rounded(verified.threshold),
-        "fmr": verified.fmr,
-        "probability": probability(verified.probability),
-    }
+    if name is None:
+        verified = verify(recognizer, named[0], named[1], fmr=fmr, threshold=threshold, largest=largest)
+    else:
+        from facerec_cli.cli.progress import embed_pending
+        from facerec_cli.gallery.opening import open_gallery
+
+        gallery = open_gallery(database)
+        embed_pending(recognizer, gallery)
+        verified = verify_person(recognizer, gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
+    record = verified.to_json()
     with Results(output_format, _COLUMNS) as results:
         if output_format == "table":
             record["same"] = "same person" if verified.same else "different people"

@@ -9,7 +9,6 @@ kept. Photos that are new or changed, by size or time, are done again; all are w
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +23,13 @@ import numpy.typing as npt
 from facerec_cli.columns import Column, read_columns, text_column, write_columns
 from facerec_cli.datasets.folder import people_in
 from facerec_cli.datasets.lfw import is_lfw
+from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.errors import DataError, PhotoError
-from facerec_cli.faces import WORKING_SIZE
-from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE, Chip, align
-from facerec_cli.faces.detector import WEIGHTS, Detector, Face
-from facerec_cli.faces.images import Image, decode_photo, read_photo
-from facerec_cli.faces.quality import MEASUREMENT, Quality, measure
+from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE
+from facerec_cli.faces.detector import WEIGHTS
+from facerec_cli.faces.extraction import Extraction, Extractor, Face
+from facerec_cli.faces.quality import MEASUREMENT, Quality
+from facerec_cli.files import refusal
 from facerec_cli.parallel import ordered_map
 
 FORMAT = 1
@@ -39,7 +39,7 @@ _QUALITIES = tuple(field.name for field in fields(Quality))
 
 @dataclass(frozen=True, eq=False)
 class ChipSet:
-    """The chips of a data set, a row for each photo; rows of photos without a face are black and ``found`` is false.
+    """The chips of a data set, a row for each photo; rows of photos without a face are black and ``has_face`` is false.
 
     Attributes:
         folder: the photos' folder.
@@ -48,9 +48,9 @@ class ChipSet:
         chips: uint8 [photos, 112, 112, 3] RGB, mapped from the file.
         scores: float32 [photos], detection confidence in [0, 1].
         quality: float32 [photos] by the field names of ``faces.quality.Quality``.
-        found: bool [photos].
+        has_face: bool [photos].
         faceless: the photos that were read and show no face.
-        unreadable: a sentence for each photo that cannot be read.
+        unreadable: why, for each photo that cannot be read.
         is_lfw: whether the photos are Labeled Faces in the Wild.
     """
 
@@ -60,21 +60,21 @@ class ChipSet:
     chips: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
     quality: dict[str, npt.NDArray[np.float32]]
-    found: npt.NDArray[np.bool_]
+    has_face: npt.NDArray[np.bool_]
     faceless: list[str]
-    unreadable: list[str]
+    unreadable: list[PhotoError]
     is_lfw: bool
 
     @cached_property
     def row(self) -> dict[str, int]:
         """The row of each photo that shows a face."""
-        return {photo: row for row, photo in enumerate(self.photos) if self.found[row]}
+        return {photo: row for row, photo in enumerate(self.photos) if self.has_face[row]}
 
     @cached_property
     def rows_of(self) -> dict[str, list[int]]:
         """The rows of each person's photos that show a face, in the photos' order; people without any are absent."""
         rows: dict[str, list[int]] = {}
-        for row in np.flatnonzero(self.found).tolist():
+        for row in np.flatnonzero(self.has_face).tolist():
             rows.setdefault(self.people[row], []).append(row)
         return rows
 
@@ -107,7 +107,7 @@ def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None)
         chips=columns["chip"],
         scores=np.array(columns["score"]),
         quality={name: np.array(columns[f"quality/{name}"]) for name in _QUALITIES},
-        found=np.asarray(columns["state"] == _FACE),
+        has_face=np.asarray(columns["state"] == _FACE),
         faceless=[photos[row] for row in np.flatnonzero(columns["state"] == _NO_FACE)],
         unreadable=unreadable,
         is_lfw=in_centre,
@@ -133,8 +133,8 @@ def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[s
     """The file's columns, writable, with a row for each photo listed; what is still right of an older file is kept."""
     attributes = {"format": FORMAT, "aligner": _aligner(), "in_centre": int(in_centre)}
     try:
-        columns, found = read_columns(path, writable=True)
-        is_ours = found == attributes and _shapes(columns) == _shapes(_carried({}, listing), len(columns["photo"]))
+        columns, stored = read_columns(path, writable=True)
+        is_ours = stored == attributes and _shapes(columns) == _shapes(_carried({}, listing), len(columns["photo"]))
         old = columns if is_ours else {}
         is_same = bool(old) and all(np.array_equal(columns[name], values) for name, values in listing.items())
     except FileNotFoundError:
@@ -182,39 +182,33 @@ def _fill(
     photos: list[str],
     in_centre: bool,
     progress: Callable[[int, int], None] | None,
-) -> list[str]:
-    """Compute the rows that are missing; returns a sentence for each photo that cannot be read."""
-    # What could not be read is tried again: the sentence is not kept, and the cause may be gone.
+) -> list[PhotoError]:
+    """Compute the rows that are missing; returns why photos cannot be read."""
+    # What could not be read is tried again: the reason is not kept, and the cause may be gone.
     todo = np.flatnonzero(np.isin(columns["state"], (_PENDING, _UNREADABLE))).tolist()
     if not todo:
         return []
-    detector = Detector(WORKING_SIZE)
+    extractor = Extractor(WORKING_SIZE)
 
-    def extract(row: int) -> tuple[Face, Chip, Quality] | PhotoError | None:
+    def extract(row: int) -> Extraction | PhotoError:
         try:
-            image = decode_photo(read_photo(folder / photos[row]))
+            return extractor.extract(folder / photos[row])
         except PhotoError as error:
             return error
-        faces = detector.detect(image)
-        if not faces:
-            return None
-        face = nearest_to_centre(faces, image) if in_centre else faces[0]
-        chip = align(image, face.landmarks)
-        return face, chip, measure(chip, face.landmarks)
 
     unreadable = []
     for done, (row, result) in enumerate(zip(todo, ordered_map(extract, todo), strict=True), start=1):
         if isinstance(result, PhotoError):
-            unreadable.append(str(result))
+            unreadable.append(result)
             columns["state"][row] = _UNREADABLE
-        elif result is None:
+        elif not result.faces:
             columns["state"][row] = _NO_FACE
         else:
-            face, chip, quality = result
-            columns["chip"][row] = chip
+            face = nearest_to_centre(result) if in_centre else result.faces[0]
+            columns["chip"][row] = face.chip
             columns["score"][row] = face.score
             for name in _QUALITIES:
-                columns[f"quality/{name}"][row] = getattr(quality, name)
+                columns[f"quality/{name}"][row] = getattr(face.quality, name)
             # Last: a row counts when all of it is there.
             columns["state"][row] = _FACE
         if progress:
@@ -222,15 +216,14 @@ def _fill(
     return unreadable
 
 
-def nearest_to_centre(faces: list[Face], image: Image) -> Face:
+def nearest_to_centre(extraction: Extraction) -> Face:
     """LFW's convention: the person named is the one in the middle."""
-    height, width = image.shape[:2]
 
     def off_centre(face: Face) -> float:
         x, y, w, h = face.box
-        return float(np.hypot(x + w / 2 - width / 2, y + h / 2 - height / 2))
+        return float(np.hypot(x + w / 2 - extraction.width / 2, y + h / 2 - extraction.height / 2))
 
-    return min(faces, key=off_centre)
+    return min(extraction.faces, key=off_centre)
 
 
 @cache
@@ -242,13 +235,12 @@ def _aligner() -> int:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Hold the file's lock, and turn what the disk refuses into a sentence."""
+    """Hold the file's lock, and turn what the disk refuses into words."""
     try:
         with filelock.FileLock(path.with_name(f".{path.name}.lock")):
             yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error):
-            why = "the disk is full: free some space and run the command again"
-        else:
-            why = f"{error.strerror or error}: make its folder writable, or copy the photos to a folder that is"
-        raise DataError(f"The chips cannot be kept in {path}, {why}.") from error
+        reason, remedy = refusal(error)
+        raise DataError(
+            f"The chips cannot be kept in {path}, {reason}", f"{remedy}, or copy the photos to another disk"
+        ) from error

@@ -15,10 +15,11 @@ from typing import Protocol, TypeVar
 import anyio
 import httpx
 
-from facerec_cli import __version__
-from facerec_cli.datasets.parts import Parts, Source, Span
+from facerec_cli.datasets.pieces import Pieces, Source, Span
 from facerec_cli.datasets.remote import RemoteFile
-from facerec_cli.errors import FetchError
+from facerec_cli.defaults import VERSION
+from facerec_cli.errors import FetchError, FetchFolderError, SourcesError
+from facerec_cli.files import new_file, refusal
 
 Outcome = TypeVar("Outcome")
 
@@ -28,7 +29,7 @@ LONGEST_WAIT = 60.0
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
-class Watcher(Protocol):
+class DownloadWatcher(Protocol):
     """Told how downloads go."""
 
     def started(self, name: str, done: int, total: int | None) -> None:
@@ -42,6 +43,22 @@ class Watcher(Protocol):
 
     def noted(self, sentence: str) -> None:
         """Something went wrong and is being dealt with."""
+
+
+class NoWatcher(DownloadWatcher):
+    """For whoever wants to know nothing."""
+
+    def started(self, name: str, done: int, total: int | None) -> None:
+        pass
+
+    def advanced(self, name: str, count: int) -> None:
+        pass
+
+    def finished(self, name: str) -> None:
+        pass
+
+    def noted(self, sentence: str) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -67,12 +84,12 @@ DEFAULT_SETTINGS = Settings()
 def new_client(settings: Settings, files: int = 1) -> httpx.AsyncClient:
     """A client that follows redirects and heeds the environment's proxies and certificates."""
     limits = httpx.Limits(max_connections=settings.jobs * files + files, max_keepalive_connections=settings.jobs)
-    headers = {"Accept-Encoding": "identity", "User-Agent": f"facerec/{__version__}"}
+    headers = {"Accept-Encoding": "identity", "User-Agent": f"facerec/{VERSION}"}
     return httpx.AsyncClient(follow_redirects=True, timeout=settings.timeout, limits=limits, headers=headers)
 
 
 def download(
-    files: Sequence[RemoteFile], folder: Path, watcher: Watcher, settings: Settings = DEFAULT_SETTINGS
+    files: Sequence[RemoteFile], folder: Path, watcher: DownloadWatcher, settings: Settings = DEFAULT_SETTINGS
 ) -> dict[str, FetchError | None]:
     """Fetch files into a folder, all at the same time; each is whole and verified, or absent.
 
@@ -89,6 +106,8 @@ def download(
             outcomes[file.name] = None
         except FetchError as error:
             outcomes[file.name] = error
+        except OSError as error:
+            outcomes[file.name] = unwritable(folder / file.name, error)
 
     async def everything() -> None:
         async with new_client(settings, len(files)) as client, anyio.create_task_group() as tasks:
@@ -131,11 +150,11 @@ class _Download:
     """One file on its way."""
 
     def __init__(
-        self, client: httpx.AsyncClient, file: RemoteFile, folder: Path, watcher: Watcher, settings: Settings
+        self, client: httpx.AsyncClient, file: RemoteFile, folder: Path, watcher: DownloadWatcher, settings: Settings
     ) -> None:
         self.client, self.file, self.watcher, self.settings = client, file, watcher, settings
         self.target = folder / file.name
-        self.parts = Parts(self.target)
+        self.pieces = Pieces(self.target)
 
     async def run(self) -> None:
         """Try each source until the file is there."""
@@ -152,10 +171,7 @@ class _Download:
             else:
                 self.watcher.finished(self.file.name)
                 return
-        raise FetchError(
-            f"{self.file.name} could not be fetched ({'; '.join(failures)}): try again later, name another source with "
-            "--mirror, or give a copy that you have with --from."
-        )
+        raise SourcesError(f"{self.file.name} could not be fetched ({'; '.join(failures)})", "try again later")
 
     async def _from(self, url: str) -> None:
         for _ in range(3):
@@ -163,7 +179,7 @@ class _Download:
                 await self._bring(url)
             except _ChangedError:
                 self.watcher.noted(f"{self.file.name} changed at its source on the way: starting it anew.")
-                self.parts.discard()
+                self.pieces.discard()
             else:
                 self._finish()
                 return
@@ -177,7 +193,7 @@ class _Download:
         if source is None:
             await self._persist(lambda: self._whole(url))
             return
-        known = self.parts.source()
+        known = self.pieces.source()
         same_bytes = known is not None and known.size == source.size
         if known and known.url == url:
             same_bytes = same_bytes and known.etag == source.etag
@@ -185,9 +201,9 @@ class _Download:
             # Without a checksum nothing says that two sources have the same bytes.
             same_bytes = False
         if not same_bytes:
-            self.parts.discard()
-        self.parts.begin(source)
-        gaps = self.parts.gaps(source.size)
+            self.pieces.discard()
+        self.pieces.begin(source)
+        gaps = self.pieces.gaps(source.size)
         missing = sum(stop - start for start, stop in gaps)
         self._check_space(missing)
         self.watcher.started(self.file.name, source.size - missing, source.size)
@@ -246,7 +262,7 @@ class _Download:
             _check(response)
             if _total(response) != source.size or _strong_etag(response) != source.etag:
                 raise _ChangedError
-            with self.parts.piece(segment.start).open("ab", buffering=0) as piece:
+            with self.pieces.piece(segment.start).open("ab", buffering=0) as piece:
                 async for chunk in response.aiter_raw():
                     wanted = chunk[: segment.stop - segment.position]
                     piece.write(wanted)
@@ -259,16 +275,16 @@ class _Download:
 
     async def _whole(self, url: str) -> None:
         """Bring the file in one stream, from its first byte."""
-        self.parts.discard()
+        self.pieces.discard()
         async with self.client.stream("GET", url) as response:
             _check(response)
             length = response.headers.get("Content-Length", "")
             total = int(length) if length.isdigit() else None
             self._check_space(total or 0)
             self.watcher.started(self.file.name, 0, total)
-            self.parts.begin(Source(url, total or 0, None))
+            self.pieces.begin(Source(url, total or 0, None))
             came = 0
-            with self.parts.piece(0).open("wb", buffering=0) as piece:
+            with self.pieces.piece(0).open("wb", buffering=0) as piece:
                 async for chunk in response.aiter_raw():
                     piece.write(chunk)
                     came += len(chunk)
@@ -278,19 +294,21 @@ class _Download:
 
     def _finish(self) -> None:
         """Join the pieces, verify them, and put the file in its place."""
-        whole = self.parts.assemble()
+        whole = self.pieces.assemble()
         if self.file.sha256 is not None and sha256_of(whole) != self.file.sha256:
-            self.parts.discard()
+            self.pieces.discard()
             raise _SourceError("what came from there is not the right file, its SHA-256 differs")
-        whole.replace(self.target)
-        self.parts.discard()
+        with new_file(self.target) as beside:
+            whole.replace(beside)
+        self.pieces.discard()
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.target.parent).free
         if free < needed:
-            raise FetchError(
+            raise FetchFolderError(
                 f"{self.file.name} needs {needed / 1e6:,.0f} MB more and the disk of {self.target.parent} has "
-                f"{free / 1e6:,.0f} MB free: make room, or choose another place with --data."
+                f"{free / 1e6:,.0f} MB free",
+                "make room",
             )
 
     async def _persist(
@@ -309,6 +327,12 @@ class _Download:
                 asked = error.wait if isinstance(error, _PassingError) else None
             wait = self.settings.pause * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
             await anyio.sleep(min(LONGEST_WAIT, wait if asked is None else asked))
+
+
+def unwritable(path: Path, error: OSError) -> FetchFolderError:
+    """What the system's refusal to write a data set's file or folder means."""
+    reason, remedy = refusal(error)
+    return FetchFolderError(f"{path} cannot be written, {reason}", remedy)
 
 
 def sha256_of(path: Path) -> str:

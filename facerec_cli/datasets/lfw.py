@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_cli.datasets.remote import RemoteFile
-from facerec_cli.errors import DataError, FetchError
+from facerec_cli.errors import FetchError, IncompleteLfwError
 
 TERMS = (
     "Labeled Faces in the Wild is for research: its makers at UMass Amherst promise no fitness for any commercial use, "
@@ -101,7 +101,7 @@ def people_files() -> dict[str, bytes]:
     contents = {name: text.encode() for name, text in files.items()}
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != PEOPLE_FILES[name]:
-            raise FetchError(f"The table behind {name} is damaged: install facerec again.")
+            raise FetchError(f"The table behind {name} is damaged", "install facerec again")
     return contents
 
 
@@ -112,14 +112,14 @@ def check_photos(folder: Path) -> None:
         FetchError: people or photos are missing or too many.
     """
     wanted = {person.name: person.photos for person in everybody()}
-    found = Counter(path.parent.name for path in folder.glob("*/*.jpg"))
-    if found == wanted:
+    here = Counter(path.parent.name for path in folder.glob("*/*.jpg"))
+    if here == wanted:
         return
-    odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    odd = sorted(name for name in wanted.keys() | here.keys() if wanted.get(name) != here.get(name))
     raise FetchError(
-        f"{folder} is not LFW, which has {sum(wanted.values()):,} photos of {len(wanted):,} people: here are "
-        f"{sum(found.values()):,} of {len(found):,}, and {len(odd):,} people differ, {odd[0]} the first of them; "
-        "fetch it from another source."
+        f"{folder} is not LFW, which has {sum(wanted.values()):,} photos of {len(wanted):,} people, and here are "
+        f"{sum(here.values()):,} of {len(here):,}; {len(odd):,} people differ, {odd[0]} the first of them",
+        "fetch it from another source",
     )
 
 
@@ -136,15 +136,15 @@ def photo_name(person: str, number: int) -> str:
 
 
 def protocol_file(photos: Path, name: str) -> Path:
-    """A protocol file such as pairs.txt: beside the photos' folder, where ``facerec fetch`` puts it, or in it.
+    """A protocol file such as pairs.txt: beside the photos' folder, where fetching puts it, or in it.
 
     Raises:
-        DataError: it is in neither place.
+        IncompleteLfwError: it is in neither place.
     """
     for folder in (photos.parent, photos):
         if (folder / name).is_file():
             return folder / name
-    raise DataError(f"{name} is not in {photos.parent}: `facerec fetch` brings it.")
+    raise IncompleteLfwError(f"{name} is not in {photos.parent}", "fetch LFW")
 
 
 def read_people(path: Path) -> list[dict[str, int]]:
@@ -169,7 +169,7 @@ def read_pairs(path: Path) -> list[list[Pair]]:
         For each fold (the View 1 files have one), its genuine pairs and then as many impostor pairs.
 
     Raises:
-        DataError: it is no pairs file.
+        IncompleteLfwError: it is no pairs file.
     """
     try:
         header, *rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -178,12 +178,10 @@ def read_pairs(path: Path) -> list[list[Pair]]:
             raise ValueError("it promises no pairs")
         pairs = [_pair(row) for row in rows]
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a pairs file of LFW ({error}): `facerec fetch` brings it.") from error
+        raise IncompleteLfwError(f"{path} is not a pairs file of LFW ({error})", "fetch LFW") from error
     promised = folds * 2 * size
     if len(pairs) != promised:
-        raise DataError(
-            f"{path} has {len(pairs)} pairs, its first line promises {promised}: `facerec fetch` brings it."
-        )
+        raise IncompleteLfwError(f"{path} has {len(pairs)} pairs, its first line promises {promised}", "fetch LFW")
     return [pairs[start : start + 2 * size] for start in range(0, len(pairs), 2 * size)]
 
 

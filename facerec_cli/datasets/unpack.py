@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from facerec_cli.datasets.download import unwritable
 from facerec_cli.errors import FetchError
+from facerec_cli.files import new_folder
 
 
 def unpack(
@@ -27,44 +29,53 @@ def unpack(
     Raises:
         FetchError: the archive is damaged, reaches outside its folder, has links that leave it or devices (all that
             tarfile's ``data`` filter refuses, PEP 706, and absolute paths), or its content is wrong. Nothing is left.
+        FetchFolderError: the folder cannot be written.
     """
     if not hasattr(tarfile, "data_filter"):
-        raise FetchError("This Python is too old to unpack archives safely: update it to its newest patch release.")
-    with _beside(target) as place:
-        try:
-            with archive.open("rb") as file, tarfile.open(fileobj=file) as tar:
-                told = 0
-                for member in tar:
-                    if member.name.startswith(("/", "\\")):
-                        raise FetchError(f"{archive} has the absolute path {member.name}: it was not unpacked.")
-                    tar.extract(member, place, filter="data")
-                    advanced(file.tell() - told)
-                    told = file.tell()
-        except tarfile.FilterError as error:
-            raise FetchError(f"{archive} reaches outside its folder ({error}): it was not unpacked.") from error
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise FetchError(f"{archive} is damaged ({error}): fetch it again.") from error
-        tops = [path for path in place.iterdir() if path.is_dir()]
+        raise FetchError("This Python is too old to unpack archives safely", "update it to its newest patch release")
+    with _appearing(target) as beside, tempfile.TemporaryDirectory(prefix=".unpacked-", dir=target.parent) as place:
+        _extract(archive, Path(place), advanced)
+        tops = [path for path in Path(place).iterdir() if path.is_dir()]
         if len(tops) != 1:
-            raise FetchError(f"{archive} holds {len(tops)} folders where one is expected: it was not unpacked.")
+            raise FetchError(
+                f"{archive} was not unpacked, it holds {len(tops)} folders where one is expected", "take another"
+            )
         check(tops[0])
-        tops[0].replace(target)
+        beside.rmdir()
+        tops[0].replace(beside)
 
 
 def adopt(folder: Path, target: Path, check: Callable[[Path], None]) -> None:
     """Copy a folder that the user has to ``target``, whole and checked; arguments and errors as ``unpack``."""
     check(folder)
-    with _beside(target) as place:
-        shutil.copytree(folder, place / "copy").replace(target)
+    with _appearing(target) as beside:
+        shutil.copytree(folder, beside, dirs_exist_ok=True)
+
+
+def _extract(archive: Path, place: Path, advanced: Callable[[int], None]) -> None:
+    try:
+        with archive.open("rb") as file, tarfile.open(fileobj=file) as tar:
+            told = 0
+            for member in tar:
+                if member.name.startswith(("/", "\\")):
+                    raise FetchError(
+                        f"{archive} was not unpacked, it has the absolute path {member.name}", "take another"
+                    )
+                tar.extract(member, place, filter="data")
+                advanced(file.tell() - told)
+                told = file.tell()
+    except tarfile.FilterError as error:
+        raise FetchError(
+            f"{archive} was not unpacked, it reaches outside its folder ({error})", "take another"
+        ) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise FetchError(f"{archive} is damaged ({error})", "fetch it again") from error
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+def _appearing(target: Path) -> Iterator[Path]:
     try:
-        yield place
+        with new_folder(target) as beside:
+            yield beside
     except OSError as error:
-        raise FetchError(f"{target} cannot be written ({error.strerror or error}): check the disk.") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+        raise unwritable(target, error) from error

@@ -12,8 +12,9 @@ import anyio
 import httpx
 from PIL import Image
 
-from facerec_cli.datasets.download import DEFAULT_SETTINGS, Settings, new_client
+from facerec_cli.datasets.download import DEFAULT_SETTINGS, Settings, new_client, unwritable
 from facerec_cli.errors import FetchError, PhotoError
+from facerec_cli.files import new_file
 
 LARGEST = 50_000_000
 """A listed photo of more bytes is not taken."""
@@ -44,7 +45,7 @@ def read_list(path: Path) -> list[ListedPhoto]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FetchError(f"{path} cannot be read ({error}): give a list of URLs.") from error
+        raise FetchError(f"{path} cannot be read ({error})", "give a list of URLs") from error
     photos = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
@@ -57,8 +58,8 @@ def read_list(path: Path) -> list[ListedPhoto]:
             photos.append(ListedPhoto(person, int(image), url, (x0, y0, x1, y1), md5.lower()))
         except ValueError as error:
             raise FetchError(
-                f"{path}, line {number}, is not person, image number, url, x0,y0,x1,y1 and md5 between tabs ({error}): "
-                "correct it."
+                f"{path}, line {number}, is not person, image number, url, x0,y0,x1,y1 and md5 between tabs ({error})",
+                "correct it",
             ) from error
     return photos
 
@@ -80,6 +81,9 @@ def fetch_listed(
     Returns:
         How many were ``fetched``, ``there already``, ``dead`` (no such host, file or answer), ``mismatched`` (the MD5
         differs) and ``unreadable`` (no photo, or none of it in the rectangle).
+
+    Raises:
+        FetchFolderError: a crop cannot be written.
     """
     counts: Counter[str] = Counter()
     waiting = iter(dict.fromkeys(photos))
@@ -134,18 +138,20 @@ async def _body(client: httpx.AsyncClient, url: str) -> bytes | None:
 
 
 def _store(data: bytes, photo: ListedPhoto, target: Path) -> str:
-    from facerec_cli.faces.images import PhotoFile, decode_photo  # noqa: PLC0415 - OpenCV, only when a photo came
+    from facerec_cli.faces.images import Photo, pixels  # noqa: PLC0415 - OpenCV, only when a photo came
 
     try:
-        image = decode_photo(PhotoFile(target, data))
+        image = pixels(Photo(photo.url, data))
     except PhotoError:
         return "unreadable"
     x0, y0, x1, y1 = photo.rectangle
     crop = image[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
     if crop.size == 0:
         return "unreadable"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}")
-    Image.fromarray(crop).save(beside, "jpeg", quality=95)
-    beside.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with new_file(target) as beside:
+            Image.fromarray(crop).save(beside, "jpeg", quality=95)
+    except OSError as error:
+        raise unwritable(target, error) from error
     return "fetched"

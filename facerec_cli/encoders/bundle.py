@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from facerec_cli import __version__
-from facerec_cli.encoders.metric import L1_FILE, Cosine, LearnedL1, Metric, Space
-from facerec_cli.errors import ModelError
+from facerec_cli.defaults import MODELS, VERSION
+from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.metric import Comparison, Metric, metric_named
+from facerec_cli.errors import DamagedModelError, ModelError, ModelExistsError, NoNetworkError, UnknownModelError
+from facerec_cli.files import new_folder, refusal
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "pretrained"
 NETWORK = "network.keras"
 """A trained model's network as Keras saves it."""
 TRAINING_PEOPLE = "training_people.txt"
@@ -43,7 +44,7 @@ class Bundle:
         digest: SHA-256 over encoder.onnx and the input and metric fields, 64 hex digits. Embeddings of two
             digests are never compared.
         sha256: SHA-256 of the bundle's other files, by file name.
-        calibration: see ``evaluation.calibration.Calibration.from_json``.
+        stored_calibration: what ``Calibration.to_json`` gave, or nothing.
         about: what people should know: description, source, licence, training data.
         input: what encoder.onnx takes.
     """
@@ -54,39 +55,44 @@ class Bundle:
     metric: str
     digest: str
     sha256: dict[str, str]
-    calibration: dict[str, Any]
+    stored_calibration: dict[str, Any] | None = None
     about: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=lambda: dict(CHIP_INPUT))
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The model's own calibration, if it has one; read when it is asked for, so that a damaged one can be replaced.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        if not self.stored_calibration:
+            return None
+        return Calibration.from_json(self.stored_calibration, f"the model {self.name}")
 
     def encoder_bytes(self) -> bytes:
         """encoder.onnx, verified against the digest in model.json.
 
         Raises:
-            ModelError: the file is missing or is not the one that model.json describes.
+            DamagedModelError: the file is missing or is not the one that model.json describes.
         """
         path = self.folder / "encoder.onnx"
-        try:
-            encoder = path.read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"{path} cannot be read ({error.strerror}): restore the model or choose another with -m."
-            ) from error
+        encoder = _read(path)
         if model_digest(encoder, self.input, self.metric) != self.digest:
-            raise ModelError(
-                f"{path} is not the file that its model.json describes: restore the model or choose another with -m."
-            )
+            raise _not_described(path)
         return encoder
 
     def network_bytes(self) -> bytes:
         """network.keras, from which encoder.onnx was exported, verified against model.json.
 
         Raises:
-            ModelError: there is none, or it is not the one that model.json describes.
+            NoNetworkError: there is none.
+            DamagedModelError: it is not the one that model.json describes.
         """
         if NETWORK not in self.sha256:
-            raise ModelError(
-                f"The model {self.name} has no {NETWORK}, only its encoder.onnx: export it as ONNX, or choose a model "
-                "that `facerec train` made with -m."
+            raise NoNetworkError(
+                f"The model {self.name} has no {NETWORK}, only its encoder.onnx",
+                "export it as ONNX, or choose a model that was trained here",
             )
         return self._verified(NETWORK, self.sha256[NETWORK])
 
@@ -94,25 +100,22 @@ class Bundle:
         """How the model's embeddings are compared.
 
         Raises:
-            ModelError: its file is missing or is not the one that model.json describes.
+            DamagedModelError: its file is missing or is not the one that model.json describes.
         """
-        if self.metric == Cosine.name:
-            return Cosine()
-        stored = self._verified(L1_FILE, self.metric.partition(":")[2])
         try:
-            return LearnedL1.from_bytes(stored, self.embedding_size)
+            return metric_named(self.metric).read(self.metric, self.embedding_size, self._verified)
         except ValueError as error:
-            raise ModelError(f"{self.folder / L1_FILE} is damaged ({error}): restore the model.") from error
+            raise DamagedModelError(f"The metric of {self.folder} is damaged ({error})", "restore the model") from error
 
-    def space(self) -> Space:
-        """The model's embeddings and how they are compared; errors as ``load_metric``."""
-        return Space(self.digest, self.load_metric())
+    def comparison(self) -> Comparison:
+        """What searches among the model's embeddings compare by; errors as ``load_metric``."""
+        return Comparison(self.digest, self.load_metric())
 
     def people(self, list_name: str) -> frozenset[str]:
         """The people that one of the bundle's lists names, such as ``TRAINING_PEOPLE``.
 
         Raises:
-            ModelError: the list is missing or is not the one that model.json describes.
+            DamagedModelError: the list is missing or is not the one that model.json describes.
         """
         if list_name not in self.sha256:
             return frozenset()
@@ -121,13 +124,21 @@ class Bundle:
 
     def _verified(self, name: str, sha256: str) -> bytes:
         path = self.folder / name
-        try:
-            stored = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read ({error.strerror}): restore the model.") from error
+        stored = _read(path)
         if hashlib.sha256(stored).hexdigest() != sha256:
-            raise ModelError(f"{path} is not the file that its model.json describes: restore the model.")
+            raise _not_described(path)
         return stored
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedModelError(f"{path} cannot be read ({error.strerror})", "restore the model") from error
+
+
+def _not_described(path: Path) -> DamagedModelError:
+    return DamagedModelError(f"{path} is not the file that its model.json describes", "restore the model")
 
 
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
@@ -148,7 +159,7 @@ def read_bundle(folder: Path) -> Bundle:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["format"]
         if version != FORMAT:
-            raise ModelError(f"{path} has format {version}, and this facerec reads format {FORMAT}: upgrade facerec.")
+            raise ModelError(f"{path} has format {version}, and this facerec reads format {FORMAT}", "upgrade facerec")
         bundle = Bundle(
             folder=folder,
             name=manifest["name"],
@@ -156,18 +167,20 @@ def read_bundle(folder: Path) -> Bundle:
             metric=manifest["metric"],
             digest=manifest["digest"],
             sha256=manifest["sha256"],
-            calibration=manifest["calibration"],
+            stored_calibration=manifest["calibration"],
             about=manifest["about"],
             input=manifest["input"],
         )
     except OSError as error:
         raise ModelError(
-            f"{path} cannot be read ({error.strerror}): give a model folder or the name of a model."
+            f"{path} cannot be read ({error.strerror})", "give a model folder or the name of a model"
         ) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise ModelError(f"{path} is damaged ({error!r}): restore the model or choose another with -m.") from error
-    if not re.fullmatch("cosine|l1:[0-9a-f]{64}", bundle.metric):
-        raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here: upgrade facerec.")
+        raise DamagedModelError(f"{path} is damaged ({error!r})", "restore the model") from error
+    try:
+        metric_named(bundle.metric)
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here", "upgrade facerec") from error
     return bundle
 
 
@@ -177,7 +190,7 @@ def write_bundle(
     *,
     embedding_size: int,
     metric: Metric,
-    calibration: dict[str, Any],
+    calibration: Calibration | None,
     about: dict[str, Any],
     others: dict[str, bytes],
 ) -> Bundle:
@@ -188,7 +201,7 @@ def write_bundle(
         encoder: encoder.onnx.
         embedding_size: d.
         metric: how embeddings are compared.
-        calibration: as ``Calibration.to_json`` gives it.
+        calibration: the model's own, if it has one.
         about: description, source, licence, training data.
         others: further files (licence, history, network), by name; ``report/roc.png`` is one in a sub-folder.
 
@@ -196,7 +209,8 @@ def write_bundle(
         The bundle as read back.
 
     Raises:
-        ModelError: the folder exists and is no bundle, or cannot be written.
+        ModelExistsError: the folder exists and is no bundle.
+        ModelError: it cannot be written.
     """
     others = others | dict(metric.files)
     manifest = {
@@ -207,52 +221,28 @@ def write_bundle(
         "metric": metric.name,
         "digest": model_digest(encoder, CHIP_INPUT, metric.name),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(others.items())},
-        "version": __version__,
+        "version": VERSION,
         "about": about,
-        "calibration": calibration,
+        "calibration": calibration.to_json() if calibration else None,
     }
     if folder.exists() and not (folder / "model.json").exists():
-        raise ModelError(f"{folder} exists and is no model: move it away, or choose another name.")
-    text = json.dumps(manifest, indent=2) + "\n"
-    files = {"encoder.onnx": encoder, **others, "model.json": text.encode()}
+        raise ModelExistsError(f"{folder} exists and is no model", "move it away, or choose another name")
+    files = {"encoder.onnx": encoder, **others, "model.json": f"{json.dumps(manifest, indent=2)}\n".encode()}
     try:
-        _put_in_place(folder, files)
+        with new_folder(folder) as beside:
+            for name, data in files.items():
+                (beside / name).parent.mkdir(exist_ok=True)
+                (beside / name).write_bytes(data)
     except OSError as error:
+        reason, remedy = refusal(error)
         raise ModelError(
-            f"{folder} cannot be written ({error.strerror}), and what was there before is untouched: free some space, "
-            "or make the folder writable."
+            f"{folder} cannot be written, {reason}, and what was there before is untouched", remedy
         ) from error
     return read_bundle(folder)
 
 
-def _put_in_place(folder: Path, files: dict[str, bytes]) -> None:
-    """Write a folder's files beside it, and rename it in."""
-    import shutil  # noqa: PLC0415 - these two are slow to import, and reading needs neither
-    import tempfile  # noqa: PLC0415
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        for name, data in files.items():
-            (beside / name).parent.mkdir(exist_ok=True)
-            (beside / name).write_bytes(data)
-        beside.chmod(0o755)
-        old = beside.with_name(f"{beside.name}-old")
-        if folder.exists():
-            folder.replace(old)
-        try:
-            beside.replace(folder)
-        except BaseException:
-            if old.exists():
-                old.replace(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def find_bundles(models: Path = Path("models")) -> dict[str, Path]:
-    """The models that can be named with -m: those in ``models``, then the bundled ones; name to folder."""
+def find_bundles(models: Path = Path(MODELS)) -> dict[str, Path]:
+    """The models that can be named: those in ``models``, then the bundled ones; name to folder."""
     found: dict[str, Path] = {}
     for place in (models, BUNDLED):
         for manifest in sorted(place.glob("*/model.json")):
@@ -261,11 +251,12 @@ def find_bundles(models: Path = Path("models")) -> dict[str, Path]:
     return found
 
 
-def resolve_bundle(model: str | Path, models: Path = Path("models")) -> Bundle:
+def resolve_bundle(model: str | Path, models: Path = Path(MODELS)) -> Bundle:
     """Find a model by folder or by name.
 
     Raises:
-        ModelError: there is no such model (the sentence lists those that exist), or it cannot be read.
+        UnknownModelError: there is no such model.
+        ModelError: it cannot be read.
     """
     try:
         is_folder = (Path(model) / "model.json").is_file()
@@ -276,7 +267,7 @@ def resolve_bundle(model: str | Path, models: Path = Path("models")) -> Bundle:
     known = find_bundles(models)
     if str(model) in known:
         return read_bundle(known[str(model)])
-    raise ModelError(
-        f"There is no model named {str(model)[:80]!r}: choose one of those there are ({', '.join(sorted(known))}) "
-        "with -m, or give a model's folder."
+    others = ", ".join(sorted(known))
+    raise UnknownModelError(
+        f"There is no model named {str(model)[:80]!r}", f"choose one of those there are ({others}), or a folder", others
     )

@@ -1,12 +1,13 @@
-"""How embeddings are compared: the ``metric`` of a model."""
+"""How embeddings are compared: the ``metric`` of a model, and the templates that it compares with."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,34 @@ _BLOCK = 8_000_000
 """Most differences of coordinates held at once: 32 MB."""
 
 
+ReadFile = Callable[[str, str], bytes]
+"""A bundle's file by its name and SHA-256, verified."""
+
+
 class Metric(Protocol):
     """A distance between embeddings, smaller is more alike."""
+
+    kind: ClassVar[str]
+    """Its name as people read it, and a key of ``METRICS``."""
+    pattern: ClassVar[str]
+    """The regular expression that a name of this kind matches."""
+    server_order: ClassVar[Literal["inner product"] | None]
+    """How a server that holds embeddings can order them by this distance: by their inner product with the probe, the
+    greatest first. None: it cannot, and searches need the embeddings brought here."""
+    adds_views: ClassVar[bool]
+    """Whether the embeddings of several views of a face may be added up to one of all of them."""
 
     @property
     def name(self) -> str:
         """What model.json calls it; two metrics of one name give the same distances."""
+
+    @classmethod
+    def read(cls, name: str, size: int, read_file: ReadFile) -> Metric:
+        """The metric of a name, for embeddings of so many numbers.
+
+        Raises:
+            ValueError: its file holds something else.
+        """
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -44,8 +67,16 @@ class Metric(Protocol):
 class Cosine(Metric):
     """1 - the cosine of the angle; embeddings are scaled to unit length."""
 
+    kind: ClassVar[str] = "cosine"
+    pattern: ClassVar[str] = "cosine"
+    server_order: ClassVar[Literal["inner product"] | None] = "inner product"
+    adds_views: ClassVar[bool] = True
     name = "cosine"
     files = {}  # noqa: RUF012 - a constant of the protocol
+
+    @classmethod
+    def read(cls, name: str, size: int, read_file: ReadFile) -> Cosine:
+        return cls()
 
     def scaled(self, embeddings: Vectors) -> Vectors:
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -74,19 +105,18 @@ class LearnedL1(Metric):
         bias: of the logit.
     """
 
+    kind: ClassVar[str] = "l1"
+    pattern: ClassVar[str] = "l1:[0-9a-f]{64}"
+    server_order: ClassVar[Literal["inner product"] | None] = None
+    adds_views: ClassVar[bool] = False
     weight: Vectors
     bias: float
 
     @classmethod
-    def from_bytes(cls, stored: bytes, size: int) -> LearnedL1:
-        """Read back what ``files`` gave, for embeddings of so many numbers.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        numbers = np.load(io.BytesIO(stored), allow_pickle=False)
+    def read(cls, name: str, size: int, read_file: ReadFile) -> LearnedL1:
+        numbers = np.load(io.BytesIO(read_file(L1_FILE, name.partition(":")[2])), allow_pickle=False)
         if numbers.shape != (size + 1,) or numbers.dtype != np.float32 or not np.isfinite(numbers).all():
-            raise ValueError(f"it does not hold {size + 1} float32 numbers")
+            raise ValueError(f"{L1_FILE} does not hold {size + 1} float32 numbers")
         return cls(numbers[:-1], float(numbers[-1]))
 
     @property
@@ -125,14 +155,51 @@ class LearnedL1(Metric):
         return np.asarray(np.maximum(-logits, 0) + np.log1p(np.exp(-np.abs(logits))), np.float32)
 
 
+METRICS: Mapping[str, type[Metric]] = {metric.kind: metric for metric in (Cosine, LearnedL1)}
+"""Every metric that a model can have, by its kind."""
+
+
+def metric_named(name: str) -> type[Metric]:
+    """The kind of metric that a model.json names.
+
+    Raises:
+        ValueError: it is none.
+    """
+    metric = METRICS.get(name.partition(":")[0])
+    if metric is None or not re.fullmatch(metric.pattern, name):
+        raise ValueError(f"the metric {name!r} is unknown")
+    return metric
+
+
 @dataclass(frozen=True)
-class Space:
-    """The embeddings that can be compared with each other: one model's.
+class Comparison:
+    """What a search compares by: the embeddings of one model, and how they are compared.
 
     Attributes:
-        digest: the model's.
+        digest: the model's; embeddings of two digests are never compared.
         metric: how they are compared.
     """
 
     digest: str
     metric: Metric
+
+
+def templates(embeddings: Vectors, owner: npt.NDArray[np.int64], people: int, metric: Metric) -> Vectors:
+    """The mean of each person's embeddings, scaled as the metric wants it.
+
+    Args:
+        embeddings: float32 [faces, d]; rows of NaN are faces not embedded yet and do not count.
+        owner: int64 [faces], the person of each row, in [0, people).
+        people: how many people.
+        metric: the model's.
+
+    Returns:
+        float32 [people, d]; NaN for a person without any embedding, or whose embeddings cancel out.
+    """
+    known = np.isfinite(embeddings).all(axis=1)
+    # float64 sums in row order: a rebuild that adds the same rows gives the same bits.
+    sums = np.zeros((people, embeddings.shape[1]), np.float64)
+    np.add.at(sums, owner[known], embeddings[known].astype(np.float64))
+    counts = np.bincount(owner[known], minlength=people)[:, None]
+    means = metric.scaled(np.asarray(sums / np.maximum(counts, 1), np.float32))
+    return np.where(means.any(axis=1, keepdims=True), means, np.float32(np.nan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ def draw_trials(rows: Sequence[Sequence[int]], ways: int = WAYS, trials: int = T
 
 def is_right(
     trials: Trials,
-    embeddings: Mapping[int, npt.NDArray[np.float32]] | npt.NDArray[np.float32],
+    embeddings: npt.NDArray[np.float32],
     distances: Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], npt.NDArray[np.float32]],
 ) -> npt.NDArray[np.bool_]:
     """Whether the nearest support photo of each trial is the probe's own person; a tie is wrong.
@@ -69,6 +69,6 @@ def is_right(
     """
     right = []
     for probe, support in zip(trials.probe, trials.support, strict=True):
-        found = distances(embeddings[probe][np.newaxis], np.stack([embeddings[row] for row in support]))[0]
-        right.append(bool(found[0] < found[1:].min()))
+        own, *others = distances(embeddings[probe][np.newaxis], embeddings[support])[0]
+        right.append(bool(own < min(others)))
     return np.array(right)

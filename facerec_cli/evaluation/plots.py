@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.evaluation.identification import Searches
-from facerec_cli.evaluation.protocols import ScoredPairs
+from facerec_cli.evaluation.pairs import ScoredPairs
 from facerec_cli.evaluation.verification import Roc, roc
 
 _HARDEST = 10

@@ -1,4 +1,4 @@
-"""What an evaluation found, side by side: metrics.json, pictures, and one HTML page with all of it."""
+"""The results of an evaluation, side by side: metrics.json, pictures, and one HTML page with all of it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from facerec_cli import __version__
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.errors import DataError, DependencyError
+from facerec_cli.defaults import VERSION
+from facerec_cli.errors import DependencyError, ReportError
 from facerec_cli.evaluation.intervals import REPLICATES, Estimate
-from facerec_cli.evaluation.protocols import Protocol, Result, ScoredPairs
+from facerec_cli.evaluation.measuring import Protocol, Result
+from facerec_cli.evaluation.pairs import ScoredPairs
+from facerec_cli.files import refusal, write_file
 
 BINS = 5
 """Equally full groups of photos in which error is shown against quality."""
 
 
 @dataclass
-class Comparison:
+class Evaluation:
     """The results of several models, in the order of ``models``, for each protocol."""
 
     chips: ChipSet
@@ -47,13 +49,10 @@ class Comparison:
 
     def notes(self, protocol: Protocol) -> list[str]:
         """What must be said beside the numbers: of the data, then of each model, once each."""
-        found = list(protocol.notes)
+        notes = list(protocol.notes)
         for model, result in zip(self.models, self.results[protocol.name], strict=True):
-            for note in result.notes:
-                text = f"{model}: {note}" if note.startswith("--fpir") else note
-                if text not in found:
-                    found.append(text)
-        return found
+            notes += [*result.notes, *(f"{model}: {note}" for note in result.model_notes)]
+        return list(dict.fromkeys(notes))
 
 
 def written(measure: str, estimate: Estimate, *, signed: bool = False) -> str:
@@ -73,13 +72,13 @@ def check_report(folder: Path) -> None:
 
     Raises:
         DependencyError: matplotlib is not installed.
-        DataError: the folder cannot be made or written to.
+        ReportError: the folder cannot be made or written to.
     """
     try:
         import matplotlib  # noqa: F401, PLC0415
     except ImportError as error:
         raise DependencyError(
-            "Pictures need matplotlib, which is not installed: `pip install 'facerec[train]'` brings it."
+            "Pictures need matplotlib, which is not installed", "`pip install 'facerec[train]'` brings it"
         ) from error
     is_new = not folder.exists()
     try:
@@ -93,32 +92,32 @@ def check_report(folder: Path) -> None:
 
 
 def write_report(
-    folder: Path, comparison: Comparison, *, with_photos: bool = True, further: Mapping[tuple[str, str], bytes] = {}
+    folder: Path, evaluation: Evaluation, *, with_photos: bool = True, further: Mapping[tuple[str, str], bytes] = {}
 ) -> None:
     """Write metrics.json, pictures/*.png and report.html, which holds the pictures itself.
 
     Args:
         folder: where to.
-        comparison: what was found.
+        evaluation: the results.
         with_photos: show the hardest pairs' faces, which a report that goes with a model must not.
         further: PNG files by name and caption, to stand before the others.
 
     Raises:
-        DataError: the folder cannot be written to.
+        ReportError: the folder cannot be written to.
     """
-    pictures = dict(further) | _pictures(comparison, with_photos)
+    pictures = dict(further) | _pictures(evaluation, with_photos)
     try:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         for (name, _), picture in pictures.items():
-            (folder / "pictures" / f"{name}.png").write_bytes(picture)
-        metrics = json.dumps(metrics_of(comparison), indent=2, ensure_ascii=False)
-        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8", errors="backslashreplace")
-        (folder / "report.html").write_text(_page(comparison, pictures), encoding="utf-8", errors="backslashreplace")
+            write_file(folder / "pictures" / f"{name}.png", picture)
+        metrics = json.dumps(metrics_of(evaluation), indent=2, ensure_ascii=False) + "\n"
+        write_file(folder / "metrics.json", metrics.encode(errors="backslashreplace"))
+        write_file(folder / "report.html", _page(evaluation, pictures).encode(errors="backslashreplace"))
     except OSError as error:
         raise _not_written(folder, error) from error
 
 
-def metrics_of(comparison: Comparison) -> dict[str, Any]:
+def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
     """Every number, as metrics.json holds it; null where the data cannot say."""
 
     def numbers(estimate: Estimate) -> dict[str, Any]:
@@ -127,34 +126,34 @@ def metrics_of(comparison: Comparison) -> dict[str, Any]:
         return {"value": value, "interval_95": [low, high]}
 
     protocols = {}
-    for protocol in comparison.protocols:
-        results = comparison.results[protocol.name]
+    for protocol in evaluation.protocols:
+        results = evaluation.results[protocol.name]
         measures: dict[str, Any] = {}
-        for measure, estimates in comparison.estimates(protocol).items():
+        for measure, estimates in evaluation.estimates(protocol).items():
             measures[measure] = {
                 model: numbers(estimate) | ({"difference": numbers(estimate.minus(estimates[0]))} if place else {})
-                for place, (model, estimate) in enumerate(zip(comparison.models, estimates, strict=True))
+                for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True))
             }
         protocols[protocol.name] = {
             "description": protocol.description,
-            "notes": comparison.notes(protocol),
+            "notes": evaluation.notes(protocol),
             "standard_error": {
-                model: result.standard_error for model, result in zip(comparison.models, results, strict=True)
+                model: result.standard_error for model, result in zip(evaluation.models, results, strict=True)
             },
             "measures": measures,
             "error_by_quality": {
-                model: quality_errors(result.scored, comparison.chips)
-                for model, result in zip(comparison.models, results, strict=True)
+                model: quality_errors(result.scored, evaluation.chips)
+                for model, result in zip(evaluation.models, results, strict=True)
                 if result.scored
             },
         }
     return {
-        "facerec": __version__,
-        "data": comparison.chips.folder.name,
-        "photos": len(comparison.chips.photos),
-        "faceless": comparison.chips.faceless,
-        "unreadable": comparison.chips.unreadable,
-        "bootstrap": f"{REPLICATES} draws of people; differences are to {comparison.models[0]}, on the same draws",
+        "facerec": VERSION,
+        "data": evaluation.chips.folder.name,
+        "photos": len(evaluation.chips.photos),
+        "faceless": evaluation.chips.faceless,
+        "unreadable": [str(error) for error in evaluation.chips.unreadable],
+        "bootstrap": f"{REPLICATES} draws of people; differences are to {evaluation.models[0]}, on the same draws",
         "protocols": protocols,
     }
 
@@ -170,12 +169,12 @@ def quality_errors(scored: ScoredPairs, chips: ChipSet) -> dict[str, list[dict[s
     genuine = scored.pairs.same
     first, second = scored.pairs.first[genuine], scored.pairs.second[genuine]
     missed = scored.distances[genuine] > scored.threshold
-    found = {}
+    errors = {}
     for name, values in chips.quality.items():
         # A face turned away is the worse one; in all else less is worse.
         worse = (np.maximum if name == "yaw" else np.minimum)(values[first], values[second])
         order = np.argsort(worse, kind="stable")
-        found[name] = [
+        errors[name] = [
             {
                 "from": round(float(worse[group[0]]), 4),
                 "to": round(float(worse[group[-1]]), 4),
@@ -185,16 +184,16 @@ def quality_errors(scored: ScoredPairs, chips: ChipSet) -> dict[str, list[dict[s
             for group in np.array_split(order, BINS)
             if len(group)
         ]
-    return found
+    return errors
 
 
-def _pictures(comparison: Comparison, with_photos: bool) -> dict[tuple[str, str], bytes]:
+def _pictures(evaluation: Evaluation, with_photos: bool) -> dict[tuple[str, str], bytes]:
     """PNG files by name and caption."""
     from facerec_cli.evaluation import plots  # noqa: PLC0415 - matplotlib takes a second to import
 
     pictures: dict[tuple[str, str], bytes] = {}
-    for protocol in comparison.protocols:
-        results = dict(zip(comparison.models, comparison.results[protocol.name], strict=True))
+    for protocol in evaluation.protocols:
+        results = dict(zip(evaluation.models, evaluation.results[protocol.name], strict=True))
         scored = {model: result.scored for model, result in results.items() if result.scored}
         searches = {model: result.searches for model, result in results.items() if result.searches}
         if scored:
@@ -204,13 +203,13 @@ def _pictures(comparison: Comparison, with_photos: bool) -> dict[tuple[str, str]
             label = f"{protocol.name}, {model}"
             slug = f"{protocol.name}-{place}-{_slug(model)}"
             pictures[f"{slug}-distances", f"{label}: distances"] = plots.distances(pairs)
-            errors = quality_errors(pairs, comparison.chips)
+            errors = quality_errors(pairs, evaluation.chips)
             if errors:
                 pictures[f"{slug}-quality", f"{label}: error against quality"] = plots.quality(errors)
             if with_photos:
                 for same, caption in ((True, "genuine pairs"), (False, "impostor pairs; look for wrong labels")):
                     name = f"{slug}-hardest-{caption.split()[0]}"
-                    picture = plots.hardest(pairs, comparison.chips, same=same)
+                    picture = plots.hardest(pairs, evaluation.chips, same=same)
                     pictures[name, f"{label}: the ten hardest {caption}"] = picture
         if searches:
             pictures[f"{protocol.name}-open-set", f"{protocol.name}: people found against strangers named"] = (
@@ -223,20 +222,20 @@ def _slug(model: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in model)
 
 
-def _page(comparison: Comparison, pictures: dict[tuple[str, str], bytes]) -> str:
+def _page(evaluation: Evaluation, pictures: dict[tuple[str, str], bytes]) -> str:
     parts = []
     for (name, caption), picture in pictures.items():
-        if not any(name.startswith(f"{protocol.name}-") for protocol in comparison.protocols):
+        if not any(name.startswith(f"{protocol.name}-") for protocol in evaluation.protocols):
             parts.append(_figure(caption, picture))
-    for protocol in comparison.protocols:
+    for protocol in evaluation.protocols:
         parts.append(f"<h2>{html.escape(protocol.name)}</h2><p>{html.escape(protocol.description)}.</p>")
-        parts += [f"<p class=note>{html.escape(note)}.</p>" for note in comparison.notes(protocol)]
-        parts.append(_table(comparison, protocol))
+        parts += [f"<p class=note>{html.escape(note)}.</p>" for note in evaluation.notes(protocol)]
+        parts.append(_table(evaluation, protocol))
         for (name, caption), picture in pictures.items():
             if name.startswith(f"{protocol.name}-"):
                 parts.append(_figure(caption, picture))
-    title = f"facerec: {' · '.join(comparison.models)} on {comparison.chips.folder.name}"
-    chips = comparison.chips
+    title = f"facerec: {' · '.join(evaluation.models)} on {evaluation.chips.folder.name}"
+    chips = evaluation.chips
     data_line = (
         f"{len(chips.photos):,} photos of {len(set(chips.people)):,} people; {len(chips.faceless):,} show no face, "
         f"{len(chips.unreadable):,} cannot be read. Intervals: 95 %, bootstrap over people, {REPLICATES:,} draws."
@@ -252,15 +251,15 @@ def _figure(caption: str, picture: bytes) -> str:
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def _table(comparison: Comparison, protocol: Protocol) -> str:
-    first, *others = comparison.models
-    heads = ["measure", *comparison.models, *(f"{model} − {first}" for model in others)]
+def _table(evaluation: Evaluation, protocol: Protocol) -> str:
+    first, *others = evaluation.models
+    heads = ["measure", *evaluation.models, *(f"{model} − {first}" for model in others)]
     rows = []
-    for measure, estimates in comparison.estimates(protocol).items():
+    for measure, estimates in evaluation.estimates(protocol).items():
         cells = [measure, *(written(measure, estimate) for estimate in estimates)]
         cells += [written(measure, estimate.minus(estimates[0]), signed=True) for estimate in estimates[1:]]
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
-    errors = [result.standard_error for result in comparison.results[protocol.name]]
+    errors = [result.standard_error for result in evaluation.results[protocol.name]]
     if errors[0] is not None:
         cells = ["standard error of the accuracy over the folds", *(f"{(error or 0) * 100:.2f} %" for error in errors)]
         rows.insert(1, "".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
@@ -268,10 +267,9 @@ def _table(comparison: Comparison, protocol: Protocol) -> str:
     return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
 
 
-def _not_written(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"The report cannot be written to {folder} ({error.strerror or error}): name another with --report."
-    )
+def _not_written(folder: Path, error: OSError) -> ReportError:
+    reason, remedy = refusal(error)
+    return ReportError(f"The report cannot be written to {folder}, {reason}", remedy)
 
 
 _TEMPLATE = """<!doctype html>

@@ -6,29 +6,21 @@ It checks the rule that a template of k photos counts as 1 + log2 k comparisons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.metric import Metric
-from facerec_cli.evaluation.calibration import (
-    DEFAULT_FPIR,
-    DRAWS,
-    MIN_PEOPLE,
-    Calibration,
-    calibrate,
-    comparisons,
-    fmr_for,
-    genuine_distances,
-    impostor_draws,
-)
-from facerec_cli.gallery.base import templates
+from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.encoders.calibration import Calibration, Check, Outcome, comparisons, fmr_for
+from facerec_cli.encoders.encoder import Embeddings
+from facerec_cli.encoders.metric import Metric, templates
 
 PHOTOS = (1, 2, 3, 5, 10)
 """Photos a person for which the rule is checked."""
-_CHECK_PEOPLE = 50
+DRAWS = 20
+"""Galleries drawn for each."""
+_PEOPLE = 50
 _MOST_PROBES = 10
 """Probes a person, so that nobody with hundreds of photos decides."""
 
@@ -48,14 +40,6 @@ class Draw:
     probes: npt.NDArray[np.int64]
     owner: npt.NDArray[np.int64]
     strangers: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Averages over draws, as fractions: strangers who are named, and people who are found under their own name."""
-
-    strangers_named: float
-    people_found: float
 
 
 def draw_gallery(
@@ -87,7 +71,7 @@ def draw_gallery(
     )
 
 
-def outcome(draw: Draw, embeddings: npt.NDArray[np.float32], metric: Metric, threshold: float) -> Outcome:
+def outcome(draw: Draw, embeddings: Embeddings, metric: Metric, threshold: float) -> Outcome:
     """What a threshold does in a gallery; every enrolled person weighs the same.
 
     Args:
@@ -109,67 +93,34 @@ def outcome(draw: Draw, embeddings: npt.NDArray[np.float32], metric: Metric, thr
 
 def check_promise(
     calibration: Calibration,
-    embeddings: npt.NDArray[np.float32],
+    embeddings: Embeddings,
     rows: Sequence[Sequence[int]],
     metric: Metric,
-    people: int = _CHECK_PEOPLE,
+    people: int = _PEOPLE,
     photos: Sequence[int] = PHOTOS,
-) -> dict[int, Outcome]:
+) -> Check:
     """Ask for FPIR 1 % in galleries with k photos a person, and see what happens.
 
-    Returns:
-        The mean over 20 draws by k; a k for which there are too few people is left out.
-    """
-    found = {}
-    for count in photos:
-        generator = np.random.default_rng(count)
-        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(np.full(people, count))))
-        draws = [draw_gallery(rows, people, count, generator) for _ in range(DRAWS)]
-        outcomes = [outcome(draw, embeddings, metric, limit) for draw in draws if draw is not None]
-        if outcomes:
-            found[count] = Outcome(
-                float(np.mean([one.strangers_named for one in outcomes])),
-                float(np.mean([one.people_found for one in outcomes])),
-            )
-    return found
-
-
-def calibrate_people(
-    embeddings: npt.NDArray[np.float32],
-    rows: Sequence[Sequence[int]],
-    metric: Metric,
-    about: dict[str, Any],
-    slope: float | None = None,
-) -> Calibration:
-    """Calibrate on people, and check on them the rule for k photos a person.
-
     Args:
+        calibration: what promises it.
         embeddings: float32 [photos, d].
         rows: the rows of each person's photos.
         metric: the model's.
-        about: what to store with the numbers.
-        slope: of the logistic, where the genuine pairs are too few to fit one.
+        people: how many to enrol.
+        photos: each k.
 
-    Raises:
-        ValueError: people or photos are too few.
+    Returns:
+        The mean over the draws by k; a k for which there are too few people is left out.
     """
-    if len(rows) < MIN_PEOPLE:
-        raise ValueError(f"it takes {MIN_PEOPLE} people")
-    if not np.isfinite(embeddings[[row for own in rows for row in own]]).all():
-        raise ValueError("the model gives embeddings that are not numbers")
-    generator = np.random.default_rng(0)
-    draws = impostor_draws(embeddings, rows, metric, generator)
-    genuine = genuine_distances(embeddings, rows, metric, generator)
-    measured = {
-        "people": len(rows),
-        "protocol": "people drawn with repetition, one photo each, all pairs; genuine: at most 10 photos a person",
-    }
-    calibration = calibrate(draws, genuine, about | measured, slope)
-    found = check_promise(calibration, embeddings, rows, metric)
-    check = {
-        "fpir": DEFAULT_FPIR,
-        "people": _CHECK_PEOPLE,
-        "draws": DRAWS,
-        "by_photos_a_person": {str(photos): asdict(outcome) for photos, outcome in found.items()},
-    }
-    return replace(calibration, about=calibration.about | {"check": check})
+    by_photos = {}
+    for count in photos:
+        generator = np.random.default_rng(count)
+        threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({count: people})))
+        draws = [draw_gallery(rows, people, count, generator) for _ in range(DRAWS)]
+        outcomes = [outcome(draw, embeddings, metric, threshold) for draw in draws if draw is not None]
+        if outcomes:
+            by_photos[count] = Outcome(
+                float(np.mean([one.strangers_named for one in outcomes])),
+                float(np.mean([one.people_found for one in outcomes])),
+            )
+    return Check(DEFAULT_FPIR, people, DRAWS, by_photos)

@@ -12,7 +12,7 @@ from facerec_cli.faces.images import Image
 from facerec_cli.faces.opencv import cv2
 from facerec_cli.runtime import new_session
 
-WEIGHTS = Path(__file__).parents[1] / "encoders" / "weights" / "yunet.onnx"
+WEIGHTS = Path(__file__).parent / "weights" / "yunet.onnx"
 FILLING_SIZE = 320
 """Longer side, pixels, at which faces that fill the frame are found: YuNet knows faces up to about this size."""
 SCORE_THRESHOLD = 0.8
@@ -22,8 +22,8 @@ STRIDES = (8, 16, 32)
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """A face in a photo, in the pixels of the upright full-resolution photo.
+class Detection:
+    """Where a face is in a photo, in the pixels of the upright full-resolution photo.
 
     Attributes:
         box: x, y of the top-left corner, width, height.
@@ -50,29 +50,29 @@ class Detector:
         self._session = new_session(WEIGHTS.read_bytes())
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def detect(self, image: Image) -> list[Face]:
+    def detect(self, image: Image) -> list[Detection]:
         """Find the faces of an image.
 
         Args:
             image: uint8 [height, width, 3], RGB.
 
         Returns:
-            Faces, largest box first.
+            Where they are, largest box first.
         """
         rows = self._detect_at(image, self.size)
         longer = min(self.size, max(image.shape[:2]))
         # A face that fills the frame is too large for the network at a large working size.
         if longer > FILLING_SIZE and (len(rows) == 0 or longer > 2 * FILLING_SIZE):
             rows = np.concatenate([rows, self._detect_at(image, FILLING_SIZE)])
-        faces = [
-            Face(
+        detections = [
+            Detection(
                 box=(float(row[0]), float(row[1]), float(row[2]), float(row[3])),
                 landmarks=row[4:14].reshape(5, 2),
                 score=float(row[14]),
             )
             for row in _suppress(rows)
         ]
-        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+        return sorted(detections, key=lambda face: -face.box[2] * face.box[3])
 
     def _detect_at(self, image: Image, size: int) -> npt.NDArray[np.float32]:
         """Candidates before suppression, float32 [n, 15]: box, landmarks, score, in the image's own pixels."""

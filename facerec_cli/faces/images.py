@@ -1,4 +1,4 @@
-"""Decode photos safely."""
+"""Photos as people have them: files, bytes, pixels. Decode them safely."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.errors import PhotoError
+from facerec_cli.errors import PhotoError, PhotoTooLargeError, UnreadablePhotoError, UnsupportedPhotoError
 from facerec_cli.faces.opencv import MAX_PIXELS, cv2
 
 Image = npt.NDArray[np.uint8]
@@ -20,9 +21,6 @@ Image = npt.NDArray[np.uint8]
 MAX_BYTES = 512 * 1024 * 1024
 """Largest file that is read; with the largest picture beside it, decoding stays below 1 GB."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-"""File name endings that count as photos when a folder is searched."""
-
 _PNG = b"\x89PNG\r\n\x1a\n"
 # What OpenCV reads beyond these is refused: JPEG 2000 takes 1.7 GB for a file of 264 bytes, AVIF comes out unturned.
 _SIGNATURES = (b"\xff\xd8\xff", _PNG, b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
@@ -30,24 +28,54 @@ _MAX_SCANS = 500
 """A progressive JPEG of more scans is an attack: each costs a pass over the picture (libjpeg-turbo's advice)."""
 
 
-@dataclass(frozen=True)
-class PhotoFile:
-    """The bytes of a photo file, not yet decoded."""
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo at hand, and what to call it: a file that was read, an upload, a frame of a video.
 
-    path: Path
-    data: bytes
+    Attributes:
+        source: what people know it by: a path, a file name, a moment of a video.
+        content: the bytes of a photo file, or pixels, uint8 [height, width, 3], RGB, upright.
+    """
+
+    source: str
+    content: bytes | Image
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file's bytes, 64 hex digits."""
-        return hashlib.sha256(self.data).hexdigest()
+        """SHA-256 of the file's bytes, or of the pixels and their shape, 64 hex digits."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        return hashlib.sha256(repr(self.content.shape).encode() + self.content.tobytes()).hexdigest()
 
 
-def read_photo(path: Path) -> PhotoFile:
+PhotoLike: TypeAlias = str | Path | bytes | Image | Photo
+"""A photo's file by its path, the bytes of one, pixels (uint8 [height, width, 3], RGB, upright), or any with a name."""
+
+
+def open_photo(photo: PhotoLike) -> Photo:
+    """A photo at hand, read where it is a path.
+
+    Raises:
+        UnreadablePhotoError, PhotoTooLargeError: as ``read_photo``.
+    """
+    if isinstance(photo, Photo):
+        return photo
+    if isinstance(photo, str | Path):
+        return read_photo(Path(photo))
+    return Photo("The photo", photo)
+
+
+def source_of(photo: PhotoLike) -> str:
+    """What people know a photo by, without reading it."""
+    return photo.source if isinstance(photo, Photo) else str(photo) if isinstance(photo, str | Path) else "The photo"
+
+
+def read_photo(path: Path) -> Photo:
     """Read a photo file whole, refusing what cannot be a photo before its content is read.
 
     Raises:
-        PhotoError: the path does not exist, is not a regular file, is empty, too large or unreadable.
+        UnreadablePhotoError: the path does not exist, is not a regular file, is empty or unreadable.
+        PhotoTooLargeError: it has too many bytes.
     """
     try:
         # Non-blocking, so that a FIFO without a writer cannot hang the open.
@@ -56,23 +84,23 @@ def read_photo(path: Path) -> PhotoFile:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-                raise PhotoError(f"{path} is {kind}: give a photo file.")
+                raise UnreadablePhotoError(f"{path} is {kind}", "give a photo file")
             if status.st_size == 0:
-                raise PhotoError(f"{path} is empty: give a photo file.")
+                raise UnreadablePhotoError(f"{path} is empty", "give a photo file")
             if status.st_size > MAX_BYTES:
-                raise PhotoError(f"{path} has more than {MAX_BYTES >> 20} MB: give a smaller photo.")
-            return PhotoFile(path, file.read())
+                raise PhotoTooLargeError(f"{path} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
+            return Photo(str(path), file.read())
     except FileNotFoundError as error:
-        raise PhotoError(f"{path} does not exist: check the path.") from error
+        raise UnreadablePhotoError(f"{path} does not exist", "check the path") from error
     except IsADirectoryError as error:
-        raise PhotoError(f"{path} is a folder: give a photo file.") from error
+        raise UnreadablePhotoError(f"{path} is a folder", "give a photo file") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise PhotoError(f"{path} cannot be read ({reason}): check the file and its permissions.") from error
+        raise UnreadablePhotoError(f"{path} cannot be read ({reason})", "check the file and its permissions") from error
 
 
-def decode_photo(photo: PhotoFile) -> Image:
-    """Decode a photo to an upright RGB image.
+def pixels(photo: PhotoLike) -> Image:
+    """The upright RGB image of a photo.
 
     EXIF orientation is applied, alpha is dropped, grey and palette become RGB, 16 bit becomes 8 bit.
 
@@ -80,45 +108,38 @@ def decode_photo(photo: PhotoFile) -> Image:
         uint8 [height, width, 3], RGB.
 
     Raises:
-        PhotoError: the bytes are no picture that OpenCV reads, are damaged, or exceed 100 megapixels. The size
-            is taken from the header before memory is; where a host program imported cv2 before facerec, OpenCV's
-            own limit of 2^30 pixels is the one in force until the picture is decoded.
+        UnreadablePhotoError: as ``read_photo``.
+        UnsupportedPhotoError: the bytes are no picture that OpenCV reads, or are damaged; or pixels are not of that
+            shape and type.
+        PhotoTooLargeError: it exceeds 100 megapixels. The size is taken from the header before memory is; where a host
+            program imported cv2 before facerec, OpenCV's own limit of 2^30 pixels is the one in force until the picture
+            is decoded.
     """
-    if not _is_sound(photo.data):
-        raise _not_a_photo(photo.path)
-    buffer = np.frombuffer(photo.data, np.uint8)
+    opened = open_photo(photo)
+    if isinstance(opened.content, bytes):
+        return _decoded(opened.source, opened.content)
+    shape, kind = opened.content.shape, opened.content.dtype
+    if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise UnsupportedPhotoError(
+            f"{opened.source} is {kind} {list(shape)}", "give uint8 [height, width, 3], red, green and blue"
+        )
+    return opened.content
+
+
+def _decoded(source: str, data: bytes) -> Image:
+    if not _is_sound(data):
+        raise _unsupported(source)
     try:
-        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
-            raise _too_large(photo.path) from error
-        raise _not_a_photo(photo.path) from error
+            raise _too_large(source) from error
+        raise _unsupported(source) from error
     if image is None:
-        raise _not_a_photo(photo.path)
+        raise _unsupported(source)
     if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise _too_large(photo.path)
+        raise _too_large(source)
     return np.asarray(image, np.uint8)
-
-
-def photos_in(folder: Path) -> list[Path]:
-    """All photos below a folder, sorted; files and folders whose name starts with a dot are left out.
-
-    Raises:
-        PhotoError: a folder cannot be read.
-    """
-    found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(parent, name)
-            for name in sorted(files)
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
-    return found
-
-
-def _raise(error: OSError) -> None:
-    raise PhotoError(f"{error.filename} cannot be read ({error.strerror}): check the folder.") from error
 
 
 def _is_sound(data: bytes) -> bool:
@@ -143,11 +164,11 @@ def _is_sound_png(data: bytes) -> bool:
     return position <= len(data)
 
 
-def _too_large(path: Path) -> PhotoError:
-    return PhotoError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: scale it down first.")
+def _too_large(source: str) -> PhotoError:
+    return PhotoTooLargeError(f"{source} has more than {MAX_PIXELS // 1_000_000} megapixels", "scale it down first")
 
 
-def _not_a_photo(path: Path) -> PhotoError:
-    return PhotoError(
-        f"{path} is damaged or not a picture that facerec reads: give a JPEG, PNG, WebP, BMP or TIFF file."
+def _unsupported(source: str) -> PhotoError:
+    return UnsupportedPhotoError(
+        f"{source} is damaged or not a picture that facerec reads", "give a JPEG, PNG, WebP, BMP or TIFF file"
     )

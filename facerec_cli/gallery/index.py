@@ -1,12 +1,12 @@
-"""What gallery.h5 holds: columns of people, faces, embeddings and templates, and what follows from them.
+"""What gallery.h5 holds: columns of people, faces, embeddings and templates, and what can be asked of them.
 
 Everything here is a pure function of arrays; locks, files and sentences about them are in ``hdf5``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.columns import Column, text_column
-from facerec_cli.encoders.metric import Space
-from facerec_cli.errors import DatabaseError
-from facerec_cli.gallery.base import EnrolledFace, Match, NewFace, Person, templates
-from facerec_cli.gallery.chipfile import ChipRecord, chip_path
+from facerec_cli.encoders.encoder import Embedding, Embeddings
+from facerec_cli.encoders.metric import Comparison
+from facerec_cli.errors import DamagedIndexError
+from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Sums
+from facerec_cli.gallery.chipstore import ChipRecord
 
 _PEOPLE = ("id", "name", "created")
 _FACES = ("id", "person", "chip", "sha256", "source", "score", "created")
@@ -26,36 +27,6 @@ _SEARCH_BLOCK = 16_000_000
 """Most distances held at once by a search: 64 MB."""
 
 Rows = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a file is to hold, as ``columns.write_columns`` takes it.
-
-    Attributes:
-        columns: each array as the parts that make it up.
-        next_id: the next free id.
-        patches: rows to overwrite, by column.
-    """
-
-    columns: dict[str, list[Column]]
-    next_id: int
-    patches: dict[str, tuple[Sequence[int], Column]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Addition:
-    """An index with faces added.
-
-    Attributes:
-        is_new: for each face asked for, whether it was not there yet.
-        records: the record and the JPEG of each chip to keep.
-        content: the new index.
-    """
-
-    is_new: list[bool]
-    records: list[tuple[ChipRecord, bytes]]
-    content: Content
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +94,7 @@ class Index:
             "created": np.array(list(since.values()), np.int64),
         }
         own_ids = range(first, first + len(ordered))
-        faces = _face_columns(
+        faces = face_columns(
             [
                 (face_id, ids[record.name], record, chip)
                 for face_id, (record, chip) in zip(own_ids, ordered, strict=True)
@@ -157,190 +128,74 @@ class Index:
         row = self.person_row(name)
         return row is not None and bool(np.isin(self.faces["sha256"][self.face_rows(row)], [sha256.encode()]).any())
 
-    def list_people(self) -> list[Person]:
-        """Everybody."""
+    def people_after(self, person_id: int) -> Iterator[Person]:
+        """Everybody whose id is higher."""
         names, ids, created = (self.people[column] for column in ("name", "id", "created"))
-        return [
-            Person(int(ids[row]), _text(names[row]), int(photos), _time(created[row]))
-            for row, photos in enumerate(self.photo_counts)
-        ]
+        for row in range(int(np.searchsorted(ids, person_id, side="right")), len(ids)):
+            yield Person(int(ids[row]), text(names[row]), int(self.photo_counts[row]), _time(created[row]))
 
-    def list_faces(self, rows: Rows | None = None) -> list[EnrolledFace]:
-        """The faces of these rows, or all."""
+    def faces_of(self, rows: Iterable[int]) -> Iterator[EnrolledFace]:
+        """The faces of these rows."""
         column, names = self.faces, self.people["name"]
-        return [
-            EnrolledFace(
+        for row in rows:
+            yield EnrolledFace(
                 id=int(column["id"][row]),
-                name=_text(names[self.owner[row]]),
-                chip=_text(column["chip"][row]),
-                sha256=_text(column["sha256"][row]),
-                source=_text(column["source"][row]),
+                name=text(names[self.owner[row]]),
+                chip=text(column["chip"][row]),
+                sha256=text(column["sha256"][row]),
+                source=text(column["source"][row]),
                 score=float(column["score"][row]),
                 created=_time(column["created"][row]),
             )
-            for row in (range(len(self.owner)) if rows is None else rows)
-        ]
 
-    def pending(self, digest: str) -> list[EnrolledFace]:
-        """The faces without an embedding of this model."""
+    def records(self, digest: str) -> Iterator[Record]:
+        """Every face with its embedding by a model."""
         embeddings = self.embeddings.get(digest)
-        return self.list_faces(None if embeddings is None else np.flatnonzero(np.isnan(embeddings[:, 0])))
+        for row, face in enumerate(self.faces_of(range(len(self.owner)))):
+            is_embedded = embeddings is not None and not np.isnan(embeddings[row, 0])
+            yield Record(face, np.array(embeddings[row]) if embeddings is not None and is_embedded else None)
 
-    def search(self, space: Space, probes: npt.NDArray[np.float32], top: int) -> list[list[Match]]:
-        """The nearest people; see ``Gallery.search``."""
-        enrolled = self.templates.get(space.digest)
+    def pending(self, digest: str) -> Rows:
+        """The rows of the faces without an embedding of this model."""
+        if digest not in self._pending:
+            embeddings = self.embeddings.get(digest)
+            rows = np.arange(len(self.owner)) if embeddings is None else np.flatnonzero(np.isnan(embeddings[:, 0]))
+            self._pending[digest] = rows
+        return self._pending[digest]
+
+    @cached_property
+    def _pending(self) -> dict[str, Rows]:
+        return {}
+
+    def template(self, digest: str, person_row: int) -> Embedding | None:
+        """A person's template, float32 [d], if a model has embedded any of their photos."""
+        rows = self.templates.get(digest)
+        return None if rows is None or np.isnan(rows[person_row, 0]) else np.array(rows[person_row])
+
+    def sums(self, digest: str) -> Sums:
+        """What the people have in common; see ``Snapshot.sums``."""
+        rows = self.templates.get(digest)
+        if rows is None:
+            return Sums(0, np.zeros(0))
+        known = ~np.isnan(rows[:, 0])
+        return Sums(int(known.sum()), rows.sum(axis=0, dtype=np.float64, where=known[:, None]))
+
+    def search(self, comparison: Comparison, probes: Embeddings, top: int) -> list[list[Match]]:
+        """The nearest people; see ``Snapshot.search``. None where nobody has a template."""
+        enrolled = self.templates.get(comparison.digest)
         if enrolled is None or len(enrolled) == 0:
             return [[] for _ in probes]
         names = self.people["name"]
         step = max(1, _SEARCH_BLOCK // len(enrolled))
-        found: list[list[Match]] = []
+        nearest: list[list[Match]] = []
         for start in range(0, len(probes), step):
-            for distances in space.metric.matrix(probes[start : start + step], enrolled):
+            for distances in comparison.metric.matrix(probes[start : start + step], enrolled):
                 rows = _nearest(distances, top)
-                found.append([Match(_text(names[row]), float(distances[row])) for row in rows])
-        return found
-
-    # ------------------------------------------------------------------ changing
-
-    def content(self) -> Content:
-        """All of it, to be written."""
-        tables = {"people": self.people, "faces": self.faces}
-        tables |= {"embeddings": self.embeddings, "templates": self.templates}
-        columns = {f"{table}/{name}": [column] for table, named in tables.items() for name, column in named.items()}
-        return Content(columns, self.next_id)
-
-    def add(self, space: Space, faces: Sequence[NewFace], now: int) -> Addition:
-        """Add faces that are not there yet, and the people they are the first of.
-
-        Args:
-            space: the model of the embeddings; for other models the faces are pending.
-            faces: to add.
-            now: Unix seconds.
-        """
-        rows: dict[str, int | None] = {face.name: self.person_row(face.name) for face in faces}
-        new_people: list[tuple[int, str]] = []
-        added: list[tuple[int, NewFace, ChipRecord]] = []  # person row, face, record
-        person_ids: dict[int, int] = {}
-        seen: set[tuple[str, str]] = set()
-        is_new = []
-        next_id = self.next_id
-        for face in faces:
-            known = (face.name, face.sha256) in seen or self.has_photo(face.name, face.sha256)
-            is_new.append(not known)
-            seen.add((face.name, face.sha256))
-            if known:
-                continue
-            row = rows[face.name]
-            if row is None:
-                row = rows[face.name] = len(self.people["id"]) + len(new_people)
-                new_people.append((next_id, face.name))
-                person_ids[row] = next_id
-                next_id += 1
-            elif row not in person_ids:
-                person_ids[row] = int(self.people["id"][row])
-            added.append((row, face, ChipRecord(next_id, face.name, face.sha256, face.source, face.score, now)))
-            next_id += 1
-        content = self.content()
-        if added:
-            people = {
-                "id": np.array([person_id for person_id, _ in new_people], np.int64),
-                "name": text_column([name for _, name in new_people]),
-                "created": np.full(len(new_people), now, np.int64),
-            }
-            new_faces = _face_columns(
-                [
-                    (record.id, person_ids[row], record, chip_path(record.name, record.sha256))
-                    for row, _, record in added
-                ]
-            )
-            for table, new in (("people", people), ("faces", new_faces)):
-                for name, values in new.items():
-                    content.columns[f"{table}/{name}"].append(values)
-            owner = np.array([row for row, _, _ in added], np.int64)
-            embeddings = np.stack([face.embedding for _, face, _ in added])
-            content.patches.update(self._append_embeddings(content.columns, space, embeddings, owner, len(new_people)))
-        records = [(record, face.jpeg) for _, face, record in added]
-        return Addition(is_new, records, replace(content, next_id=next_id))
-
-    def without(self, person_row: int) -> Index:
-        """The index without a person."""
-        people = np.arange(len(self.people["id"])) != person_row
-        faces = self.owner != person_row
-        return Index(
-            people={name: column[people] for name, column in self.people.items()},
-            faces={name: column[faces] for name, column in self.faces.items()},
-            embeddings={model: rows[faces] for model, rows in self.embeddings.items()},
-            templates={model: rows[people] for model, rows in self.templates.items()},
-            next_id=self.next_id,
-        )
-
-    def renamed(self, person_row: int, new_name: str) -> Index:
-        """The index with a person under another name, and their chips in that name's folder."""
-        names = [_text(name) for name in self.people["name"]]
-        names[person_row] = new_name
-        chips = [_text(chip) for chip in self.faces["chip"]]
-        for row in self.face_rows(person_row):
-            chips[row] = chip_path(new_name, _text(self.faces["sha256"][row]))
-        return replace(
-            self,
-            people={**self.people, "name": text_column(names)},
-            faces={**self.faces, "chip": text_column(chips)},
-        )
-
-    def with_embeddings(self, space: Space, embeddings: Mapping[int, npt.NDArray[np.float32]]) -> Index:
-        """The index with embeddings, float32 [d] by face id, and the templates that follow."""
-        size = len(next(iter(embeddings.values())))
-        known = self.embeddings.get(space.digest)
-        whole = np.full((len(self.owner), size), np.nan, np.float32) if known is None else np.array(known)
-        for row, face_id in enumerate(self.faces["id"].tolist()):
-            if face_id in embeddings:
-                whole[row] = embeddings[face_id]
-        means = templates(whole, self.owner, len(self.people["id"]), space.metric)
-        return replace(
-            self,
-            embeddings={**self.embeddings, space.digest: whole},
-            templates={**self.templates, space.digest: means},
-        )
-
-    def _append_embeddings(
-        self,
-        columns: dict[str, list[Column]],
-        space: Space,
-        embeddings: npt.NDArray[np.float32],
-        owner: npt.NDArray[np.int64],
-        new_people: int,
-    ) -> dict[str, tuple[Sequence[int], Column]]:
-        """Append rows to every model's embeddings and templates, NaN for other models than this.
-
-        Returns:
-            The template rows of the people who had photos before, to overwrite.
-        """
-        digest, size, people = space.digest, embeddings.shape[1], len(self.people["id"])
-        columns.setdefault(f"embeddings/{digest}", [np.full((len(self.owner), size), np.nan, np.float32)])
-        columns.setdefault(f"templates/{digest}", [np.full((people, size), np.nan, np.float32)])
-        touched, new_owner = np.unique(owner, return_inverse=True)
-        before = np.flatnonzero(np.isin(self.owner, touched))
-        old_owner = np.searchsorted(touched, self.owner[before])
-        earlier = columns[f"embeddings/{digest}"][0][before]
-        values = templates(
-            np.concatenate([earlier, embeddings]),
-            np.concatenate([old_owner, new_owner]).astype(np.int64),
-            len(touched),
-            space.metric,
-        )
-        known = touched < people
-        for model in {*self.embeddings, digest}:
-            if model == digest:
-                columns[f"embeddings/{model}"].append(embeddings)
-                columns[f"templates/{model}"].append(values[~known])
-            else:
-                width = self.embeddings[model].shape[1]
-                columns[f"embeddings/{model}"].append(np.full((len(embeddings), width), np.nan, np.float32))
-                columns[f"templates/{model}"].append(np.full((new_people, width), np.nan, np.float32))
-        return {f"templates/{digest}": (touched[known].tolist(), values[known])}
+                nearest.append([Match(text(names[row]), float(distances[row])) for row in rows])
+        return nearest
 
 
-def _face_columns(faces: Sequence[tuple[int, int, ChipRecord, str]]) -> dict[str, Column]:
+def face_columns(faces: Sequence[tuple[int, int, ChipRecord, str]]) -> dict[str, Column]:
     """The columns of faces given as id, person's id, record and chip file."""
     records = [record for _, _, record, _ in faces]
     return {
@@ -364,7 +219,8 @@ def _nearest(distances: npt.NDArray[np.float32], top: int) -> Rows:
     return rows[np.lexsort((rows, distances[rows]))][:count]
 
 
-def _text(stored: bytes) -> str:
+def text(stored: bytes) -> str:
+    """A cell of a text column."""
     try:
         return stored.decode()
     except UnicodeDecodeError as error:
@@ -378,5 +234,5 @@ def _time(seconds: Any) -> datetime:
         raise _damaged() from error
 
 
-def _damaged() -> DatabaseError:
-    return DatabaseError("The database's index is damaged: run `facerec people rebuild`.")
+def _damaged() -> DamagedIndexError:
+    return DamagedIndexError("The database's index is damaged", "rebuild it from the chips")

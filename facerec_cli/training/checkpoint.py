@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
 from keras import ops
 
-from facerec_cli.columns import sync_folder
-from facerec_cli.encoders.metric import Cosine
-from facerec_cli.errors import TrainingError
+from facerec_cli.errors import CheckpointError, DamagedCheckpointError
+from facerec_cli.files import new_file, refusal, write_file
+from facerec_cli.training.build import Schedule, build_network
 from facerec_cli.training.data import Unseen
-from facerec_cli.training.device import Siamese
-from facerec_cli.training.distances import Tensor
+from facerec_cli.training.history import Epoch, TrainingWatcher, best_of
 from facerec_cli.training.networks import mirrored
-from facerec_cli.training.progress import Epoch, Watcher, best_of
-from facerec_cli.training.recipes import Recipe
+from facerec_cli.training.recipe import Recipe
+from facerec_cli.training.siamese import Siamese
 from facerec_cli.training.validation import measure, not_numbers
 
+BEST = "best.weights.h5"
+"""The best epoch's weights."""
 _STATE = "state.json"
 
 
@@ -38,17 +37,17 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         recipe: Recipe,
         unseen: Unseen,
         work: Path,
-        watcher: Watcher,
-        schedule: Callable[[int], Tensor],
+        watcher: TrainingWatcher,
+        schedule: Schedule,
         minutes: float | None,
         batch: int,
         is_chief: bool,
     ) -> None:
         super().__init__()
         # What is measured is what is saved, and that computes in float32.
-        self._exact = model.network if recipe.precision == "float32" else recipe.in_float32().made_network()
-        # A learned head compares the embeddings that it was learned with, and those are no mirror images' sums.
-        self._encoder = mirrored(self._exact) if isinstance(model.metric, Cosine) else self._exact
+        self._exact = model.network if recipe.precision == "float32" else build_network(recipe.in_float32())
+        # Some compare only the embeddings that they were learned with, and those are no mirror images' sums.
+        self._encoder = mirrored(self._exact) if model.head.metric.adds_views else self._exact
         self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
         self.watcher, self.schedule, self.minutes, self.is_chief = watcher, schedule, minutes, is_chief
         self.history: list[Epoch] = []
@@ -63,10 +62,12 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         return self._encoder
 
     def resume(self) -> int:
-        """Go back to the checkpoint; returns the epochs done."""
-        if not self.is_chief:
-            return 0
-        if not (self.work / _STATE).exists():
+        """Go back to the checkpoint; returns the epochs done.
+
+        Raises:
+            DamagedCheckpointError: it cannot be read.
+        """
+        if not self.is_chief or not (self.work / _STATE).exists():
             return 0
         try:
             state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
@@ -75,8 +76,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             for generator, value in zip(self._generators(), state["generators"], strict=True):
                 generator.assign(np.array(value, np.uint32))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError(
-                f"The checkpoint in {self.work} is damaged ({type(error).__name__}): begin anew with --overwrite."
+            raise DamagedCheckpointError(
+                f"The checkpoint in {self.work} is damaged ({type(error).__name__})", "begin anew"
             ) from error
         self._before = self.history[-1].seconds
         return self.history[-1].epoch
@@ -112,7 +113,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._validate(0, None, 0.0)
 
     def _validate(self, epoch: int, loss: float | None, images_per_second: float) -> Epoch:
-        accuracy, error, threshold, auc = measure(self.encoder, self.trained.metric, self.unseen)
+        accuracy, error, threshold, auc = measure(self.encoder, self.trained.head.metric, self.unseen)
         step = int(ops.convert_to_numpy(self.trained.optimizer.iterations))
         done = Epoch(
             epoch=epoch,
@@ -130,7 +131,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         try:
             self._save(is_best)
         except OSError as error_on_disk:
-            raise _not_saved(self.work, error_on_disk) from error_on_disk
+            reason, remedy = refusal(error_on_disk)
+            raise CheckpointError(
+                f"The checkpoint in {self.work} cannot be written, {reason}", remedy
+            ) from error_on_disk
         self.watcher.validated(done, is_best)
         return done
 
@@ -138,26 +142,24 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Weights first, then the file that names them: killed in between, the older checkpoint counts."""
         self.work.mkdir(parents=True, exist_ok=True)
         if is_best:
-            beside = self.work / "new.weights.h5"
-            self.trained.save_weights(beside)
-            _sync(beside)
-            beside.replace(self.work / "best.weights.h5")
+            self._save_weights(self.work / BEST)
         weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
-        self.trained.save_weights(weights)
-        _sync(weights)
+        self._save_weights(weights)
         state = {
             "weights": weights.name,
             "generators": [ops.convert_to_numpy(generator).tolist() for generator in self._generators()],
             "history": [asdict(epoch) for epoch in self.history],
         }
-        beside = self.work / f"{_STATE}.new"
-        beside.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        _sync(beside)
-        beside.replace(self.work / _STATE)
-        sync_folder(self.work)
+        write_file(self.work / _STATE, f"{json.dumps(state, indent=2)}\n".encode())
         for old in self.work.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
+
+    def _save_weights(self, path: Path) -> None:
+        with new_file(path) as beside, TemporaryDirectory(dir=self.work) as folder:
+            written = Path(folder, path.name)  # Keras insists on the end of the name
+            self.trained.save_weights(written)
+            written.replace(beside)
 
     def _generators(self) -> list[keras.Variable]:
         """Where the random numbers of dropout stand, which Keras does not save with the weights."""
@@ -165,17 +167,3 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._started
-
-
-def _sync(path: Path) -> None:
-    """Have a file on the disk before another names it."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _not_saved(work: Path, error: OSError) -> TrainingError:
-    full = error.errno == errno.ENOSPC or "No space left" in str(error)
-    why = "the disk is full" if full else str(error.strerror or error)
-    return TrainingError(
-        f"The checkpoint in {work} cannot be written ({why}): free some space there and go on with --resume."
-    )

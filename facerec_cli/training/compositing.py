@@ -56,10 +56,10 @@ def composite(first: Chip, second: Chip, parts: Parts) -> Chip:
     Returns:
         uint8 [112, 112, 3], RGB; outside the mask it is the first chip.
     """
-    wanted, found = _edge_colours(first, parts), _edge_colours(second, parts)
+    wanted, own = _edge_colours(first, parts), _edge_colours(second, parts)
     # Darker by a share and lighter by a sum: black stays black, and highlights do not grow.
-    share = cv2.resize(np.minimum(wanted / found, 1), (CHIP_SIZE, CHIP_SIZE))
-    light = cv2.resize(np.maximum(wanted - found, 0), (CHIP_SIZE, CHIP_SIZE))
+    share = cv2.resize(np.minimum(wanted / own, 1), (CHIP_SIZE, CHIP_SIZE))
+    light = cv2.resize(np.maximum(wanted - own, 0), (CHIP_SIZE, CHIP_SIZE))
     matched = cv2.add(cv2.multiply(second, share, dtype=cv2.CV_32F), light, dtype=cv2.CV_8U)
     return np.asarray(cv2.blendLinear(first, matched, *_masks(parts)), np.uint8)
 

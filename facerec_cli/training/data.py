@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
+from facerec_cli.datasets.triplets import has_triplet_folders, read_triplet_folders
 from facerec_cli.errors import DataError
-from facerec_cli.evaluation.protocols import MOST_PEOPLE, Pairs, pairs_of
-from facerec_cli.training.sampling import PhotosByPerson, Triplets, read_triplet_folders, split_people
+from facerec_cli.evaluation.pairs import MOST_PEOPLE, Pairs, pairs_of
+from facerec_cli.training.sampling import PhotosByPerson, Triplets, split_people
+from facerec_cli.training.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class TrainingData:
         chips: all of it.
         source: the photos to train on.
         pairs: of the photos held out, as rows of ``chips``.
+        origin: which part of which data set takes part, in words.
         trained: the names of the people trained on, sorted; none where the data does not say who is who.
         held_out: the rows of each person held out; none where the data does not say.
     """
@@ -39,6 +42,7 @@ class TrainingData:
     chips: ChipSet
     source: PhotosByPerson | Triplets
     pairs: Pairs
+    origin: str
     trained: list[str] = field(default_factory=list)
     held_out: dict[str, list[int]] = field(default_factory=dict)
 
@@ -46,6 +50,13 @@ class TrainingData:
     def photos(self) -> int:
         """How many photos are trained on."""
         return self.source.rows.size
+
+    @property
+    def description(self) -> str:
+        """What is trained on, in words."""
+        if not self.trained:
+            return f"{counted(len(self.source.rows), 'triplet')} of {self.origin}"
+        return f"{counted(self.photos, 'photo')} of {counted(len(self.trained), 'person', 'people')} of {self.origin}"
 
     @cached_property
     def unseen(self) -> Unseen:
@@ -56,7 +67,31 @@ class TrainingData:
         return Unseen(np.asarray(self.chips.chips[rows]), pairs)
 
 
-def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int) -> TrainingData:
+def divide(chips: ChipSet, share: float, seed: int, fold: int | None = None) -> TrainingData:
+    """Divide a data set: a folder of triplets, or of people.
+
+    Of LFW the people of View 1's peopleDevTrain take part, so that pairsDevTest can be reported on.
+
+    Args:
+        chips: the data set.
+        share: of the people, or the triplets, those to train on, in (0, 1).
+        seed: the same seed divides the same way.
+        fold: of LFW's View 2, 1 to 10: everybody takes part but the people of this fold.
+
+    Raises:
+        DataError: there are too few people, photos or triplets.
+    """
+    folder = chips.folder.name
+    if fold is not None:
+        return people_data(chips, people_without_fold(fold), share, seed, f"{folder} without fold {fold} of View 2")
+    if has_triplet_folders(chips.folder):
+        return triplet_data(chips, share, seed)
+    if chips.is_lfw:
+        return people_data(chips, view1_people(), share, seed, f"{folder}, peopleDevTrain")
+    return people_data(chips, chips.rows_of, share, seed, folder)
+
+
+def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int, origin: str) -> TrainingData:
     """Divide people, by name.
 
     Args:
@@ -64,6 +99,7 @@ def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int) -
         names: who takes part; those without a face are left out.
         share: of the people, those to train on, in (0, 1).
         seed: the same seed divides the same way.
+        origin: what to call them.
 
     Raises:
         DataError: there are too few people or photos.
@@ -78,12 +114,13 @@ def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int) -
     if pairs.same.all() or not pairs.same.any():
         raise DataError(
             f"{len(known):,} people leave {len(held):,} held out to say how good the model is, and that takes two, "
-            "one of them with two photos: add people, or train on fewer of them with --split."
+            "one of them with two photos",
+            "add people, or train on a smaller share of them",
         )
     everyone = np.full(len(chips.photos), -1, np.int64)
     everyone[rows] = owner
     source = PhotosByPerson.of(everyone, rows[trained])
-    return TrainingData(chips, source, pairs, [known[person] for person in np.unique(owner[trained])], held)
+    return TrainingData(chips, source, pairs, origin, [known[person] for person in np.unique(owner[trained])], held)
 
 
 def view1_people() -> set[str]:
@@ -115,7 +152,8 @@ def triplet_data(chips: ChipSet, share: float, seed: int) -> TrainingData:
     if len(rows) < 2:
         raise DataError(
             f"Of the {len(named)} triplets of {chips.folder} {len(rows)} show three faces, and training takes two or "
-            "more: add triplets."
+            "more",
+            "add triplets",
         )
     count = int(np.clip(round(share * len(rows)), 1, len(rows) - 1))
     rows = np.random.default_rng(seed).permutation(rows)
@@ -128,4 +166,4 @@ def triplet_data(chips: ChipSet, share: float, seed: int) -> TrainingData:
         number + len(number),
         number < len(anchor),
     )
-    return TrainingData(chips, Triplets(rows[:count]), pairs)
+    return TrainingData(chips, Triplets(rows[:count]), pairs, chips.folder.name)

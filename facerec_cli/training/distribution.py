@@ -14,45 +14,47 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from facerec_cli.errors import LostMachineError, MachinesError
 from facerec_cli.training.batches import Batches
-from facerec_cli.training.cluster import Cluster, ClusterError
-from facerec_cli.training.device import Device, Siamese
 from facerec_cli.training.distances import Tensor
+from facerec_cli.training.loop import Loop
+from facerec_cli.training.machines import Machines
+from facerec_cli.training.siamese import Siamese
 
 
-class Devices(Device):
-    """Devices that learn together, each from its own share of a batch: all follow the mean of their gradients.
+class DistributedLoop(Loop):
+    """Learns on several devices, each from its own share of a batch: all follow the mean of their gradients.
 
     So their weights stay equal. The moving means of batch norm do not: those of the first device are what is kept.
     """
 
-    def __init__(self, cluster: Cluster | None = None) -> None:
-        """Take all GPUs, or all CPUs where there are none; waits until all of the cluster's processes have come so far.
+    def __init__(self, machines: Machines | None = None) -> None:
+        """Take all GPUs, or all CPUs where there are none; waits until all machines have come so far.
 
         Args:
-            cluster: the processes, as in TF_CONFIG; by default this one alone.
+            machines: those of TF_CONFIG; by default this one alone.
 
         Raises:
-            ClusterError: the cluster cannot be joined.
+            MachinesError: the others cannot be joined.
         """
-        if cluster:
+        if machines:
             # Nothing may run on TensorFlow before: it takes in the others' devices when it starts.
             try:
                 self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
             except (tf.errors.OpError, RuntimeError) as error:
-                raise ClusterError(
-                    f"This machine cannot join those that TF_CONFIG names ({str(error).splitlines()[0]}): give it a "
-                    "HOST:PORT of its own that is free and that the others reach."
+                raise MachinesError(
+                    f"This machine cannot join those that TF_CONFIG names ({str(error).splitlines()[0]})",
+                    "give it a HOST:PORT of its own that is free and that the others reach",
                 ) from error
         else:
             # Named, since by itself TensorFlow takes other machines' too where there is a TF_CONFIG.
             self._strategy = tf.distribute.MirroredStrategy(
                 tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             )
-        cluster = cluster or Cluster()
-        self.worker = cluster.worker
+        machines = machines or Machines()
+        self.worker = machines.index
         self.replicas = self._strategy.num_replicas_in_sync
-        self.here = self.replicas // cluster.workers
+        self.here = self.replicas // machines.count
 
     def scope(self) -> AbstractContextManager[Any]:
         scope: AbstractContextManager[Any] = self._strategy.scope()
@@ -63,9 +65,9 @@ class Devices(Device):
         try:
             yield
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-            raise ClusterError(
-                "Another machine's training has ended, and this one's with it: see what it says there, and start "
-                "all of them again with --resume."
+            raise LostMachineError(
+                "Another machine's training has ended, and this one's with it",
+                "see what it says there, and start all of them again",
             ) from error
 
     def _agree(self, model: Siamese, begun: int) -> int:

@@ -19,11 +19,11 @@ import onnx
 from keras import ops
 
 from facerec_cli.encoders.bundle import NETWORK, Bundle, write_bundle
-from facerec_cli.errors import FacerecError
-from facerec_cli.evaluation.calibration import Calibration
-from facerec_cli.runtime import new_session
+from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.onnx_encoder import run_graph
+from facerec_cli.errors import ExportError
+from facerec_cli.training.history import Epoch
 from facerec_cli.training.onnx_graph import canonical, halved
-from facerec_cli.training.progress import Epoch
 from facerec_cli.training.trainer import Trained
 
 TOLERANCE = 1e-5
@@ -49,7 +49,7 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
         chips: real ones to compare on.
 
     Raises:
-        FacerecError: the exported graph gives other embeddings.
+        ExportError: the exported graph gives other embeddings.
     """
     # Keras exports only a model that has been called.
     expected = ops.convert_to_numpy(encoder(chips, training=False))
@@ -60,14 +60,11 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
             warnings.simplefilter("ignore", FutureWarning)
             encoder.export(path, format="onnx", verbose=False)
         graph = bytes(canonical(halved(onnx.load(path))).SerializeToString(deterministic=True))
-    session = new_session(graph)
-    name = session.get_inputs()[0].name
-    found = np.concatenate([session.run(None, {name: chip[np.newaxis]})[0] for chip in chips])
-    difference = float(np.abs(found - expected).max())
+    difference = float(np.abs(run_graph(graph, list(chips)) - expected).max())
     if not difference <= TOLERANCE:
-        raise FacerecError(
-            f"The exported network differs from the trained one by {difference:.1e}, so no model was written: "
-            "report it, with the versions of keras and tf2onnx."
+        raise ExportError(
+            f"The exported network differs from the trained one by {difference:.1e}, so no model was written",
+            "report it, with the versions of keras and tf2onnx",
         )
     return graph
 
@@ -122,7 +119,7 @@ def write_trained(
         graph,
         embedding_size=int(trained.encoder.output_shape[-1]),
         metric=trained.metric,
-        calibration=calibration.to_json() if calibration else {},
+        calibration=calibration,
         about=about,
         others=others,
     )

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from facerec_cli.encoders.bundle import BUNDLED, DEFAULT_MODEL, NETWORK, Bundle, read_bundle
-from facerec_cli.encoders.onnx_encoder import OnnxEncoder
-from facerec_cli.errors import ModelError
+from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.encoders.bundle import BUNDLED, NETWORK, Bundle, read_bundle
+from facerec_cli.encoders.onnx_encoder import load_encoder
+from facerec_cli.errors import ExportError, ModelError
+from facerec_cli.files import new_folder, write_file
 from facerec_cli.training import networks
 from facerec_cli.training.pretrained import pretrained
 
@@ -32,11 +34,12 @@ def write_litert(bundle: Bundle, path: Path) -> None:
 
     Args:
         bundle: the model.
-        path: the file; for a while a folder lies beside it.
+        path: the file, which appears whole or not at all; for a while a folder lies beside it.
 
     Raises:
-        ModelError: the model has no network that Keras can load, or the result gives other embeddings.
-        OSError: the disk is full.
+        ModelError: the model has no network that Keras can load.
+        ExportError: the result gives other embeddings.
+        OSError: it cannot be written.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         _save(load_network(bundle), Path(folder))
@@ -46,14 +49,15 @@ def write_litert(bundle: Bundle, path: Path) -> None:
         warnings.simplefilter("ignore")
         run = tf.lite.Interpreter(model_content=graph).get_signature_runner()
     _compare(bundle, lambda chips: run(chips=chips)["output_0"])
-    path.write_bytes(graph)
+    write_file(path, graph)
 
 
 def write_savedmodel(bundle: Bundle, folder: Path) -> None:
     """Write a model's network as a TensorFlow SavedModel; arguments and errors as ``write_litert``."""
-    _save(load_network(bundle), folder)
-    loaded = tf.saved_model.load(str(folder))  # its functions lose their weights with it
-    _compare(bundle, loaded.serve)
+    with new_folder(folder) as beside:
+        _save(load_network(bundle), beside)
+        loaded = tf.saved_model.load(str(beside))  # its functions lose their weights with it
+        _compare(bundle, loaded.serve)
 
 
 def load_network(bundle: Bundle) -> keras.Model:
@@ -73,8 +77,8 @@ def load_network(bundle: Bundle) -> keras.Model:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except (ValueError, TypeError) as error:
             raise ModelError(
-                f"Keras {keras.__version__} cannot load {bundle.folder / NETWORK}: install the version that "
-                "it was trained with, or export the model as ONNX."
+                f"Keras {keras.__version__} cannot load {bundle.folder / NETWORK}",
+                "install the version that it was trained with, or export the model as ONNX",
             ) from error
 
 
@@ -90,11 +94,12 @@ def _save(network: keras.Model, folder: Path) -> None:
 def _compare(bundle: Bundle, run: Callable[[npt.NDArray[np.uint8]], Any]) -> None:
     """Hold what runs a network, uint8 [n, 112, 112, 3] to float32 [n, d], against the model's encoder.onnx."""
     chips = np.random.default_rng(0).integers(0, 256, (_CHECKED, *networks.CHIP_SHAPE), dtype=np.uint8)
-    expected = OnnxEncoder(bundle, bundle.encoder_bytes()).encode(list(chips))
-    found = bundle.load_metric().scaled(np.asarray(run(chips)))
-    difference = float(np.abs(found - expected).max())
+    expected = load_encoder(bundle).encode(list(chips))
+    computed = bundle.load_metric().scaled(np.asarray(run(chips)))
+    difference = float(np.abs(computed - expected).max())
     if not difference <= TOLERANCE:
-        raise ModelError(
+        raise ExportError(
             f"What Keras {keras.__version__} made of {bundle.name} differs from its encoder.onnx by {difference:.1e}, "
-            "so nothing was written: export the model as ONNX, and report this."
+            "so nothing was written",
+            "export the model as ONNX, and report this",
         )

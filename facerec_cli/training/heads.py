@@ -1,24 +1,53 @@
-"""Heads: layers from a network's embeddings to the loss; they hold what is learned beside the network.
-
-Every head is called as ``head(embeddings, people)`` with float [n, d] and int [n], and gives one number.
-"""
+"""Heads: layers from a network's embeddings to the loss; they hold what is learned beside the network."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.training.distances import Tensor, absolute_difference, euclidean, safe_sqrt, unit_length
 from facerec_cli.training.losses import binary_cross_entropy, mean_absolute_error, pairs
 
 Shape = tuple[int | None, ...]
 
 
-class L1Head(keras.layers.Layer):  # type: ignore[misc]
+class Head(keras.layers.Layer):  # type: ignore[misc]
+    """What a network learns by; called as ``head(embeddings, people)``, float [n, d] and int [n], it gives the loss."""
+
+    def build(self, embeddings_shape: Shape, people_shape: Shape) -> None:
+        """Make the variables."""
+
+    @property
+    def metric(self) -> Metric:
+        """How the embeddings that learned by it are compared."""
+        return Cosine()
+
+
+class LossHead(Head):
+    """A loss as a head, with nothing of its own to learn."""
+
+    def __init__(self, loss: Callable[..., Tensor], options: Mapping[str, Any] = {}, **kwargs: Any) -> None:
+        """Choose the loss.
+
+        Args:
+            loss: one of ``losses``.
+            options: further arguments of the loss.
+            kwargs: of every Keras layer.
+        """
+        super().__init__(**kwargs)
+        self.loss, self.options = loss, dict(options)
+
+    def call(self, embeddings: Tensor, people: Tensor) -> Tensor:
+        return self.loss(embeddings, people, **self.options)
+
+
+class L1Head(Head):
     """Binary cross-entropy on a weighted L1 distance of pairs.
 
     Koch, Zemel and Salakhutdinov, "Siamese Neural Networks for One-shot Image Recognition", 2015. The probability that
@@ -38,8 +67,13 @@ class L1Head(keras.layers.Layer):  # type: ignore[misc]
         logits = ops.sum(absolute_difference(one, other) * self.weight, axis=-1) + self.bias
         return binary_cross_entropy(logits, same)
 
+    @property
+    def metric(self) -> Metric:
+        weight, bias = map(ops.convert_to_numpy, (self.weight, self.bias))
+        return LearnedL1(weight, float(bias))
 
-class EuclideanHead(keras.layers.Layer):  # type: ignore[misc]
+
+class EuclideanHead(Head):
     """Binary cross-entropy or mean absolute error on the Euclidean distance of pairs.
 
     The probability that two faces show one person is sigmoid(scale · (offset - distance)).
@@ -73,7 +107,7 @@ class EuclideanHead(keras.layers.Layer):  # type: ignore[misc]
         return mean_absolute_error(ops.sigmoid(logits), same)
 
 
-class PeopleHead(keras.layers.Layer, ABC):  # type: ignore[misc]
+class PeopleHead(Head, ABC):
     """A classifier over the training people: softmax of scale · cosine, the person's own cosine made harder to raise.
 
     Attributes:

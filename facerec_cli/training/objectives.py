@@ -1,56 +1,48 @@
-"""What a network learns by: a loss, or a head with a loss, as recipes name them."""
+"""What a network can learn by: each objective that a recipe names, and all that the rest of training asks about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Literal, TypeAlias
-
-from facerec_cli.training import heads, losses
-from facerec_cli.training.distances import Tensor
-
-ObjectiveName = Literal[
-    "l1",
-    "euclidean",
-    "contrastive",
-    "triplet",
-    "triplet-batch-all",
-    "triplet-batch-hard",
-    "given-triplets",
-    "supervised-contrastive",
-    "cosface",
-    "arcface",
-]
-Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Embeddings, float [n, d], and people, int [n], to one number."""
-
-PAIRWISE = ("l1", "euclidean", "contrastive")
-"""Those that read consecutive rows as pairs."""
-CLASSIFIERS = ("cosface", "arcface")
-"""Those that know the people trained on, and no others."""
-_OBJECTIVES: Mapping[ObjectiveName, Callable[..., Any]] = {
-    "l1": heads.L1Head,
-    "euclidean": heads.EuclideanHead,
-    "contrastive": losses.contrastive,
-    "triplet": losses.triplet_semi_hard,
-    "triplet-batch-all": losses.triplet_batch_all,
-    "triplet-batch-hard": losses.triplet_batch_hard,
-    "given-triplets": losses.triplets,
-    "supervised-contrastive": losses.supervised_contrastive,
-    "cosface": heads.CosFaceHead,
-    "arcface": heads.ArcFaceHead,
-}
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 
-def objective(name: ObjectiveName, options: Mapping[str, Any], people: int) -> Objective:
-    """An objective.
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """An objective: a loss, or a head that learns something of its own.
 
-    Args:
-        name: a recipe's.
-        options: further arguments of the loss or head.
-        people: labels are below it.
+    Attributes:
+        reads: a batch as consecutive pairs; as people, every photo compared with every other; or as triplets that are
+            given, in threes.
+        place: the function in ``losses``, or the class in ``heads``; imported when it is built, since it needs Keras.
+        is_head: a class of ``heads``.
+        knows_people: a classifier over the people trained on, and no others.
+        takes_any_length: embeddings need not be of unit length.
+        by_region: networks of several regions of the face learn each for itself.
+        on_triplets: the objective in its place where triplets are given and it would look for its own among people.
+        is_chosen: recipes can name it.
     """
-    made = _OBJECTIVES[name]
-    if name in CLASSIFIERS:
-        return made(people, **options)  # type: ignore[no-any-return]
-    return made(**options) if isinstance(made, type) else partial(made, **options)
+
+    reads: Literal["pairs", "people", "triplets"]
+    place: str
+    is_head: bool = False
+    knows_people: bool = False
+    takes_any_length: bool = False
+    by_region: bool = False
+    on_triplets: str | None = None
+    is_chosen: bool = True
+
+
+OBJECTIVES: Mapping[str, ObjectiveSpec] = {
+    "l1": ObjectiveSpec("pairs", "L1Head", is_head=True, takes_any_length=True),
+    "euclidean": ObjectiveSpec("pairs", "EuclideanHead", is_head=True),
+    "contrastive": ObjectiveSpec("pairs", "contrastive"),
+    "triplet": ObjectiveSpec("people", "triplet_semi_hard", on_triplets="given-triplets"),
+    "triplet-batch-all": ObjectiveSpec("people", "triplet_batch_all", on_triplets="given-triplets"),
+    "triplet-batch-hard": ObjectiveSpec("people", "triplet_batch_hard", on_triplets="given-triplets"),
+    "given-triplets": ObjectiveSpec("triplets", "triplets", is_chosen=False),
+    "supervised-contrastive": ObjectiveSpec("people", "supervised_contrastive", by_region=True),
+    "cosface": ObjectiveSpec("people", "CosFaceHead", is_head=True, knows_people=True),
+    "arcface": ObjectiveSpec("people", "ArcFaceHead", is_head=True, knows_people=True),
+}
+"""By the name that recipes call them."""

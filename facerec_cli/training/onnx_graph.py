@@ -61,9 +61,9 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
 
     for value in graph.output:
         name_of(value.name)
-    for field, found in (("node", nodes), ("initializer", kept)):
+    for field, values in (("node", nodes), ("initializer", kept)):
         graph.ClearField(field)
-        getattr(graph, field).extend(found.values())
+        getattr(graph, field).extend(values.values())
     graph.ClearField("value_info")
     # Sizes that are not known, the number of chips alone, are named by a number of the process too.
     for value in (*graph.input, *graph.output):

@@ -12,7 +12,8 @@ import onnx
 from keras import layers
 from onnx import numpy_helper
 
-from facerec_cli.encoders.bundle import BUNDLED, DEFAULT_MODEL, read_bundle
+from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.encoders.bundle import BUNDLED, read_bundle
 from facerec_cli.training.distances import Tensor
 from facerec_cli.training.networks import CHIP_SHAPE, UnitLength
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.errors import DataError
-from facerec_cli.faces.images import photos_in
 from facerec_cli.training.compositing import PART_SETS, Parts
+from facerec_cli.training.wording import counted
 
 Rows = npt.NDArray[np.int64]
-_TRIPLET = ("anchor", "positive", "negative")
 
 
 class Composite(NamedTuple):
@@ -68,8 +65,9 @@ def split_people(people: npt.NDArray[np.integer], share: float, seed: int) -> tu
     everyone = np.unique(people)
     if len(everyone) < 2:
         raise DataError(
-            f"{_counted(len(everyone), 'person', 'people')} cannot be split into people to train on and people to "
-            "test on: add photos of at least one other person."
+            f"{counted(len(everyone), 'person', 'people')} cannot be split into people to train on and people to test "
+            "on",
+            "add photos of at least one other person",
         )
     count = int(np.clip(round(share * len(everyone)), 1, len(everyone) - 1))
     is_trained_on = np.isin(people, np.random.default_rng(seed).permutation(everyone)[:count])
@@ -107,13 +105,14 @@ class PhotosByPerson:
         numbers, starts, counts = np.unique(people[ordered], return_index=True, return_counts=True)
         if len(numbers) < 2:
             raise DataError(
-                f"The photos to train on show {_counted(len(numbers), 'person', 'people')}, and a network learns from "
-                "at least two: add photos of other people."
+                f"The photos to train on show {counted(len(numbers), 'person', 'people')}, and a network learns from "
+                "at least two",
+                "add photos of other people",
             )
         if counts.max() < 2:
             raise DataError(
-                "Nobody has two photos, and a network learns from different photos of the same person: add further "
-                "photos of the people."
+                "Nobody has two photos, and a network learns from different photos of the same person",
+                "add further photos of the people",
             )
         return cls(ordered, numbers.astype(np.int32), starts, counts)
 
@@ -204,13 +203,13 @@ class PeopleSampler:
         total, several = len(self.photos.counts), len(self.photos.several)
         if total < self.people:
             raise DataError(
-                f"A batch takes {self.people} people and the photos to train on show {total}: train with smaller "
-                "batches, or add people."
+                f"A batch takes {self.people} people and the photos to train on show {total}",
+                "train with smaller batches, or add people",
             )
         if self._made_up and several < 2:
             raise DataError(
-                "Only one person has two or more photos, and composite people are made of two who have: add further "
-                "photos of the others."
+                "Only one person has two or more photos, and composite people are made of two who have",
+                "add further photos of the others",
             )
 
     @property
@@ -271,8 +270,8 @@ class Triplets:
         """
         if len(self.rows) < count:
             raise DataError(
-                f"A batch takes {count} triplets and there are {len(self.rows)} to train on: train with smaller "
-                "batches, or add triplets."
+                f"A batch takes {count} triplets and there are {len(self.rows)} to train on",
+                "train with smaller batches, or add triplets",
             )
 
 
@@ -323,38 +322,3 @@ class TripletPairSampler:
         rows = self.triplets.draw(self.batch, generator)[:, [0, 1, 0, 2]]
         labels = 2 * np.arange(self.batch)[:, None] + [0, 0, 0, 1]
         return Draw(rows.ravel(), labels.ravel().astype(np.int32))
-
-
-def has_triplet_folders(folder: Path) -> bool:
-    """Whether a folder holds triplets: the folders ``anchor``, ``positive`` and ``negative``, and no other."""
-    return {path.name for path in folder.iterdir() if path.is_dir()} == set(_TRIPLET) if folder.is_dir() else False
-
-
-def read_triplet_folders(folder: Path) -> list[tuple[Path, Path, Path]]:
-    """The photos of the folders ``anchor``, ``positive`` and ``negative``, as triplets.
-
-    The first anchor goes with the first positive and the first negative by name, and so on; numbers in names count as
-    numbers, so that 2.jpg and 02.jpg come before 10.jpg.
-
-    Raises:
-        DataError: a folder is empty, or they hold different counts of photos.
-        PhotoError: a folder cannot be read.
-    """
-    photos = [sorted(photos_in(folder / name), key=_by_number) for name in _TRIPLET]
-    counts = [len(found) for found in photos]
-    if min(counts) == 0 or min(counts) != max(counts):
-        found = ", ".join(f"{name} {count}" for name, count in zip(_TRIPLET, counts, strict=True))
-        raise DataError(
-            f"The folders of {folder} must hold the same number of photos, one a triplet ({found}): add or remove "
-            "photos."
-        )
-    return list(zip(*photos, strict=True))
-
-
-def _by_number(photo: Path) -> list[str | int]:
-    """A key that sorts the numbers in a photo's name as numbers."""
-    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", photo.stem))]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count or 'no'} {one if count == 1 else many}"

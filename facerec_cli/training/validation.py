@@ -8,27 +8,29 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
-from facerec_cli.errors import TrainingError
+from facerec_cli.errors import DivergedError
 from facerec_cli.evaluation.verification import accuracy_at, area_under, best_threshold, roc
 from facerec_cli.training.data import Unseen
 
 
-def embed(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Embeddings of chips, uint8 [n, 112, 112, 3] RGB, with n at least 1: float32 [n, d].
+def predicted(encoder: keras.Model, chips: npt.NDArray[np.uint8], metric: Metric) -> Embeddings:
+    """A Keras network's embeddings of chips, uint8 [n, 112, 112, 3] RGB, with n at least 1: float32 [n, d].
 
-    ``predict`` ends as slowly as ``fit`` does, see ``device.Device``.
+    ``predict`` ends as slowly as ``fit`` does, see ``loop.Loop``.
     """
-    return np.concatenate([encoder.predict_on_batch(chips[row : row + 128]) for row in range(0, len(chips), 128)])
+    embeddings = np.concatenate([encoder.predict_on_batch(chips[row : row + 128]) for row in range(0, len(chips), 128)])
+    return metric.scaled(embeddings)
 
 
 def measure(encoder: keras.Model, metric: Metric, unseen: Unseen) -> tuple[float, float, float, float]:
     """Accuracy, its standard error, the threshold it is reached at, and AUC.
 
     Raises:
-        TrainingError: an embedding is not a number.
+        DivergedError: an embedding is not a number.
     """
-    embeddings = metric.scaled(embed(encoder, unseen.chips))
+    embeddings = predicted(encoder, unseen.chips, metric)
     if not np.isfinite(embeddings).all():
         raise not_numbers()
     same = unseen.pairs.same
@@ -40,8 +42,9 @@ def measure(encoder: keras.Model, metric: Metric, unseen: Unseen) -> tuple[float
     return accuracy, error, threshold, area_under(roc(distances, same))
 
 
-def not_numbers() -> TrainingError:
+def not_numbers() -> DivergedError:
     """What to raise at a loss, or an embedding, that is no number."""
-    return TrainingError(
-        "The training has come to numbers that are none (NaN): lower the recipe's learning rate, or try another --seed."
+    return DivergedError(
+        "The training has come to numbers that are none (NaN)",
+        "lower the recipe's learning rate, or try another seed",
     )

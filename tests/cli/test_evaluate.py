@@ -15,10 +15,10 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from facerec_cli.datasets.lfw import everybody, photo_name
+from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.encoders.bundle import (
     BUNDLED,
     CALIBRATION_PEOPLE,
-    DEFAULT_MODEL,
     TRAINING_PEOPLE,
     Bundle,
     read_bundle,
@@ -145,8 +145,8 @@ def test_what_is_printed_in_each_format_is_the_same(
 def test_the_numbers_are_those_counted_by_hand(evaluated: subprocess.CompletedProcess[str]) -> None:
     found = values(evaluated.stdout)
     assert found["identification", "rank-1"] == pytest.approx(9 / 10, abs=1e-6)
-    assert found["identification", "people found at --fpir 0.01"] == pytest.approx(9 / 10, abs=1e-6)
-    assert found["identification", "strangers named at --fpir 0.01"] == 0
+    assert found["identification", "people found at the calibrated FPIR 0.01"] == pytest.approx(9 / 10, abs=1e-6)
+    assert found["identification", "strangers named at the calibrated FPIR 0.01"] == 0
     assert found["pairs", "1 - FNMR at the calibrated 0.001"] == pytest.approx(21 / 24, abs=1e-6)
     assert found["pairs", "1 - FNMR at FMR 0.001"] is None
     assert "identification: 1:N open set: 3 people enrolled from one photo, 10 probes, 2 strangers" in evaluated.stderr
@@ -277,7 +277,7 @@ def test_what_a_threshold_promises_is_not_measured_on_people_it_was_calibrated_o
     assert "pairs: all pairs of 3 of 3 people: 18 genuine pairs" in done.stderr
     # Ranks need no threshold: all people count. The threshold's share is of the others, without the wrong photo.
     assert found["identification", "rank-1"] == pytest.approx(9 / 10, abs=1e-6)
-    assert found["identification", "people found at --fpir 0.01"] == 1
+    assert found["identification", "people found at the calibrated FPIR 0.01"] == 1
     assert "on 2 people enrolled, 7 probes and 1 strangers that it was not calibrated on" in done.stderr
 
 
@@ -292,7 +292,7 @@ def test_a_model_calibrated_on_the_very_folder_is_measured_where_that_does_not_m
     assert done.returncode == 0
     found = values(done.stdout)
     assert found["identification", "rank-1"] == pytest.approx(9 / 10, abs=1e-6)
-    assert found.get(("identification", "people found at --fpir 0.01")) is None
+    assert found.get(("identification", "people found at the calibrated FPIR 0.01")) is None
 
 
 # ------------------------------------------------------------------ the report
@@ -402,7 +402,8 @@ def test_photos_that_cannot_be_used_are_told_and_the_rest_is_measured(
     assert values(done.stdout) == values(evaluated.stdout)
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["faceless"] == ["Barack Obama/grass.png"]
-    assert metrics["unreadable"] == [error.removeprefix("Error: ")]
+    (problem,) = metrics["unreadable"]
+    assert error.startswith(f"Error: {problem}: ")
     assert "Barack Obama/grass.png" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
 
 

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from facerec_cli.cli.fetch import command
+from facerec_cli.datasets import fetching
+from facerec_cli.datasets.fetching import Fetched
 from facerec_cli.datasets.lfw import PAIRS, everybody, people_files, photo_name
+from facerec_cli.errors import SourcesError
 from tests.conftest import Run
 from tests.datasets.server import Server, serving
 
@@ -67,36 +70,28 @@ def test_fetching_lfw_from_a_mirror(facerec: Run, server: Server, tmp_path: Path
     assert "nothing to fetch" in again.stderr
     assert "for research" not in again.stderr
     assert len(server.log) == requests
-    # The archive is kept: what was unpacked can be unpacked again without a network.
-    shutil.rmtree(data / "lfw-deepfunneled")
-    assert facerec(*options).returncode == 0
-    assert len(server.log) == requests
 
 
-def test_what_a_dead_mirror_lacks_is_told_and_the_rest_is_there(facerec: Run, tmp_path: Path, archive: Path) -> None:
-    with serving() as empty:
-        done = facerec("fetch", "lfw-deepfunneled", "--mirror", empty.url, "--from", archive, "--yes")
-    assert done.returncode == 1
-    assert "pairs.txt could not be fetched" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "data" / "people.txt").exists()
-    assert len(list((tmp_path / "data" / "lfw-deepfunneled").iterdir())) == 5_749
-
-
-def test_an_unpacked_folder_is_taken_and_a_wrong_one_refused(
-    facerec: Run, server: Server, tmp_path: Path, archive: Path
+def test_what_a_source_lacks_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "own", filter="data")
-    own = tmp_path / "own" / "lfw-deepfunneled"
-    done = facerec("fetch", "--mirror", server.url, "--from", own, "--yes")
-    assert len(list((tmp_path / "data" / "lfw").iterdir())) == 5_749, done.stderr
-    (own / "Aaron_Eckhart" / "Aaron_Eckhart_0001.jpg").unlink()
-    done = facerec("fetch", "lfw-funneled", "--mirror", server.url, "--from", own, "--yes")
+    failure = SourcesError("pairs.txt could not be fetched", "try again later")
+    lacking = Fetched(tmp_path / "lfw", is_there=True, was_there=False, failures=[failure])
+    monkeypatch.setattr(fetching, "fetch_lfw", lambda *_, **__: lacking)
+    assert command.main(["lfw", "--data", str(tmp_path), "--yes"], standalone_mode=False) == 1
+    assert capsys.readouterr().err == (
+        "Error: pairs.txt could not be fetched: try again later, name another source with --mirror, or give a copy "
+        f"that you have with --from.\n{tmp_path / 'lfw'}: 13,233 photos of 5,749 people.\n"
+    )
+
+
+def test_a_wrong_folder_is_one_sentence(facerec: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "own" / "Aaron_Eckhart").mkdir(parents=True)
+    done = facerec("fetch", "--mirror", server.url, "--from", "own", "--yes")
     assert done.returncode == 1
-    assert "is not LFW" in done.stderr
-    assert "Aaron_Eckhart" in done.stderr
-    assert not (tmp_path / "data" / "lfw-funneled").exists()
+    (error,) = [line for line in done.stderr.splitlines() if "own is not LFW" in line]
+    assert error.endswith("fetch it from another source.")
+    assert not (tmp_path / "data" / "lfw").exists()
 
 
 def test_listing(facerec: Run, tmp_path: Path) -> None:

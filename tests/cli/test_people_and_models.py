@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from facerec_cli import Gallery, Recognizer
+from facerec_cli import Recognizer, open_gallery
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, read_bundle
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.gallery.base import NewFace
-from facerec_cli.gallery.chipfile import encode_chip
+from facerec_cli.gallery.chipstore import encode_chip
 from tests.conftest import Run
 
 MANY = 205
@@ -140,15 +141,15 @@ def assert_refused(done: subprocess.CompletedProcess[str], *about: str) -> None:
 @pytest.fixture(scope="session")
 def crowd(samples: Path, recognizer: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of people who are nobody: one face, and each their own random embedding, two for some."""
-    gallery = Gallery.open(tmp_path_factory.mktemp("crowd") / "database", create=True)
-    jpeg = encode_chip(recognizer.detect_one(samples / "barack_obama.jpg").chip)
+    gallery = open_gallery(tmp_path_factory.mktemp("crowd") / "database", create=True)
+    jpeg = encode_chip(recognizer.extract(samples / "barack_obama.jpg").one_face().chip)
     vectors = np.random.default_rng(0).normal(size=(MANY + 20, 128)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     faces = [
         NewFace(f"Person {number % MANY}", jpeg, vector, hashlib.sha256(bytes([number])).hexdigest(), "a.jpg", 0.9)
         for number, vector in enumerate(vectors)
     ]
-    assert all(gallery.add(recognizer.space, faces))
+    assert all(gallery.add(recognizer.comparison, faces))
     return Path(gallery.location)
 
 
@@ -185,12 +186,12 @@ def test_the_people_enrolled_set_the_threshold_until_it_is_reset(
     assert f"calibrated to {MANY} people enrolled" in done.stderr
 
     stored = json.loads((database / "calibration.json").read_text(encoding="utf-8"))
-    assert stored.keys() == {recognizer.digest}
-    calibration = stored[recognizer.digest]
-    assert calibration["about"]["people"] == MANY
-    assert 0.98 < calibration["about"]["impostor_pairs_per_draw"] / (MANY * (MANY - 1) / 2) < 1
-    assert recognizer.calibration is not None
-    assert calibration["slope"] == recognizer.calibration.slope  # no genuine pairs to speak of: the model's own
+    assert stored.keys() == {recognizer.bundle.digest}
+    calibration = stored[recognizer.bundle.digest]
+    assert calibration["source"]["people"] == MANY
+    assert 0.98 < calibration["evidence"]["impostor_pairs_per_draw"] / (MANY * (MANY - 1) / 2) < 1
+    assert recognizer.bundle.calibration is not None
+    assert calibration["slope"] == recognizer.bundle.calibration.slope  # no genuine pairs to speak of: the model's own
     # Random directions of 128 dimensions: a cosine has a standard deviation of 1 / sqrt(128).
     assert calibration["distance"][0] == pytest.approx(1 - 1.2816 / 128**0.5, abs=0.01)
     assert calibration["distance"][1] == pytest.approx(1 - 2.3263 / 128**0.5, abs=0.01)
@@ -208,18 +209,18 @@ def test_the_people_enrolled_set_the_threshold_until_it_is_reset(
     assert "calibrated to" not in reset.stderr
     assert distance(reset.stderr) == own
     assert distance(facerec("people", "list").stdout) == own
-    assert recognizer.digest not in (database / "calibration.json").read_text(encoding="utf-8")
+    assert recognizer.bundle.digest not in (database / "calibration.json").read_text(encoding="utf-8")
 
 
 def test_a_calibration_is_of_one_model_and_survives_rebuilding(
     facerec: Run, database: Path, recognizer: Recognizer
 ) -> None:
     # As if another model had been calibrated before.
-    other = {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30, "about": {"people": 300, "when": "2026-01-31"}}
-    Gallery.open(database).set_calibration("f" * 64, other)
+    other = Calibration((0.1, 0.01), (0.8, 0.7), 30, Source("gallery", "the people enrolled", 300, "2026-01-31"))
+    open_gallery(database).set_calibration("f" * 64, other)
     assert facerec("people", "calibrate").returncode == 0
     before = (database / "calibration.json").read_bytes()
-    assert json.loads(before).keys() == {"f" * 64, recognizer.digest}
+    assert json.loads(before).keys() == {"f" * 64, recognizer.bundle.digest}
     done = facerec("people", "rebuild")
     assert done.returncode == 0, done.stderr
     assert f"database holds {MANY + 20} photos of {MANY} people." in done.stderr
@@ -247,7 +248,7 @@ def test_reset_where_there_is_nothing_to_reset(facerec: Run, enrolled: Path) -> 
         b"[" * 100_000,
         b'{"DIGEST": 7}',
         b'{"DIGEST": {"fmr": [0.1]}}',
-        b'{"DIGEST": {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30, "about": {"when": "2024-02-29"}}}',
+        b'{"DIGEST": {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30, "source": {"kind": "gallery"}}}',
     ],
     ids=lambda content: content[:24].decode("latin-1"),
 )
@@ -255,7 +256,7 @@ def test_a_damaged_calibration_is_one_sentence_that_names_its_file(
     content: bytes, facerec: Run, enrolled: Path, samples: Path, recognizer: Recognizer
 ) -> None:
     path = enrolled / "database" / "calibration.json"
-    path.write_bytes(content.replace(b"DIGEST", recognizer.digest.encode()))
+    path.write_bytes(content.replace(b"DIGEST", recognizer.bundle.digest.encode()))
     assert_refused(facerec("identify", samples / "rishi_sunak.jpg"), "database/calibration.json", "damaged")
     path.unlink()
     assert facerec("identify", samples / "rishi_sunak.jpg").returncode == 0
@@ -294,13 +295,14 @@ def test_a_bundled_model_is_calibrated_as_a_copy(facerec: Run, samples: Path, tm
     assert copy.encoder_bytes() == bundled.encoder_bytes()
     assert copy.people(CALIBRATION_PEOPLE) == {f"Person {number}" for number in range(MANY)}
     assert copy.sha256.keys() == bundled.sha256.keys() | {CALIBRATION_PEOPLE}
-    assert copy.calibration["about"]["data"] == "people"
-    assert copy.calibration["about"]["people"] == MANY
-    assert copy.calibration["about"]["genuine_pairs"] == 60
-    assert copy.calibration["distance"][0] < bundled.calibration["distance"][0]  # one face has many names
+    assert copy.calibration is not None and copy.calibration.evidence is not None
+    assert bundled.calibration is not None
+    assert copy.calibration.source == Source("model", "people", MANY)
+    assert copy.calibration.evidence.genuine_pairs == 60
+    assert copy.calibration.distance[0] < bundled.calibration.distance[0]  # one face has many names
     # From here its name finds the copy, and what was stored is what is shown.
     shown = json.loads(facerec("models", "show", "pretrained", "--format", "json").stdout)
-    assert shown["calibration"] == copy.calibration
+    assert shown["calibration"] == json.loads(json.dumps(copy.calibration.to_json()))
     assert Path(shown["folder"]) == Path("models/pretrained")
 
 

@@ -9,24 +9,17 @@ import signal
 import subprocess
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from filelock import FileLock
 
 pytest.importorskip("keras", reason="training needs the extra `train`")
 
-from facerec_cli.cli.render import Reporter
-from facerec_cli.cli.training_run import Training
 from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.encoders.metric import LearnedL1
-from facerec_cli.recognizer import Recognizer
-from facerec_cli.training.data import people_data
-from facerec_cli.training.device import Device
-from facerec_cli.training.recipes import RECIPES
+from facerec_cli.encoders.onnx_encoder import load_encoder
+from facerec_cli.faces.extraction import Extractor
 from tests.conftest import LFW, Run, needs_lfw
-from tests.training.support import chip_set
-from tests.training.test_trainer import CHIPS, PEOPLE, people
+from tests.training.support import people
 
 FAST = ("--batch", "8", "--epochs", "1", "--split", "0.6")
 
@@ -43,7 +36,10 @@ def test_what_exists_is_kept_and_odd_names_are_refused(facerec: Run, folder: Pat
     (tmp_path / "models" / "mine").mkdir()
     (tmp_path / "models" / "mine" / "model.json").touch()
     for name, sentence in (
-        ("begun", "A training of begun is unfinished in models/.begun.training: go on with --resume"),
+        (
+            "begun",
+            "A training of begun is unfinished in models/.begun.training: go on with --resume, or --overwrite it.",
+        ),
         ("mine", "models/mine exists: choose another name with -m, or replace it with --overwrite."),
         ("other", "models/other exists and is no model: move it away"),
         *((name, f"{name!r} is no name for a model of yours") for name in ("a/b", "", "..", ".hidden", "pretrained")),
@@ -79,23 +75,43 @@ def test_a_backend_that_is_not_there_is_one_sentence(
     assert sentence in done.stderr and "Traceback" not in done.stderr
 
 
-def test_only_a_training_on_the_same_pixels_is_the_same() -> None:
-    def settings(chips: npt.NDArray[np.uint8]) -> dict[str, object]:
-        recipe, training_set = RECIPES["siamese"].of_batch(8), chip_set(chips, PEOPLE)
-        run = Training(recipe, training_set, 0.6, 0, None, None, False, Reporter(), Device())
-        return run.settings(recipe, people_data(training_set, PEOPLE, 0.6, 0))
-
-    assert settings(CHIPS) == settings(CHIPS.copy())
-    assert settings(CHIPS) != settings(CHIPS[::-1].copy())
-
-
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--recipe", "resnet"], "There is no recipe 'resnet': choose one of siamese, koch,"),
         (["--recipe", "none.toml"], "none.toml cannot be read (No such file or directory)"),
         (["--recipe", "finetune", "--grey"], "leave out --grey"),
-        (["--view2"], "is not LFW, whose folds --view2 is about"),
+        (["--freeze"], "--freeze is for finetune"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_what_no_recipe_serves_is_refused_before_keras_is_imported(
+    options: list[str], sentence: str, facerec: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keras.py").write_text("raise SystemExit('Keras is imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = facerec("train", "--data", "nowhere", *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and sentence in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_without_the_extra_the_sentence_says_how_to_get_it(
+    facerec: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for missing in ("keras", "pydantic"):
+        (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module', name={missing!r})")
+        done = facerec("train", "--data", folder)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: Training needs {missing.capitalize()} (")
+        assert done.stderr.endswith("`pip install 'facerec[train]'` brings it.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--view2"], "is not LFW, whose folds View 2 is about"),
         (["--split", "0.6", "--batch", "1000"], "A batch takes 250 people and the photos to train on show 7"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
@@ -107,14 +123,16 @@ def test_what_cannot_be_trained_is_one_sentence(
     done = facerec("train", "--data", folder, *options)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ") and sentence in done.stderr
-    assert not list((tmp_path / "models").iterdir())
+    assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
 
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_model(
     facerec: Run, facerec_path: str, folder: Path, tmp_path: Path
 ) -> None:
-    options = ["--data", str(folder), "--batch", "8", "--epochs", "3", "--split", "0.6"]
+    short = "steps_per_epoch = 20\n[options]\nsize = 32\nwidth = 4\n"
+    (tmp_path / "short.toml").write_text(short, encoding="utf-8")
+    options = ["--recipe", "short.toml", "--data", str(folder), "--batch", "8", "--epochs", "3", "--split", "0.6"]
     command = [facerec_path, "train", "-m", "killed", *options]
     said: list[str] = []
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
@@ -130,7 +148,7 @@ def test_a_killed_training_goes_on_to_the_same_model(
     refused = facerec("train", "-m", "killed", *options)
     assert refused.returncode == 1 and "go on with --resume" in refused.stderr
     other = facerec("train", "-m", "killed", "--resume", "--seed", "1", *options)
-    assert other.returncode == 1 and "is another: repeat its options" in other.stderr
+    assert other.returncode == 1 and "is another: repeat its options and data, or --overwrite it." in other.stderr
 
     resumed = facerec("train", "-m", "killed", "--resume", *options)
     assert resumed.returncode == 0, resumed.stderr
@@ -160,14 +178,14 @@ def test_koch_is_searched_with_its_learned_distance(facerec: Run, folder: Path, 
     names, photo = ("rishi_sunak", "barack_obama"), "rishi_sunak.jpg"
     for name in names:
         assert facerec("enroll", "-m", "koch", "--name", name, samples / f"{name}.jpg").returncode == 0
-    recognizer = Recognizer(bundle.folder)
-    sunak, obama = (recognizer.embed([recognizer.detect_one(samples / f"{name}.jpg").chip]) for name in names)
+    encoder, metric, extractor = load_encoder(bundle), bundle.load_metric(), Extractor()
+    sunak, obama = (encoder.encode([extractor.extract(samples / f"{name}.jpg").one_face().chip]) for name in names)
     found = facerec("identify", "-m", "koch", "--threshold", "5", "--top", "2", "--format", "json", samples / photo)
     (face,) = json.loads(found.stdout)["faces"]
     distances = {candidate["name"]: candidate["distance"] for candidate in face["candidates"]}
     # Those enrolled went through a JPEG, which moves an embedding a little.
-    assert distances["rishi_sunak"] == pytest.approx(recognizer.metric.pairs(sunak, sunak)[0], abs=0.01)
-    assert distances["barack_obama"] == pytest.approx(recognizer.metric.pairs(sunak, obama)[0], abs=0.01)
+    assert distances["rishi_sunak"] == pytest.approx(metric.pairs(sunak, sunak)[0], abs=0.01)
+    assert distances["barack_obama"] == pytest.approx(metric.pairs(sunak, obama)[0], abs=0.01)
     assert facerec("evaluate", "-m", "koch", "--data", folder, "--protocol", "pairs").returncode == 0
 
 

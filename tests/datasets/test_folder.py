@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.datasets.folder import people_in
+from facerec_cli.datasets.folder import people_in, photos_in
 from facerec_cli.errors import PhotoError
 
 
@@ -19,6 +19,22 @@ def touched(folder: Path, *names: str) -> Path:
 
 def found(folder: Path) -> list[tuple[str, str]]:
     return sorted((name, photo.relative_to(folder).as_posix()) for name, photo in people_in(folder))
+
+
+def test_photos_in_finds_pictures_at_any_depth_and_nothing_hidden(tmp_path: Path) -> None:
+    wanted = ["b.JPG", "a.png", "Ada/2.webp", "Ada/1.jpeg", "Ada/at home/x.tiff", "Zoë/y.bmp"]
+    others = [".hidden.jpg", ".cache/z.jpg", "Ada/.trash/z.jpg", "notes.txt", "Ada/list.csv", "jpg", "photo.jpg.part"]
+    for name in wanted + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = photos_in(tmp_path)
+    assert sorted(found) == sorted(tmp_path / name for name in wanted)
+    assert [path.name for path in found if path.parent == tmp_path / "Ada"] == ["1.jpeg", "2.webp"]
+    assert [path.name for path in found if path.parent == tmp_path] == ["a.png", "b.JPG"]
+
+
+def test_photos_in_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
+    assert photos_in(tmp_path) == []
 
 
 def test_a_sub_folder_is_a_person_with_all_its_photos(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
 
 
 def refuse(folder: Path) -> None:
-    raise FetchError(f"{folder.name} is not what was asked for.")
+    raise FetchError(f"{folder.name} is not what was asked for")
 
 
 def test_wrong_content_is_not_renamed_in(tmp_path: Path) -> None:

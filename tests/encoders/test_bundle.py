@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from facerec_cli.cli.remedies import sentence
+from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.encoders.bundle import (
     BUNDLED,
     CALIBRATION_PEOPLE,
     CHIP_INPUT,
-    DEFAULT_MODEL,
     FORMAT,
     TRAINING_PEOPLE,
     Bundle,
@@ -25,12 +26,14 @@ from facerec_cli.encoders.bundle import (
     resolve_bundle,
     write_bundle,
 )
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
-from facerec_cli.errors import ModelError
-from facerec_cli.recognizer import Recognizer
+from facerec_cli.errors import ModelError, UnknownModelError
+from facerec_cli.recognition.recognizer import Recognizer
 
-CALIBRATION = {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "about": {}}
+SOURCE = {"kind": "model", "data": "people of a test", "people": 200, "date": None}
+CALIBRATION = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, Source("model", "people of a test", 200))
 
 
 def write(folder: Path, encoder: bytes = b"an encoder", **changes: Any) -> Bundle:
@@ -49,7 +52,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def assert_one_sentence(error: ModelError, about: Path | str) -> None:
-    text = str(error)
+    text = sentence(error)
     assert str(about) in text
     rest = text.replace(str(about), "")
     assert rest.endswith(".")
@@ -95,7 +98,7 @@ def test_the_digest_depends_on_all_that_decides_what_an_embedding_means() -> Non
 
 
 def test_the_digest_does_not_depend_on_name_or_calibration(tmp_path: Path) -> None:
-    assert write(tmp_path / "one").digest == write(tmp_path / "other", calibration={}, about={}, others={}).digest
+    assert write(tmp_path / "one").digest == write(tmp_path / "other", calibration=None, about={}, others={}).digest
 
 
 def test_a_bundle_is_replaced_whole(tmp_path: Path) -> None:
@@ -161,7 +164,7 @@ def test_a_full_disk_is_a_sentence_and_the_old_bundle_stays(tmp_path: Path, monk
         patched.setattr(Path, "write_bytes", full)
         write(tmp_path / "mine", b"the new encoder")
     assert_one_sentence(caught.value, tmp_path / "mine")
-    assert "No space left" in str(caught.value)
+    assert "the disk is full" in str(caught.value)
     assert read_bundle(tmp_path / "mine") == old
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
 
@@ -286,9 +289,10 @@ def test_an_unknown_name_lists_those_that_exist(name: str, tmp_path: Path, monke
     write(tmp_path / "models" / "zebra")
     write(tmp_path / "models" / "apple")
     (tmp_path / "models" / "no model").mkdir()
-    with pytest.raises(ModelError, match="apple, pretrained, zebra") as raised:
+    with pytest.raises(UnknownModelError) as raised:
         resolve_bundle(name)
-    assert "no model" not in str(raised.value).replace("no model named", "")
+    assert raised.value.subject == "apple, pretrained, zebra"
+    assert "apple, pretrained, zebra" in raised.value.remedy
 
 
 def test_an_unknown_name_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,22 +348,24 @@ def test_a_manifest_without_one_of_its_fields_is_one_sentence(field: str, tmp_pa
 def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path) -> None:
     write(tmp_path / "mine")
     damage(tmp_path / "mine", format=FORMAT + 1)
-    with pytest.raises(ModelError, match="upgrade facerec") as raised:
+    with pytest.raises(ModelError, match="reads format 1") as raised:
         read_bundle(tmp_path / "mine")
     assert_one_sentence(raised.value, tmp_path / "mine" / "model.json")
 
 
 def test_a_newer_format_asks_for_an_upgrade_whatever_else_it_has(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"format": 99}', encoding="utf-8")
-    with pytest.raises(ModelError, match="upgrade facerec"):
+    with pytest.raises(ModelError, match="reads format 1") as raised:
         read_bundle(tmp_path)
+    assert raised.value.remedy == "upgrade facerec"
 
 
 def test_an_unknown_metric_asks_for_an_upgrade(tmp_path: Path) -> None:
     write(tmp_path / "mine")
     damage(tmp_path / "mine", metric="hyperbolic")
-    with pytest.raises(ModelError, match=r"hyperbolic.*upgrade facerec"):
+    with pytest.raises(ModelError, match="hyperbolic") as raised:
         read_bundle(tmp_path / "mine")
+    assert raised.value.remedy == "upgrade facerec"
 
 
 def test_a_folder_without_a_manifest_is_one_sentence(tmp_path: Path) -> None:
@@ -416,11 +422,13 @@ def test_a_recognizer_tells_of_a_bad_encoder_at_its_first_embedding(missing: boo
     "calibration",
     [
         {"fmr": [0.1]},
-        {"fmr": [0.1], "distance": [0.8], "slope": 30.0, "about": {}},
-        {"fmr": [0.1, 0.01], "distance": [0.8], "slope": 30.0, "about": {}},
-        {"fmr": [0.1, 0.01], "distance": [0.8, "far"], "slope": 30.0, "about": {}},
-        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": "steep", "about": {}},
-        {"fmr": 0.1, "distance": 0.8, "slope": 30.0, "about": {}},
+        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "source": {}, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "source": SOURCE, "evidence": {"draws": 3}},
+        {"fmr": [0.1], "distance": [0.8], "slope": 30.0, "source": SOURCE, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8], "slope": 30.0, "source": SOURCE, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8, "far"], "slope": 30.0, "source": SOURCE, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": "steep", "source": SOURCE, "evidence": None},
+        {"fmr": 0.1, "distance": 0.8, "slope": 30.0, "source": SOURCE, "evidence": None},
         [1, 2],
     ],
 )
@@ -428,12 +436,12 @@ def test_a_damaged_calibration_is_an_error_that_names_the_model(calibration: obj
     write(tmp_path / "mine")
     damage(tmp_path / "mine", calibration=calibration)
     with pytest.raises(ModelError, match="mine"):
-        _ = Recognizer(tmp_path / "mine").calibration
+        _ = read_bundle(tmp_path / "mine").calibration
 
 
 def test_a_model_may_have_no_calibration(tmp_path: Path) -> None:
-    write(tmp_path / "mine", calibration={})
-    assert Recognizer(tmp_path / "mine").calibration is None
+    write(tmp_path / "mine", calibration=None)
+    assert read_bundle(tmp_path / "mine").calibration is None
 
 
 # ------------------------------------------------------------------ the bundled model

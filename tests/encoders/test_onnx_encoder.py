@@ -15,7 +15,7 @@ from facerec_cli.encoders.bundle import resolve_bundle, write_bundle
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError
-from facerec_cli.recognizer import Recognizer
+from facerec_cli.recognition.recognizer import Recognizer
 
 Chip = npt.NDArray[np.uint8]
 SFACE = Path(
@@ -41,7 +41,7 @@ def encoder() -> OnnxEncoder:
 
 @pytest.fixture(scope="module")
 def chips(recognizer: Recognizer, samples: Path) -> dict[str, Chip]:
-    return {name: recognizer.detect_one(samples / name).chip for name in SAMPLES}
+    return {name: recognizer.extract(samples / name).one_face().chip for name in SAMPLES}
 
 
 def cosine(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
@@ -170,7 +170,7 @@ def graph(*, size: int = 3, kind: str = "uint8", pixels: int = 112) -> bytes:
 
 
 def encoder_of(folder: Path, encoder: bytes, embedding_size: int = 3) -> OnnxEncoder:
-    settings: dict[str, Any] = {"metric": Cosine(), "calibration": {}, "about": {}, "others": {}}
+    settings: dict[str, Any] = {"metric": Cosine(), "calibration": None, "about": {}, "others": {}}
     bundle = write_bundle(folder, encoder, embedding_size=embedding_size, **settings)
     return OnnxEncoder(bundle, bundle.encoder_bytes())
 

@@ -45,12 +45,6 @@ def test_a_tie_is_wrong() -> None:
     assert is_right(trials, at(0, 20, 20, 50), METRIC.matrix).tolist() == [False]
 
 
-def test_embeddings_may_be_a_mapping_from_rows() -> None:
-    embeddings = dict(zip([7, 8, 90], at(0, 10, 40), strict=True))
-    trials = Trials(np.array([7, 7]), np.array([[8, 90], [90, 8]]), np.array([0, 0]))
-    assert is_right(trials, embeddings, METRIC.matrix).tolist() == [True, False]
-
-
 def test_perfect_embeddings_are_always_right() -> None:
     # Each person has an axis of their own.
     embeddings = np.eye(30, dtype=np.float32)[OWNER]

@@ -10,16 +10,14 @@ import pytest
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody, photo_name
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.errors import DataError
-from facerec_cli.evaluation.calibration import Calibration
+from facerec_cli.errors import DataError, IncompleteLfwError, UnsuitableModelError, UnsuitableProtocolError
+from facerec_cli.evaluation.measuring import VerificationProtocol
+from facerec_cli.evaluation.pairs import MOST_PEOPLE, MOST_PHOTOS, Pairs
 from facerec_cli.evaluation.protocols import (
-    MOST_PEOPLE,
-    MOST_PHOTOS,
     PROTOCOLS,
     Exclusions,
-    Pairs,
-    Verification,
     all_pairs,
     identification,
     one_shot,
@@ -31,7 +29,7 @@ METRIC = Cosine()
 NOBODY = Exclusions()
 Embeddings = npt.NDArray[np.float32]
 # Thresholds: 0.5 at FMR 0.001, and a straight line through 0.8 at 0.1: 0.15 a decade.
-CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, {})
+CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, Source("model", "mine", 1))
 
 TEST = [person.name for person in everybody() if person.photos >= 3 and person.view1 == "test"][:24]
 TRAIN = [person.name for person in everybody() if person.photos >= 3 and person.view1 == "train"][:8]
@@ -54,7 +52,7 @@ def chip_set(folder: Path, counts: dict[str, int], *, is_lfw: bool = False) -> C
         chips=np.zeros((count, 112, 112, 3), np.uint8),
         scores=np.ones(count, np.float32),
         quality={name: np.ones(count, np.float32) for name in ("sharpness", "size", "yaw", "brightness")},
-        found=np.ones(count, np.bool_),
+        has_face=np.ones(count, np.bool_),
         faceless=[],
         unreadable=[],
         is_lfw=is_lfw,
@@ -127,9 +125,9 @@ def people_of(chips: ChipSet, rows: npt.NDArray[np.int64]) -> set[str]:
     return {chips.people[row] for row in rows.tolist()}
 
 
-def is_a_sentence(error: BaseException) -> bool:
+def is_a_clause(error: BaseException) -> bool:
     text = str(error)
-    return text.endswith(".") and "\n" not in text and ". " not in text
+    return not text.endswith(".") and "\n" not in text and ". " not in text
 
 
 # ------------------------------------------------------------------ weights
@@ -241,9 +239,9 @@ def test_both_classes_weigh_the_same_in_view1_s_threshold(tmp_path: Path) -> Non
 
 def test_view1_has_nobody_to_choose_a_threshold_on(lfw: ChipSet) -> None:
     everyone = frozenset(person.name for person in everybody() if person.view1 == "train")
-    with pytest.raises(DataError, match="Nobody of peopleDevTrain is left") as caught:
+    with pytest.raises(UnsuitableModelError, match="Nobody of peopleDevTrain is left") as caught:
         view1(lfw, Exclusions(trained=everyone))
-    assert "train on fewer of them." in str(caught.value)
+    assert caught.value.remedy == "train on fewer of them"
 
 
 # ------------------------------------------------------------------ View 2
@@ -295,14 +293,16 @@ def test_pairs_of_people_who_were_trained_on_are_refused(
     lfw: ChipSet, make: Callable[[ChipSet, Exclusions], object]
 ) -> None:
     seen = Exclusions(trained=frozenset([TEST[3], TEST[5], "Nobody_Else"]))
-    with pytest.raises(DataError, match=r"trained on 2 of the people of View .*choose another --protocol\.$") as caught:
+    with pytest.raises(
+        UnsuitableProtocolError, match=r"trained on 2 of the people of View .* cannot be reported there$"
+    ) as caught:
         make(lfw, seen)
     assert min(TEST[3], TEST[5]) in str(caught.value)
 
 
 def test_a_fold_of_view2_by_itself(lfw: ChipSet) -> None:
     protocol = PROTOCOLS["view2"](lfw, NOBODY)
-    assert isinstance(protocol, Verification)
+    assert isinstance(protocol, VerificationProtocol)
     embeddings = faces(lfw)
     for number, people in ((1, TEST[:8]), (2, TEST[8:16]), (3, TEST[16:24])):
         fold = protocol.fold(number)
@@ -345,7 +345,7 @@ def test_nobody_who_was_calibrated_on_is_where_the_threshold_is_reported_on(lfw:
     # Weights are by the same person in both.
     numbers = {
         lfw.people[row]: int(number)
-        for row, number in zip(promised.gallery.probes, promised.gallery.probe_person, strict=True)
+        for row, number in zip(promised.split.probes, promised.split.probe_person, strict=True)
     }
     again = {lfw.people[row]: int(number) for row, number in zip(unseen.probes, unseen.probe_person, strict=True)}
     assert again.items() <= numbers.items()
@@ -359,14 +359,14 @@ def test_the_promise_is_measured_on_them_alone(tmp_path: Path) -> None:
     protocol = identification(chips, Exclusions(calibrated=frozenset(["Ada", "Bea"])))
     result = protocol.measure(embeddings, METRIC, CALIBRATION)
     assert result.numbers["rank-1"].value == 0.5
-    assert result.numbers["people found at --fpir 0.01"].value == 1
+    assert result.numbers["people found at the calibrated FPIR 0.01"].value == 1
     # Without its own person each is 90 degrees from the nearest, distance 1.
-    assert result.numbers["strangers named at --fpir 0.01"].value == 0
+    assert result.numbers["strangers named at the calibrated FPIR 0.01"].value == 0
     # Two people: FMR 1 - 0.99^0.5 = 0.0050126; 0.5 + 0.15 * log10(0.0050126 / 0.001) = 0.605.
-    assert any("threshold 0.605, on 2 people enrolled, 2 probes and 2 strangers" in note for note in result.notes)
+    assert any("threshold 0.605, on 2 people enrolled, 2 probes and 2 strangers" in note for note in result.model_notes)
     everybody_takes_part = identification(chips, NOBODY).measure(embeddings, METRIC, CALIBRATION)
-    assert everybody_takes_part.numbers["people found at --fpir 0.01"].value == 0.5
-    assert everybody_takes_part.numbers["strangers named at --fpir 0.01"].value == 0.5
+    assert everybody_takes_part.numbers["people found at the calibrated FPIR 0.01"].value == 0.5
+    assert everybody_takes_part.numbers["strangers named at the calibrated FPIR 0.01"].value == 0.5
 
 
 @pytest.mark.parametrize("left", [[], ["D"]])
@@ -375,7 +375,7 @@ def test_where_everybody_was_calibrated_on_the_rest_is_still_said(mine: ChipSet,
     seen = Exclusions(calibrated=frozenset(mine.people) - set(left))
     result = identification(mine, seen).measure(faces(mine), METRIC, CALIBRATION)
     assert result.numbers["rank-1"].value > 0.9
-    for measure in ("people found at --fpir 0.01", "strangers named at --fpir 0.01"):
+    for measure in ("people found at the calibrated FPIR 0.01", "strangers named at the calibrated FPIR 0.01"):
         assert measure not in result.numbers or math.isnan(result.numbers[measure].value)
 
 
@@ -384,15 +384,16 @@ def test_one_person_alone_keeps_no_promise_about_strangers(tmp_path: Path) -> No
     chips = chip_set(tmp_path / "mine", dict.fromkeys(["Ada", "Bea", "Cyd"], 2))
     seen = Exclusions(calibrated=frozenset(["Bea", "Cyd"]))
     result = identification(chips, seen).measure(at(0, 1, 90, 91, 180, 181), METRIC, CALIBRATION)
-    named = result.numbers.get("strangers named at --fpir 0.01")
+    named = result.numbers.get("strangers named at the calibrated FPIR 0.01")
     assert named is None or math.isnan(named.value)
 
 
 @pytest.mark.parametrize("name", ["identification", "pairs", "one-shot"])
-def test_where_everybody_was_trained_on_there_is_a_sentence(mine: ChipSet, name: str) -> None:
-    with pytest.raises(DataError) as caught:
+def test_where_everybody_was_trained_on_there_is_a_clause(mine: ChipSet, name: str) -> None:
+    with pytest.raises(UnsuitableModelError) as caught:
         PROTOCOLS[name](mine, Exclusions(trained=frozenset(mine.people)))
-    assert str(caught.value) == f"{mine.folder} has nobody whom the model has not seen: choose other data."
+    assert str(caught.value) == f"{mine.folder} has nobody whom the model has not seen"
+    assert caught.value.remedy == "choose other data"
 
 
 # ------------------------------------------------------------------ pairs
@@ -456,9 +457,9 @@ def test_identification_worked_by_hand(tmp_path: Path) -> None:
         "1:N open set: 2 people enrolled from one photo, 3 probes, 2 strangers (people with one photo)"
     )
     assert protocol.notes == []
-    assert protocol.gallery.enrolled.tolist() == [0, 4]
-    assert protocol.gallery.probes.tolist() == [1, 2, 5]
-    assert protocol.gallery.strangers.tolist() == [3, 6]
+    assert protocol.split.enrolled.tolist() == [0, 4]
+    assert protocol.split.probes.tolist() == [1, 2, 5]
+    assert protocol.split.strangers.tolist() == [3, 6]
     # Ada's probes at 10 and 60, Bea's at 85 degrees; Cyd at 40, Dot at 200.
     result = protocol.measure(at(0, 10, 60, 40, 90, 85, 200), METRIC, CALIBRATION)
     assert result.searches is not None
@@ -467,8 +468,8 @@ def test_identification_worked_by_hand(tmp_path: Path) -> None:
     assert result.searches.stranger == pytest.approx([apart(40), apart(110)], abs=1e-6)
     assert result.numbers["rank-1"].value == pytest.approx(2 / 3)
     # At 0.605, as two people are enrolled, both of the three that are right are found, and Cyd, at 0.234, is named.
-    assert result.numbers["people found at --fpir 0.01"].value == pytest.approx(2 / 3)
-    assert result.numbers["strangers named at --fpir 0.01"].value == pytest.approx(1 / 2)
+    assert result.numbers["people found at the calibrated FPIR 0.01"].value == pytest.approx(2 / 3)
+    assert result.numbers["strangers named at the calibrated FPIR 0.01"].value == pytest.approx(1 / 2)
     assert math.isnan(result.numbers["1 - FNIR at FPIR 0.1"].value)
     assert "not enough strangers for FPIR 0.1" in result.notes
 
@@ -505,9 +506,9 @@ def test_too_few_people_for_one_shot(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         one_shot(chips, NOBODY)
     assert str(caught.value) == (
-        f"{chips.folder} does not serve 20-way one-shot trials, 2 people, 2 of them with two photos, are too few: "
-        "add people."
+        f"{chips.folder} does not serve 20-way one-shot trials, 2 people, 2 of them with two photos, are too few"
     )
+    assert caught.value.remedy == "add people"
 
 
 # ------------------------------------------------------------------ bad data
@@ -515,40 +516,40 @@ def test_too_few_people_for_one_shot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("counts", [{"Ada": 5}, {"Ada": 1, "Bea": 1, "Cyd": 1}, {"Ada": 1}])
 @pytest.mark.parametrize("name", ["pairs", "identification", "one-shot"])
-def test_one_person_or_nobody_with_two_photos_is_a_sentence(tmp_path: Path, counts: dict[str, int], name: str) -> None:
+def test_one_person_or_nobody_with_two_photos_is_a_clause(tmp_path: Path, counts: dict[str, int], name: str) -> None:
     chips = chip_set(tmp_path / "mine", counts)
     with pytest.raises(DataError) as caught:
         PROTOCOLS[name](chips, NOBODY)
-    assert is_a_sentence(caught.value)
+    assert is_a_clause(caught.value)
     assert str(chips.folder) in str(caught.value)
 
 
 def test_photos_without_a_face_take_no_part(tmp_path: Path) -> None:
     chips = chip_set(tmp_path / "mine", {"Ada": 3, "Bea": 2, "Cyd": 2})
     # Ada's second photo and both of Cyd's show no face.
-    chips.found[[1, 5, 6]] = False
+    chips.has_face[[1, 5, 6]] = False
     assert identification(chips, NOBODY).rows().tolist() == [0, 2, 3, 4]
     assert set(all_pairs(chips, NOBODY).rows().tolist()) <= {0, 2, 3, 4}
 
 
 @pytest.mark.parametrize("name", ["view1", "view2"])
 def test_what_is_not_lfw_has_none_of_its_protocols(mine: ChipSet, name: str) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UnsuitableProtocolError) as caught:
         PROTOCOLS[name](mine, NOBODY)
-    assert is_a_sentence(caught.value)
+    assert is_a_clause(caught.value)
     assert f"{mine.folder} is not LFW, and {name} is defined on LFW alone" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["view1", "view2"])
 def test_pairs_files_that_are_not_here_are_named(tmp_path: Path, name: str) -> None:
     chips = chip_set(tmp_path / "lfw", dict.fromkeys(TEST, 2), is_lfw=True)
-    with pytest.raises(DataError, match=r"^pairs\w*\.txt is not in .*: `facerec fetch` brings it\.$"):
+    with pytest.raises(IncompleteLfwError, match=r"^pairs\w*\.txt is not in .*[^.]$"):
         PROTOCOLS[name](chips, NOBODY)
 
 
 def test_pairs_of_absent_photos_are_told_and_the_rest_is_done(lfw: ChipSet) -> None:
     absent = photo_name(TEST[2], 2)
-    lfw.found[lfw.photos.index(absent)] = False
+    lfw.has_face[lfw.photos.index(absent)] = False
     for make in (view1, view2):
         protocol = make(lfw, NOBODY)
         # The genuine pair of that person alone.
@@ -584,12 +585,12 @@ def test_a_fold_whose_photos_are_all_absent_leaves_the_others(lfw: ChipSet) -> N
     assert any(note.startswith("16 pairs are left out") for note in protocol.notes)
 
 
-def test_no_photo_of_any_pair_is_a_sentence(lfw: ChipSet) -> None:
+def test_no_photo_of_any_pair_is_a_clause(lfw: ChipSet) -> None:
     chips = chip_set(lfw.folder, dict.fromkeys(SINGLE, 1), is_lfw=True)
     for make in (view1, view2):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(IncompleteLfwError) as caught:
             make(chips, NOBODY)
-        assert str(caught.value) == f"No pair's photos are in {chips.folder}: `facerec fetch` brings LFW whole."
+        assert str(caught.value) == f"No pair's photos are in {chips.folder}"
 
 
 @pytest.mark.parametrize("which", [0, -1])
@@ -599,17 +600,17 @@ def test_embeddings_that_are_not_numbers_are_refused(lfw: ChipSet, name: str, wh
     protocol = PROTOCOLS[name](lfw, NOBODY)
     embeddings = faces(lfw)
     embeddings[protocol.rows()[which]] = np.nan
-    with pytest.raises(DataError, match="not numbers") as caught:
+    with pytest.raises(UnsuitableModelError, match="not numbers") as caught:
         protocol.measure(embeddings, METRIC, CALIBRATION)
-    assert is_a_sentence(caught.value)
+    assert is_a_clause(caught.value)
 
 
 def test_a_stranger_s_embedding_that_is_not_a_number_is_refused(lfw: ChipSet) -> None:
     protocol = identification(lfw, NOBODY)
-    for row in (protocol.gallery.strangers[0], protocol.gallery.probes[0]):
+    for row in (protocol.split.strangers[0], protocol.split.probes[0]):
         embeddings = faces(lfw)
         embeddings[row] = np.nan
-        with pytest.raises(DataError, match="not numbers"):
+        with pytest.raises(UnsuitableModelError, match="not numbers"):
             protocol.measure(embeddings, METRIC, None)
 
 

@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pytest
 
 from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.errors import DataError
-from facerec_cli.evaluation.calibration import Calibration
+from facerec_cli.errors import ReportError, UnsupportedPhotoError
 from facerec_cli.evaluation.intervals import Estimate
-from facerec_cli.evaluation.protocols import Exclusions, Pairs, Protocol, ScoredPairs, all_pairs, identification
-from facerec_cli.evaluation.report import Comparison, check_report, metrics_of, quality_errors, write_report, written
+from facerec_cli.evaluation.measuring import Protocol
+from facerec_cli.evaluation.pairs import Pairs, ScoredPairs
+from facerec_cli.evaluation.protocols import Exclusions, all_pairs, identification
+from facerec_cli.evaluation.report import Evaluation, check_report, metrics_of, quality_errors, write_report, written
 from facerec_cli.faces.quality import Quality
 
 pytest.importorskip("matplotlib")
@@ -29,7 +31,7 @@ from facerec_cli.evaluation import plots
 NAN = float("nan")
 PNG = b"\x89PNG\r\n\x1a\n"
 METRIC = Cosine()
-CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, {})
+CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, Source("model", "mine", 1))
 # The third has the first one's name once that is made fit for a file's.
 MODELS = ["a/../b", "<b>", "a____b"]
 
@@ -44,9 +46,9 @@ def chip_set(folder: Path, photos: Sequence[str], quality: Mapping[str, Sequence
         chips=np.zeros((count, 112, 112, 3), np.uint8),
         scores=np.ones(count, np.float32),
         quality={name: np.array(value, np.float32) for name, value in values.items()},
-        found=np.ones(count, np.bool_),
+        has_face=np.ones(count, np.bool_),
         faceless=["Ada/<b>&.jpg"],
-        unreadable=["Ada/7.jpg is not a photo."],
+        unreadable=[UnsupportedPhotoError("Ada/7.jpg is not a photo", "give one")],
         is_lfw=False,
     )
 
@@ -69,25 +71,25 @@ def faces(chips: ChipSet, spread: float) -> npt.NDArray[np.float32]:
 
 def compared(
     chips: ChipSet, models: list[str], protocols: list[Protocol], calibration: Calibration | None = CALIBRATION
-) -> Comparison:
-    comparison = Comparison(chips, models)
+) -> Evaluation:
+    evaluation = Evaluation(chips, models)
     for protocol in protocols:
         for place in range(len(models)):
             embeddings = faces(chips, 0.05 + 0.2 * place)
-            comparison.add(protocol, protocol.measure(embeddings, METRIC, calibration))
-    return comparison
+            evaluation.add(protocol, protocol.measure(embeddings, METRIC, calibration))
+    return evaluation
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     chips = some_people(tmp_path_factory.mktemp("data") / "my <people>")
     return compared(chips, MODELS, [all_pairs(chips, Exclusions()), identification(chips, Exclusions())])
 
 
 @pytest.fixture(scope="module")
-def report(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports") / "report"
-    write_report(folder, comparison)
+    write_report(folder, evaluation)
     return folder
 
 
@@ -188,13 +190,13 @@ def test_without_a_threshold_there_are_no_errors_to_tell(tmp_path: Path) -> None
 # ------------------------------------------------------------------ metrics.json
 
 
-def test_metrics_are_json_with_null_where_the_data_cannot_say(comparison: Comparison) -> None:
-    metrics = metrics_of(comparison)
+def test_metrics_are_json_with_null_where_the_data_cannot_say(evaluation: Evaluation) -> None:
+    metrics = metrics_of(evaluation)
     assert strictly(json.dumps(metrics)) == metrics
     assert metrics["data"] == "my <people>"
     assert metrics["photos"] == 18
     assert metrics["faceless"] == ["Ada/<b>&.jpg"]
-    assert metrics["unreadable"] == ["Ada/7.jpg is not a photo."]
+    assert metrics["unreadable"] == ["Ada/7.jpg is not a photo"]
     assert list(metrics["protocols"]) == ["pairs", "identification"]
     found = metrics["protocols"]["identification"]
     assert found["standard_error"] == dict.fromkeys(MODELS)
@@ -208,14 +210,14 @@ def test_metrics_are_json_with_null_where_the_data_cannot_say(comparison: Compar
     }
     assert "not enough strangers for FPIR 0.1" in found["notes"]
     # What a model's own threshold is belongs to the model.
-    promises = [note for note in found["notes"] if "--fpir" in note]
+    promises = [note for note in found["notes"] if "the calibrated FPIR" in note]
     assert [note.partition(": ")[0] for note in promises] == MODELS
 
 
-def test_metrics_hold_what_was_estimated(comparison: Comparison) -> None:
-    metrics = metrics_of(comparison)
-    for protocol in comparison.protocols:
-        first, second, _ = comparison.results[protocol.name]
+def test_metrics_hold_what_was_estimated(evaluation: Evaluation) -> None:
+    metrics = metrics_of(evaluation)
+    for protocol in evaluation.protocols:
+        first, second, _ = evaluation.results[protocol.name]
         measures = metrics["protocols"][protocol.name]["measures"]
         assert list(measures) == list(first.numbers)
         for measure, both in measures.items():
@@ -239,17 +241,17 @@ def test_metrics_hold_what_was_estimated(comparison: Comparison) -> None:
 def test_measures_are_those_that_every_model_has(tmp_path: Path) -> None:
     chips = some_people(tmp_path)
     protocol = all_pairs(chips, Exclusions())
-    comparison = Comparison(chips, ["calibrated", "not"])
+    evaluation = Evaluation(chips, ["calibrated", "not"])
     for calibration in (CALIBRATION, None):
-        comparison.add(protocol, protocol.measure(faces(chips, 0.1), METRIC, calibration))
-    assert not any("calibrated" in measure for measure in comparison.estimates(protocol))
-    assert "AUC" in comparison.estimates(protocol)
-    strictly(json.dumps(metrics_of(comparison)))
+        evaluation.add(protocol, protocol.measure(faces(chips, 0.1), METRIC, calibration))
+    assert not any("calibrated" in measure for measure in evaluation.estimates(protocol))
+    assert "AUC" in evaluation.estimates(protocol)
+    strictly(json.dumps(metrics_of(evaluation)))
 
 
-def test_a_note_is_said_once(comparison: Comparison) -> None:
-    for protocol in comparison.protocols:
-        notes = comparison.notes(protocol)
+def test_a_note_is_said_once(evaluation: Evaluation) -> None:
+    for protocol in evaluation.protocols:
+        notes = evaluation.notes(protocol)
         assert len(notes) == len(set(notes))
         assert sum("for FMR 0.001" in note or "for FPIR 0.001" in note for note in notes) == 1
 
@@ -294,8 +296,8 @@ def test_models_of_like_names_have_pictures_of_their_own(report: Path) -> None:
     assert len(list((report / "pictures").iterdir())) == 3 + 3 * 4
 
 
-def test_the_file_of_metrics_is_json(report: Path, comparison: Comparison) -> None:
-    assert strictly((report / "metrics.json").read_text(encoding="utf-8")) == metrics_of(comparison)
+def test_the_file_of_metrics_is_json(report: Path, evaluation: Evaluation) -> None:
+    assert strictly((report / "metrics.json").read_text(encoding="utf-8")) == metrics_of(evaluation)
 
 
 def test_the_page_needs_no_other_file(report: Path) -> None:
@@ -332,14 +334,14 @@ def test_names_are_text_and_not_markup(report: Path) -> None:
     assert "<b>" not in text
 
 
-def test_the_page_says_what_was_measured(report: Path, comparison: Comparison) -> None:
+def test_the_page_says_what_was_measured(report: Path, evaluation: Evaluation) -> None:
     page = Page((report / "report.html").read_text(encoding="utf-8"))
     assert "18 photos of 8 people; 1 show no face, 1 cannot be read." in page.text
-    for protocol in comparison.protocols:
+    for protocol in evaluation.protocols:
         assert protocol.description in page.text
-        for note in comparison.notes(protocol):
+        for note in evaluation.notes(protocol):
             assert note in page.text
-        for measure, estimates in comparison.estimates(protocol).items():
+        for measure, estimates in evaluation.estimates(protocol).items():
             assert measure in page.text
             for estimate in estimates:
                 assert written(measure, estimate) in page.text
@@ -349,12 +351,12 @@ def test_the_page_says_what_was_measured(report: Path, comparison: Comparison) -
 
 def test_a_model_without_calibration_is_reported_too(tmp_path: Path) -> None:
     chips = some_people(tmp_path)
-    comparison = compared(chips, ["mine"], [all_pairs(chips, Exclusions()), identification(chips, Exclusions())], None)
-    metrics = strictly(json.dumps(metrics_of(comparison)))
+    evaluation = compared(chips, ["mine"], [all_pairs(chips, Exclusions()), identification(chips, Exclusions())], None)
+    metrics = strictly(json.dumps(metrics_of(evaluation)))
     measures = {name: list(found["measures"]) for name, found in metrics["protocols"].items()}
     assert measures["pairs"] == ["AUC", "equal error rate", *(f"1 - FNMR at FMR {rate}" for rate in (0.1, 0.01, 0.001))]
     assert measures["identification"] == ["rank-1", *(f"1 - FNIR at FPIR {rate}" for rate in (0.1, 0.01, 0.001))]
-    (result,) = comparison.results["pairs"]
+    (result,) = evaluation.results["pairs"]
     assert result.scored is not None
     assert plots.distances(result.scored).startswith(PNG)
 
@@ -410,11 +412,11 @@ def test_a_report_that_can_be_written_is_checked_without_a_trace_of_harm(tmp_pat
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, comparison: Comparison) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, evaluation: Evaluation) -> None:
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "report"):
-        with pytest.raises(DataError, match=r"^The report cannot be written to .*: name another with --report\.$"):
+        with pytest.raises(ReportError, match=r"^The report cannot be written to "):
             check_report(folder)
     assert (tmp_path / "file").read_text() == "mine"
-    with pytest.raises(DataError, match="cannot be written"):
-        write_report(tmp_path / "file", Comparison(comparison.chips, MODELS))
+    with pytest.raises(ReportError, match="cannot be written"):
+        write_report(tmp_path / "file", Evaluation(evaluation.chips, MODELS))

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.evaluation.calibration import Calibration
-from facerec_cli.evaluation.strangers import Draw, calibrate_people, check_promise, draw_gallery, outcome
+from facerec_cli.evaluation.calibrating import calibrate_people
+from facerec_cli.evaluation.strangers import Draw, check_promise, draw_gallery, outcome
 
 METRIC = Cosine()
+SOURCE = Source("model", "mine", 200)
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -133,9 +135,9 @@ def test_a_wrong_name_finds_nobody_however_near() -> None:
 
 def test_the_promise_is_kept_among_people_who_were_not_calibrated_on() -> None:
     counts = [3] * 400
-    calibration = calibrate_people(faces(counts, 1), numbered(counts), METRIC, {})
+    calibration = calibrate_people(faces(counts, 1), numbered(counts), METRIC, SOURCE)
     others = [3] * 400
-    found = check_promise(calibration, faces(others, 2), numbered(others), METRIC, photos=(1, 2, 3))
+    found = check_promise(calibration, faces(others, 2), numbered(others), METRIC, photos=(1, 2, 3)).by_photos
     # Three photos leave none to ask with.
     assert list(found) == [1, 2]
     # 350 strangers in 20 galleries of 50 people, 1 % of them named: 70 -+ some, as galleries recur.
@@ -152,46 +154,47 @@ def test_a_looser_threshold_breaks_the_promise() -> None:
     counts = [2] * 200
     # 1 % of comparisons, not of searches: 1 - 0.99^50 = 39 % of strangers are named.
     embeddings, rows = faces(counts, 3), numbered(counts)
-    right = calibrate_people(embeddings, rows, METRIC, {})
+    right = calibrate_people(embeddings, rows, METRIC, SOURCE)
     one_in_a_hundred = right.threshold(0.01)
-    loose = Calibration((0.1, 1e-6), (one_in_a_hundred + 1e-9, one_in_a_hundred), 30.0, {})
-    found = check_promise(loose, embeddings, rows, METRIC, photos=(1,))
+    loose = Calibration((0.1, 1e-6), (one_in_a_hundred + 1e-9, one_in_a_hundred), 30.0, SOURCE)
+    found = check_promise(loose, embeddings, rows, METRIC, photos=(1,)).by_photos
     assert found[1].strangers_named == pytest.approx(0.39, abs=0.06)
 
 
 def test_people_are_calibrated_with_the_rule_checked() -> None:
     counts = [2] * 199 + [12]
-    calibration = calibrate_people(faces(counts, 4), numbered(counts), METRIC, {"data": "mine"})
-    assert calibration == calibrate_people(faces(counts, 4), numbered(counts), METRIC, {"data": "mine"})
-    about = calibration.about
-    assert about["data"] == "mine"
-    assert about["people"] == 200
-    assert 0.98 < about["impostor_pairs_per_draw"] / (200 * 199 / 2) < 1
-    assert about["draws"] == 20
+    calibration = calibrate_people(faces(counts, 4), numbered(counts), METRIC, SOURCE)
+    assert calibration == calibrate_people(faces(counts, 4), numbered(counts), METRIC, SOURCE)
+    assert calibration.source == SOURCE
+    evidence = calibration.evidence
+    assert evidence is not None
+    assert 0.98 < evidence.impostor_pairs_per_draw / (200 * 199 / 2) < 1
+    assert evidence.draws == 20
     # One pair each of 199 people, and 10 * 9 / 2 of the one with more than ten photos.
-    assert about["genuine_pairs"] == 199 + 45
-    check = about["check"]
-    assert (check["fpir"], check["people"], check["draws"]) == (0.01, 50, 20)
+    assert evidence.genuine_pairs == 199 + 45
+    check = evidence.check
+    assert (check.fpir, check.people, check.draws) == (0.01, 50, 20)
     # Two photos: one person has a third, to ask with.
-    assert list(check["by_photos_a_person"]) == ["1", "2"]
-    for shares in check["by_photos_a_person"].values():
-        assert 0 <= shares["strangers_named"] < 0.05
-        assert 0.9 < shares["people_found"] <= 1
+    assert list(check.by_photos) == [1, 2]
+    for shares in check.by_photos.values():
+        assert 0 <= shares.strangers_named < 0.05
+        assert 0.9 < shares.people_found <= 1
 
 
 def test_people_with_one_photo_need_a_slope() -> None:
     counts = [1] * 200
     embeddings, rows = faces(counts, 6), numbered(counts)
-    calibration = calibrate_people(embeddings, rows, METRIC, {}, slope=20.0)
+    calibration = calibrate_people(embeddings, rows, METRIC, SOURCE, slope=20.0)
     assert calibration.slope == 20
     # Nobody can be asked for: the rule cannot be checked.
-    assert calibration.about["check"]["by_photos_a_person"] == {}
+    assert calibration.evidence is not None
+    assert calibration.evidence.check.by_photos == {}
     with pytest.raises(ValueError, match="0 genuine pairs are too few"):
-        calibrate_people(embeddings, rows, METRIC, {})
+        calibrate_people(embeddings, rows, METRIC, SOURCE)
 
 
 @pytest.mark.parametrize("people", [1, 2, 199])
 def test_too_few_people_are_refused(people: int) -> None:
     counts = [3] * people
     with pytest.raises(ValueError, match="it takes 200 people"):
-        calibrate_people(faces(counts, 7), numbered(counts), METRIC, {}, slope=20.0)
+        calibrate_people(faces(counts, 7), numbered(counts), METRIC, SOURCE, slope=20.0)

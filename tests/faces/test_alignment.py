@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from facerec_cli.faces.alignment import CHIP_SIZE, TEMPLATE, align, similarity
-from facerec_cli.faces.detector import Detector, Face
-from facerec_cli.faces.images import decode_photo, read_photo
+from facerec_cli.faces.detector import Detection, Detector
+from facerec_cli.faces.images import pixels
 
 Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ def detector() -> Detector:
 
 
 def photo_of(samples: Path, name: str) -> Pixels:
-    return decode_photo(read_photo(samples / name))
+    return pixels(samples / name)
 
 
 def resized(image: Pixels, scale: float) -> Pixels:
@@ -231,7 +231,7 @@ def test_the_chip_agrees_with_opencv(name: str, degrees: float, samples: Path, d
     assert np.abs(chip.astype(int) - expected).max() <= 4
 
 
-def aligned_by_opencv(photo: Pixels, face: Face) -> Pixels:
+def aligned_by_opencv(photo: Pixels, face: Detection) -> Pixels:
     row = np.concatenate([face.box, face.landmarks.ravel(), [face.score]]).astype(np.float32)
     recognizer = cv2.FaceRecognizerSF.create(str(SFACE), "")
     return np.asarray(recognizer.alignCrop(photo, row[np.newaxis]), np.uint8)

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from facerec_cli.faces import WORKING_SIZE
+from facerec_cli.datasets.folder import photos_in
+from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.faces.alignment import align
-from facerec_cli.faces.detector import Detector, Face
-from facerec_cli.faces.images import decode_photo, photos_in, read_photo
+from facerec_cli.faces.detector import Detection, Detector
+from facerec_cli.faces.images import pixels
 
 Pixels = npt.NDArray[np.uint8]
 SAMPLES = (
@@ -33,7 +34,7 @@ def detector() -> Detector:
 
 @pytest.fixture(scope="module")
 def photos(samples: Path) -> dict[str, Pixels]:
-    return {name: decode_photo(read_photo(samples / name)) for name in SAMPLES}
+    return {name: pixels(samples / name) for name in SAMPLES}
 
 
 def resized(image: Pixels, scale: float) -> Pixels:
@@ -41,7 +42,7 @@ def resized(image: Pixels, scale: float) -> Pixels:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=interpolation), np.uint8)
 
 
-def only(faces: list[Face]) -> Face:
+def only(faces: list[Detection]) -> Detection:
     (face,) = faces
     return face
 
@@ -59,7 +60,7 @@ def canvas(height: int, width: int, pictures: list[tuple[int, int, Pixels]]) -> 
     return blank
 
 
-def close_crop(image: Pixels, face: Face) -> Pixels:
+def close_crop(image: Pixels, face: Detection) -> Pixels:
     """Square round the box, with nothing of the head's surroundings."""
     left, top, width, height = face.box
     half = max(width, height) / 2

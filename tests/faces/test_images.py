@@ -18,8 +18,9 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import features
 
+from facerec_cli.cli.remedies import sentence
 from facerec_cli.errors import PhotoError
-from facerec_cli.faces.images import MAX_BYTES, PhotoFile, decode_photo, photos_in, read_photo
+from facerec_cli.faces.images import MAX_BYTES, Photo, pixels, read_photo
 
 Pixels = npt.NDArray[np.uint8]
 Transpose = PillowImage.Transpose
@@ -57,7 +58,7 @@ def saved(picture: PillowImage.Image, kind: str, **options: Any) -> bytes:
 
 
 def decoded(data: bytes) -> Pixels:
-    return decode_photo(PhotoFile(Path("photo"), data))
+    return pixels(Photo("photo", data))
 
 
 def difference(found: Pixels, expected: Pixels) -> float:
@@ -166,7 +167,7 @@ def test_exif_orientation_comes_out_upright(kind: str, orientation: int, origina
 def test_the_content_decides_and_not_the_file_name(tmp_path: Path, original: PillowImage.Image) -> None:
     path = tmp_path / "really a PNG.jpg"
     path.write_bytes(saved(original, "PNG"))
-    assert difference(decode_photo(read_photo(path)), np.asarray(original)) == 0
+    assert difference(pixels(path), np.asarray(original)) == 0
 
 
 # ------------------------------------------------------------------ what is no photo
@@ -175,7 +176,7 @@ def test_the_content_decides_and_not_the_file_name(tmp_path: Path, original: Pil
 def test_the_bytes_are_read_whole(samples: Path) -> None:
     path = samples / "barack_obama.jpg"
     photo = read_photo(path)
-    assert (photo.path, photo.data) == (path, path.read_bytes())
+    assert (photo.source, photo.content) == (str(path), path.read_bytes())
     assert photo.sha256 == "fd360e7db2701c83755858b81b15b65be46e33edb13369ea25678a8dcf58f2bb"
 
 
@@ -183,7 +184,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "missing.jpg"
     with pytest.raises(PhotoError, match="does not exist") as raised:
         read_photo(path)
-    assert_one_sentence(str(raised.value), path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -191,13 +192,13 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(PhotoError, match="is empty") as raised:
         read_photo(path)
-    assert_one_sentence(str(raised.value), path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="is a folder") as raised:
         read_photo(tmp_path)
-    assert_one_sentence(str(raised.value), tmp_path)
+    assert_one_sentence(sentence(raised.value), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 300 + ".jpg", "file.jpg/inside.jpg", "loop.jpg"])
@@ -207,7 +208,7 @@ def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path, name: str) -> N
     path = tmp_path / name
     with pytest.raises(PhotoError, match="cannot be read") as raised:
         read_photo(path)
-    assert_one_sentence(str(raised.value), path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
@@ -217,7 +218,7 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(PhotoError, match="cannot be read") as raised:
         read_photo(path)
-    assert_one_sentence(str(raised.value), path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 def test_a_file_of_more_than_half_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_a_file_of_more_than_half_a_gigabyte_is_refused_unread(tmp_path: Path) -
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(PhotoError, match="more than 512 MB") as raised:
         read_photo(path)
-    assert_one_sentence(str(raised.value), path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 @pytest.mark.parametrize(
@@ -237,27 +238,11 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) ->
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     with pytest.raises(PhotoError, match="not a picture") as raised:
-        decode_photo(read_photo(path))
-    assert_one_sentence(str(raised.value), path)
+        pixels(path)
+    assert_one_sentence(sentence(raised.value), path)
 
 
 # ------------------------------------------------------------------ folders
-
-
-def test_photos_in_finds_pictures_at_any_depth_and_nothing_hidden(tmp_path: Path) -> None:
-    wanted = ["b.JPG", "a.png", "Ada/2.webp", "Ada/1.jpeg", "Ada/at home/x.tiff", "Zoë/y.bmp"]
-    others = [".hidden.jpg", ".cache/z.jpg", "Ada/.trash/z.jpg", "notes.txt", "Ada/list.csv", "jpg", "photo.jpg.part"]
-    for name in wanted + others:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    found = photos_in(tmp_path)
-    assert sorted(found) == sorted(tmp_path / name for name in wanted)
-    assert [path.name for path in found if path.parent == tmp_path / "Ada"] == ["1.jpeg", "2.webp"]
-    assert [path.name for path in found if path.parent == tmp_path] == ["a.png", "b.JPG"]
-
-
-def test_photos_in_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
-    assert photos_in(tmp_path) == []
 
 
 # ------------------------------------------------------------------ files that promise more than they hold
@@ -423,15 +408,16 @@ def peak_mb():
 DECODE = f"""
 import json
 from pathlib import Path
+from facerec_cli.cli.remedies import sentence
 from facerec_cli.errors import PhotoError
-from facerec_cli.faces.images import decode_photo, read_photo
+from facerec_cli.faces.images import pixels
 {PEAK}
 before = peak_mb()
 for name in sys.argv[1:]:
     try:
-        outcome = {{"shape": decode_photo(read_photo(Path(name))).shape}}
+        outcome = {{"shape": pixels(Path(name)).shape}}
     except PhotoError as error:
-        outcome = {{"error": str(error)}}
+        outcome = {{"error": sentence(error)}}
     print(json.dumps({{"file": name, "before": before, "peak": peak_mb()}} | outcome), flush=True)
 """
 
@@ -533,7 +519,7 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 def test_a_device_is_refused() -> None:
     with pytest.raises(PhotoError, match="not a regular file") as raised:
         read_photo(Path("/dev/zero"))
-    assert_one_sentence(str(raised.value), "/dev/zero")
+    assert_one_sentence(sentence(raised.value), "/dev/zero")
 
 
 # ------------------------------------------------------------------ anything at all
@@ -547,9 +533,9 @@ from facerec_cli.errors import PhotoError
 recognizer = Recognizer("pretrained")
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
-        outcome = {{"faces": len(recognizer.detect(path))}}
+        outcome = {{"faces": len(recognizer.extract(path).faces)}}
     except PhotoError as error:
-        outcome = {{"error": str(error)}}
+        outcome = {{"error": sentence(error)}}
     except Exception as error:
         outcome = {{"crash": traceback.format_exc()}}
     print(json.dumps({{"file": str(path), "peak": peak_mb()}} | outcome), flush=True)

@@ -11,7 +11,7 @@ import pytest
 
 from facerec_cli.faces.alignment import CHIP_SIZE, TEMPLATE, align
 from facerec_cli.faces.detector import Detector
-from facerec_cli.faces.images import decode_photo, read_photo
+from facerec_cli.faces.images import pixels
 from facerec_cli.faces.quality import (
     MAX_BRIGHTNESS,
     MAX_YAW,
@@ -38,7 +38,7 @@ def faces(samples: Path) -> dict[str, tuple[Pixels, Landmarks]]:
     detector = Detector(640)
     found = {}
     for name in SAMPLES:
-        photo = decode_photo(read_photo(samples / name))
+        photo = pixels(samples / name)
         (face,) = detector.detect(photo)
         found[name] = photo, face.landmarks
     return found

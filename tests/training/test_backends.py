@@ -19,17 +19,18 @@ import json, sys
 from pathlib import Path
 import keras
 import numpy as np
-from tests.training.test_trainer import CHIPS, DATA, TINY, Silent, told
+from tests.training.support import CHIPS, DATA, TINY, outcome
 from facerec_cli.training.export import round_to_half, to_onnx
+from facerec_cli.training.history import Unwatched
 from facerec_cli.training.trainer import train
 
 work = Path(sys.argv[1])
-whole = train(TINY, DATA, work / "whole", Silent())
-train(TINY, DATA, work / "broken", Silent(), minutes=1e-9)
-resumed = train(TINY, DATA, work / "broken", Silent())
+whole = train(TINY, DATA, work / "whole", Unwatched())
+train(TINY, DATA, work / "broken", Unwatched(), minutes=1e-9)
+resumed = train(TINY, DATA, work / "broken", Unwatched())
 round_to_half(whole.encoder)
 graph = to_onnx(whole.encoder, CHIPS[:2])
-print(json.dumps([keras.backend.backend(), told(whole.history), told(resumed.history), len(graph)]))
+print(json.dumps([keras.backend.backend(), outcome(whole.history), outcome(resumed.history), len(graph)]))
 """
 
 

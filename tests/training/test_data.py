@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody, read_pairs
 from facerec_cli.errors import DataError
-from facerec_cli.training.data import people_data, people_without_fold, triplet_data, view1_people
+from facerec_cli.training.data import divide, people_data, people_without_fold, triplet_data, view1_people
 from facerec_cli.training.sampling import PhotosByPerson, Triplets
 from tests.training.support import chip_set
 
@@ -30,7 +30,7 @@ def people_with(counts: Sequence[int]) -> ChipSet:
 @given(st.lists(st.integers(2, 5), min_size=6, max_size=12), st.floats(0.3, 0.5), st.integers(0, 99))
 def test_nobody_is_trained_on_and_held_out(counts: list[int], share: float, seed: int) -> None:
     chips = people_with(counts)
-    data = people_data(chips, chips.people, share, seed)
+    data = people_data(chips, chips.people, share, seed, "people")
     assert isinstance(data.source, PhotosByPerson)
     assert not set(data.trained) & data.held_out.keys()
     assert set(data.trained) | data.held_out.keys() == set(chips.people)
@@ -42,7 +42,7 @@ def test_nobody_is_trained_on_and_held_out(counts: list[int], share: float, seed
 
 
 def test_the_unseen_chips_are_those_of_the_pairs() -> None:
-    data = people_data(chips := people_with([3] * 8), chips.people, 0.5, 0)
+    data = divide(people_with([3] * 8), 0.5, 0)
     shown = data.unseen.chips[:, 0, 0, 0]
     assert shown[data.unseen.pairs.first].tolist() == data.pairs.first.tolist()
     assert shown[data.unseen.pairs.second].tolist() == data.pairs.second.tolist()
@@ -50,27 +50,32 @@ def test_the_unseen_chips_are_those_of_the_pairs() -> None:
 
 def test_people_who_are_not_named_and_photos_without_a_face_take_no_part() -> None:
     chips = people_with([3] * 9)
-    found = chips.found.copy()
-    found[[0, 3, 4, 5]] = False  # a photo of person 00, and all of person 01
-    chips = replace(chips, found=found)
-    data = people_data(chips, set(chips.people) - {"person 08"}, 0.5, 0)
+    has_face = chips.has_face.copy()
+    has_face[[0, 3, 4, 5]] = False  # a photo of person 00, and all of person 01
+    chips = replace(chips, has_face=has_face)
+    data = people_data(chips, set(chips.people) - {"person 08"}, 0.5, 0, "people")
     assert set(data.trained) | data.held_out.keys() == {f"person {number:02d}" for number in (0, 2, 3, 4, 5, 6, 7)}
     assert not {0, 3, 4, 5, 24, 25, 26} & set(data.source.rows.tolist())
 
 
 @pytest.mark.parametrize(
-    ("counts", "sentence"),
+    ("counts", "problem", "remedy"),
     [
-        ([5], "1 person cannot be split"),
-        ([1] * 20, "one of them with two photos: add people"),
-        ([2, 2], "2 people leave 1 held out .* and that takes two"),
+        ([5], "1 person cannot be split", "add photos"),
+        ([1] * 20, "one of them with two photos$", "add people"),
+        ([2, 2], "2 people leave 1 held out .* and that takes two", "add people"),
     ],
     ids=["one person", "single photos", "too few"],
 )
-def test_people_who_are_not_enough_are_one_sentence(counts: list[int], sentence: str) -> None:
-    chips = people_with(counts)
-    with pytest.raises(DataError, match=sentence):
-        people_data(chips, chips.people, 0.9, 0)
+def test_people_who_are_not_enough_are_one_sentence(counts: list[int], problem: str, remedy: str) -> None:
+    with pytest.raises(DataError, match=problem) as caught:
+        divide(people_with(counts), 0.9, 0)
+    assert remedy in caught.value.remedy
+
+
+def test_what_takes_part_has_a_name(tmp_path: Path) -> None:
+    assert divide(people_with([3] * 8), 0.5, 0).description == "12 photos of 4 people of people"
+    assert divide(triplets_in(tmp_path, 10), 0.7, 0).description == f"7 triplets of {tmp_path.name}"
 
 
 def test_of_lfw_the_tested_people_stay_out() -> None:
@@ -107,7 +112,7 @@ def triplets_in(folder: Path, count: int) -> ChipSet:
 
 def test_triplets_are_divided_and_their_pairs_held_out(tmp_path: Path) -> None:
     chips = triplets_in(tmp_path, 10)
-    data = triplet_data(chips, 0.7, 0)
+    data = divide(chips, 0.7, 0)
     assert isinstance(data.source, Triplets) and data.source.rows.shape == (7, 3)
     assert all((row[1] - row[0], row[2] - row[0]) == (10, 20) for row in data.source.rows)
     assert data.pairs.same.tolist() == [True] * 3 + [False] * 3
@@ -118,11 +123,11 @@ def test_triplets_are_divided_and_their_pairs_held_out(tmp_path: Path) -> None:
 
 def test_a_triplet_with_a_faceless_photo_is_left_out(tmp_path: Path) -> None:
     chips = triplets_in(tmp_path, 4)
-    found = chips.found.copy()
-    found[5] = False  # the second positive
-    data = triplet_data(replace(chips, found=found), 0.5, 0)
+    has_face = chips.has_face.copy()
+    has_face[5] = False  # the second positive
+    data = triplet_data(replace(chips, has_face=has_face), 0.5, 0)
     rows = {*data.pairs.first.tolist(), *data.pairs.second.tolist(), *data.source.rows.ravel().tolist()}
     assert rows == set(range(12)) - {1, 5, 9}
-    found[:3] = False
+    has_face[:3] = False
     with pytest.raises(DataError, match=r"Of the 4 triplets of .* 1 show three faces"):
-        triplet_data(replace(chips, found=found), 0.5, 0)
+        triplet_data(replace(chips, has_face=has_face), 0.5, 0)

@@ -20,15 +20,18 @@ pytest.importorskip("keras", reason="training needs the extra `train`")
 
 import keras
 
-from facerec_cli.cli.train import _device
+from facerec_cli.cli.train import _loop
 from facerec_cli.encoders.bundle import read_bundle
 from facerec_cli.errors import DependencyError
 from facerec_cli.training.batches import Batches
-from facerec_cli.training.device import Device, Siamese
+from facerec_cli.training.history import Unwatched
+from facerec_cli.training.loop import Loop
+from facerec_cli.training.siamese import Siamese
 from facerec_cli.training.trainer import train
-from tests.training.test_trainer import DATA, TINY, Silent, people, told
+from tests.training.support import DATA, TINY, outcome, people
 
-RECIPE = replace(TINY, people=8)
+# Without dropout, which two devices draw each for itself.
+RECIPE = replace(TINY, network="residual", options={"size": 32, "width": 4}, people=8)
 pytestmark = pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="distribution is TensorFlow's")
 
 MIRRORED = """
@@ -37,30 +40,30 @@ from pathlib import Path
 import tensorflow as tf
 cpus = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], cpus)
-from facerec_cli.training.distribution import Devices
+from facerec_cli.training.distribution import DistributedLoop
 from tests.training.test_distribution import learn
-devices = Devices()
-assert (devices.replicas, devices.here, devices.worker) == (2, 2, 0)
-learn(Path(sys.argv[1]), devices, minutes=1e-9)
+loop = DistributedLoop()
+assert (loop.replicas, loop.here, loop.worker) == (2, 2, 0)
+learn(Path(sys.argv[1]), loop, minutes=1e-9)
 """
 WORKER = """
 import sys
 from pathlib import Path
-from facerec_cli.training.cluster import Cluster
-from facerec_cli.training.distribution import Devices
+from facerec_cli.training.distribution import DistributedLoop
+from facerec_cli.training.machines import Machines
 from tests.training.test_distribution import learn
-devices = Devices(Cluster.named())
-assert (devices.replicas, devices.here) == (2, 1)
+loop = DistributedLoop(Machines.named())
+assert (loop.replicas, loop.here) == (2, 1)
 work = Path(sys.argv[1])
 # The chief alone looks at the clock and says when it is over.
-learn(work / "broken", devices, minutes=1e-9 if devices.worker == 0 else None)
+learn(work / "broken", loop, minutes=1e-9 if loop.worker == 0 else None)
 if "resume" in sys.argv:
-    learn(work / "broken", devices, name="resumed")
-    learn(work / "whole", devices)
+    learn(work / "broken", loop, name="resumed")
+    learn(work / "whole", loop)
 """
 
 
-class ByHand(Device):
+class ByHand(Loop):
     """What two devices are to learn in an epoch, with nothing distributed: the mean of two batches' gradients."""
 
     replicas = here = 2
@@ -80,11 +83,11 @@ class ByHand(Device):
 
 
 def learn(
-    work: Path, device: Device | None = None, minutes: float | None = None, name: str = "learnt"
+    work: Path, loop: Loop | None = None, minutes: float | None = None, name: str = "learnt"
 ) -> tuple[list[npt.NDArray[np.float32]], list[tuple[float | None, float, float]]]:
     """Train, and keep the weights and the history in ``work``'s folder; returns them as well."""
-    trained = train(RECIPE, DATA, work, Silent(), minutes=minutes, device=device)
-    weights, history = [variable.numpy() for variable in trained.encoder.trainable_variables], told(trained.history)
+    trained = train(RECIPE, DATA, work, Unwatched(), minutes=minutes, loop=loop)
+    weights, history = [variable.numpy() for variable in trained.encoder.trainable_variables], outcome(trained.history)
     np.savez(work.with_name(f"{work.name}-{name}.npz"), *weights)
     work.with_name(f"{work.name}-{name}.json").write_text(json.dumps(history))
     return weights, history
@@ -191,4 +194,4 @@ def test_two_processes_of_the_command_line_make_one_model(
 def test_other_backends_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(DependencyError, match="KERAS_BACKEND says jax"):
-        _device("mirrored", None)
+        _loop("mirrored", None)

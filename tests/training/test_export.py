@@ -11,7 +11,7 @@ import keras
 import onnx
 from onnx import numpy_helper
 
-from facerec_cli.errors import FacerecError
+from facerec_cli.errors import ExportError
 from facerec_cli.runtime import new_session
 from facerec_cli.training import export, onnx_graph
 from facerec_cli.training.networks import mirrored, residual
@@ -47,7 +47,7 @@ def test_a_graph_that_differs_is_refused(encoder: keras.Model, monkeypatch: pyte
         return model
 
     monkeypatch.setattr(export, "halved", spoilt)
-    with pytest.raises(FacerecError, match=r"differs from the trained one by .* no model was written"):
+    with pytest.raises(ExportError, match=r"differs from the trained one by .* no model was written"):
         export.to_onnx(encoder, CHIPS)
 
 

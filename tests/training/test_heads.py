@@ -12,7 +12,9 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 from keras import ops
 
-from facerec_cli.training.heads import ArcFaceHead, CosFaceHead, EuclideanHead, L1Head
+from facerec_cli.encoders.metric import Cosine, LearnedL1
+from facerec_cli.training.heads import ArcFaceHead, CosFaceHead, EuclideanHead, L1Head, LossHead
+from facerec_cli.training.losses import contrastive
 
 Rows = npt.NDArray[Any]
 PEOPLE = np.array([0, 0, 1, 2, 1, 1, 0, 3], np.int32)
@@ -96,6 +98,22 @@ def test_a_margin_never_makes_the_own_cosine_easier() -> None:
     for head in (ArcFaceHead(2), CosFaceHead(2)):
         hardened = cosines - ops.convert_to_numpy(head.penalty(cosines))
         assert (np.diff(hardened[:, 0]) > 0).all()
+
+
+def test_a_loss_is_a_head_with_nothing_of_its_own() -> None:
+    head, rows, people = LossHead(contrastive, {"margin": 3.0}), np.eye(4, 3), np.array([0, 0, 1, 2])
+    assert float(head(rows, people)) == pytest.approx(float(contrastive(rows, people, margin=3.0)))
+    assert not head.weights
+
+
+def test_embeddings_are_compared_as_the_head_learned_it() -> None:
+    head = L1Head()
+    head.build((None, 2), (None,))
+    head.set_weights([np.array([-1.0, -2.0]), np.array(0.5)])
+    metric = head.metric
+    assert isinstance(metric, LearnedL1)
+    assert (metric.weight.tolist(), metric.bias) == ([-1, -2], 0.5)
+    assert LossHead(contrastive).metric == EuclideanHead().metric == CosFaceHead(2).metric == Cosine()
 
 
 # ------------------------------------------------------------------ gradients

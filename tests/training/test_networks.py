@@ -14,9 +14,10 @@ import keras
 import onnxruntime
 from keras import ops
 
+from facerec_cli.training.build import build_network
 from facerec_cli.training.heads import L1Head
 from facerec_cli.training.networks import CHIP_SHAPE, MIDDLE, WHOLE, Grey, Resize, koch, plain, residual
-from facerec_cli.training.recipes import RECIPES
+from facerec_cli.training.recipe import load_recipe
 
 REGIONS = [WHOLE, MIDDLE]
 
@@ -108,7 +109,7 @@ def test_koch_in_grey_with_weight_decay() -> None:
 
 def test_parameters_of_the_small_networks() -> None:
     assert residual().count_params() == 886_184
-    assert RECIPES["siamese"].made_network().count_params() == 1_246_424
+    assert build_network(load_recipe("siamese")).count_params() == 1_246_424
     assert plain().count_params() == 803_488
 
 

@@ -12,9 +12,11 @@ pytest.importorskip("tensorflow", reason="training needs the extra `train`")
 
 import keras
 
-from facerec_cli.encoders.bundle import BUNDLED, DEFAULT_MODEL
-from facerec_cli.faces.images import photos_in
-from facerec_cli.recognizer import Recognizer
+from facerec_cli.datasets.folder import photos_in
+from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.encoders.bundle import BUNDLED, read_bundle
+from facerec_cli.encoders.onnx_encoder import load_encoder
+from facerec_cli.faces.extraction import Extractor
 from facerec_cli.training.export import to_onnx
 from facerec_cli.training.losses import contrastive
 from facerec_cli.training.networks import CHIP_SHAPE, mirrored
@@ -31,19 +33,20 @@ def network() -> Any:
 
 
 @pytest.fixture(scope="module")
-def chips(recognizer: Recognizer, samples: Path) -> Chips:
+def chips(samples: Path) -> Chips:
     """Those of the sample photos, and random ones."""
-    faces = [recognizer.detect_one(photo).chip for photo in photos_in(samples)]
+    extractor = Extractor()
+    faces = [extractor.extract(photo).one_face().chip for photo in photos_in(samples)]
     assert len(faces) == 7
     return np.concatenate([faces, RANDOM])
 
 
-def test_it_embeds_as_the_bundled_encoder(network: Any, chips: Chips, recognizer: Recognizer) -> None:
+def test_it_embeds_as_the_bundled_encoder(network: Any, chips: Chips) -> None:
     assert (network.name, network.input_shape, network.input.dtype) == ("pretrained", (None, *CHIP_SHAPE), "uint8")
     assert (network.input.name, network.output_names) == ("chips", ["embedding"])
     embeddings = network.predict(chips, verbose=0)
     assert (embeddings.shape, embeddings.dtype) == ((len(chips), 128), np.float32)
-    assert np.abs(embeddings - recognizer.embed(list(chips))).max() <= 1e-5
+    assert np.abs(embeddings - load_encoder(read_bundle(BUNDLED / DEFAULT_MODEL)).encode(list(chips))).max() <= 1e-5
 
 
 def test_a_model_of_the_same_name_does_not_stand_in(

@@ -19,8 +19,6 @@ from facerec_cli.training.sampling import (
     TripletPairSampler,
     Triplets,
     TripletSampler,
-    has_triplet_folders,
-    read_triplet_folders,
     split_people,
 )
 from tests.training.support import UNCHANGED
@@ -63,8 +61,9 @@ def test_another_seed_splits_otherwise() -> None:
 
 @pytest.mark.parametrize("people", [[], [4, 4, 4]])
 def test_fewer_than_two_people_are_not_split(people: list[int]) -> None:
-    with pytest.raises(DataError, match=r"(no people|1 person) cannot be split .* add photos"):
+    with pytest.raises(DataError, match=r"(no people|1 person) cannot be split") as caught:
         split_people(np.array(people, np.int64), 0.7, 0)
+    assert "add photos" in caught.value.remedy
 
 
 # ------------------------------------------------------------------ photos
@@ -93,16 +92,17 @@ def test_photos_repeat_only_when_all_were_drawn(counts: list[int], wanted: int, 
 
 
 @pytest.mark.parametrize(
-    ("people", "sentence"),
+    ("people", "problem", "remedy"),
     [
-        ([], r"show no people, .* add photos"),
-        ([7, 7, 7], r"show 1 person, .* add photos"),
-        ([0, 1, 2, 3], r"Nobody has two photos, .* add further photos"),
+        ([], "show no people, ", "add photos"),
+        ([7, 7, 7], "show 1 person, ", "add photos"),
+        ([0, 1, 2, 3], "Nobody has two photos, ", "add further photos"),
     ],
 )
-def test_people_that_nothing_can_be_learnt_from(people: list[int], sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
+def test_people_that_nothing_can_be_learnt_from(people: list[int], problem: str, remedy: str) -> None:
+    with pytest.raises(DataError, match=problem) as caught:
         PhotosByPerson.of(np.array(people, np.int64), np.arange(len(people)))
+    assert remedy in caught.value.remedy
 
 
 # ------------------------------------------------------------------ pairs
@@ -212,10 +212,12 @@ def test_where_nobody_has_a_single_photo_the_others_fill_the_batch() -> None:
 
 
 def test_too_few_people_for_a_batch() -> None:
-    with pytest.raises(DataError, match=r"takes 5 people and the photos to train on show 4: .*smaller batches"):
+    with pytest.raises(DataError, match=r"takes 5 people and the photos to train on show 4$") as caught:
         PeopleSampler(photos_with([3] * 4)[1], 5, 2)
-    with pytest.raises(DataError, match=r"Only one person has two or more photos, .* add further photos"):
+    assert "smaller batches" in caught.value.remedy
+    with pytest.raises(DataError, match="Only one person has two or more photos") as caught:
         PeopleSampler(photos_with([3, 1, 1, 1])[1], 4, 2)
+    assert "add further photos" in caught.value.remedy
 
 
 # ------------------------------------------------------------------ triplets
@@ -244,60 +246,11 @@ def test_triplets_are_also_pairs_a_genuine_one_and_an_impostor(count: int, seed:
 
 
 def test_too_few_triplets_for_a_batch() -> None:
-    with pytest.raises(DataError, match=r"takes 3 triplets and there are 2 to train on: .*smaller batches"):
+    with pytest.raises(DataError, match=r"takes 3 triplets and there are 2 to train on$") as caught:
         TripletSampler(Triplets(np.zeros((2, 3), np.int64)), 3)
+    assert "smaller batches" in caught.value.remedy
     with pytest.raises(DataError, match=r"takes 3 triplets and there are 2"):
         TripletPairSampler(Triplets(np.zeros((2, 3), np.int64)), 3)
-
-
-def triplet_folders(folder: Path, **names: list[str]) -> Path:
-    for name, files in names.items():
-        (folder / name).mkdir()
-        for file in files:
-            (folder / name / file).touch()
-    return folder
-
-
-def test_triplet_folders_are_read_by_name_and_number(tmp_path: Path) -> None:
-    folder = triplet_folders(
-        tmp_path,
-        anchor=["10.jpg", "2.jpg", "1.jpg", "notes.txt"],
-        positive=["01.png", "02.png", "10.png"],
-        negative=["c.jpg", "a.jpg", "b.jpg"],
-    )
-    found = [tuple(path.relative_to(folder).as_posix() for path in triplet) for triplet in read_triplet_folders(folder)]
-    assert found == [
-        ("anchor/1.jpg", "positive/01.png", "negative/a.jpg"),
-        ("anchor/2.jpg", "positive/02.png", "negative/b.jpg"),
-        ("anchor/10.jpg", "positive/10.png", "negative/c.jpg"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("folders", "sentence"),
-    [
-        (
-            {"anchor": ["1.jpg"], "positive": ["1.jpg", "2.jpg"], "negative": ["1.jpg"]},
-            r"same number of photos, .*\(anchor 1, positive 2, negative 1\): add or remove",
-        ),
-        ({"anchor": [], "positive": [], "negative": []}, r"\(anchor 0, positive 0, negative 0\)"),
-    ],
-)
-def test_triplet_folders_that_do_not_fit(tmp_path: Path, folders: dict[str, list[str]], sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
-        read_triplet_folders(triplet_folders(tmp_path, **folders))
-
-
-@pytest.mark.parametrize(
-    ("names", "is_triplets"),
-    [
-        (["anchor", "positive", "negative"], True),
-        (["anchor", "positive"], False),
-        (["anchor", "positive", "negative", "Ada"], False),
-    ],
-)
-def test_triplet_folders_are_those_three_and_no_other(tmp_path: Path, names: list[str], is_triplets: bool) -> None:
-    assert has_triplet_folders(triplet_folders(tmp_path, **{name: ["1.jpg"] for name in names})) == is_triplets
 
 
 # ------------------------------------------------------------------ batches
@@ -367,7 +320,9 @@ class TestBatches:
         import keras
 
         from facerec_cli.training.batches import Batches
-        from facerec_cli.training.device import Device, Siamese
+        from facerec_cli.training.heads import LossHead
+        from facerec_cli.training.loop import Loop
+        from facerec_cli.training.siamese import Siamese
 
         found, ends = [], []
 
@@ -377,11 +332,11 @@ class TestBatches:
 
         inputs = keras.Input((112, 112, 3))
         network = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(inputs)))
-        model = Siamese(network, loss)
+        model = Siamese(network, LossHead(loss))
         model.compile("sgd", run_eagerly=True)
         told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append((epoch, logs["loss"])))
         batches = Batches(chips, sampler, UNCHANGED, seed=0, threads=2)
-        Device().fit(model, batches, steps=3, epochs=3, begun=begun, callbacks=[told])
+        Loop().fit(model, batches, steps=3, epochs=3, begun=begun, callbacks=[told])
         assert found == [batches.batch(step)[1].tobytes() for step in range(3 * begun, 9)]
         # The loss of a step is its number, and an epoch's the mean of three.
         assert ends == [(epoch, pytest.approx(2 + 3 * (epoch - begun))) for epoch in range(begun, 3)]

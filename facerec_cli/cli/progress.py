@@ -1,0 +1,325 @@
+"""How work looks while it goes on: bars on a terminal, plain lines elsewhere; all to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from facerec_cli.cli.remedies import sentence
+from facerec_cli.cli.render import count
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.errors import FacerecError
+    from facerec_cli.gallery.base import Gallery
+    from facerec_cli.recognition.recognizer import Recognizer
+    from facerec_cli.training.history import Epoch
+
+
+class Reporter:
+    """Errors, warnings, progress and summaries, to stderr; use as a context manager.
+
+    On a terminal a bar with rate and time left is shown; elsewhere there is none.
+    """
+
+    def __init__(self, title: str = "", total: int | None = None, *, output_format: str = "table") -> None:
+        """Prepare.
+
+        Args:
+            title: what is being done.
+            total: how many items, where that is known; a single one gets no bar.
+            output_format: of the results; json and csv come while the work goes on, and a bar on the same terminal
+                would run into them.
+        """
+        self._bar = total != 1 and sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
+        self.title = title
+        self.total = total
+        self.errors = 0
+        self.done = 0
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Reporter:
+        """Show the bar."""
+        if self._bar:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(self.title, total=self.total, rate="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        if self._progress:
+            self._progress.stop()
+
+    def advance(self) -> None:
+        """One more item is done."""
+        self.done += 1
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, completed=self.done, rate=f"{self.rate:.1f}/s")
+
+    def update(self, done: int, total: int) -> None:
+        """So many items are done, of so many."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, total=total)
+        self.done = done - 1
+        self.advance()
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+        return time.monotonic() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Items a second."""
+        return self.done / max(self.seconds, 1e-9)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 after an error."""
+        return 1 if self.errors else 0
+
+    def error(self, what: FacerecError | str) -> None:
+        """Something could not be done; the rest goes on."""
+        self.errors += 1
+        self._say(f"Error: {sentence(what)}", "red")
+
+    def warn(self, what: FacerecError | str) -> None:
+        """Something the user should know."""
+        self._say(f"Warning: {sentence(what)}", "yellow")
+
+    def note(self, what: str) -> None:
+        """A summary."""
+        self._say(what, "")
+
+    def _say(self, line: str, colour: str) -> None:
+        if self._progress:
+            from rich.text import Text
+
+            self._progress.console.print(Text(line, style=colour), soft_wrap=True)
+        else:
+            click.secho(line, err=True, fg=colour or None)
+
+
+_EVERYTHING = "all"
+
+
+class DownloadBars:
+    """A ``DownloadWatcher`` for people; use as a context manager."""
+
+    def __init__(self) -> None:
+        """Prepare."""
+        self._done: dict[str, int] = {}
+        self._total: dict[str, int | None] = {}
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> DownloadBars:
+        """Prepare to show bars, from the first file on."""
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
+
+            columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                *columns,
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bars away."""
+        if self._progress:
+            self._progress.stop()
+
+    def started(self, name: str, done: int, total: int | None) -> None:
+        self._done[name], self._total[name] = done, total
+        if self._progress:
+            self._progress.start()  # not before: a data set's terms may be asked about first
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name)
+            self._progress.reset(self._tasks[name], total=total, completed=done)
+            if len(self._tasks) > 1 and _EVERYTHING not in self._tasks:
+                self._tasks[_EVERYTHING] = self._progress.add_task(_EVERYTHING)
+            self._sum_up()
+        elif total is not None:
+            there = f", {done / 1e6:,.1f} MB of it already here" if done else ""
+            self._say(f"{name}: {total / 1e6:,.1f} MB{there}")
+
+    def advanced(self, name: str, count: int) -> None:
+        before = self._done.get(name, 0)
+        self._done[name] = before + count
+        total = self._total.get(name)
+        if self._progress:
+            self._progress.advance(self._tasks[name], count)
+            self._sum_up()
+        elif total and before * 10 // total < self._done[name] * 10 // total < 10:
+            self._say(f"{name}: {self._done[name] * 100 // total} %")
+
+    def finished(self, name: str) -> None:
+        if self._progress and name in self._tasks:
+            self._progress.update(self._tasks[name], completed=self._total[name] or self._done[name])
+        self._say(f"{name}: done")
+
+    def noted(self, sentence: str) -> None:
+        self._say(f"Warning: {sentence}")
+
+    def _sum_up(self) -> None:
+        if self._progress and _EVERYTHING in self._tasks:
+            totals = [total for total in self._total.values() if total is not None]
+            self._progress.update(
+                self._tasks[_EVERYTHING], total=sum(totals), completed=min(sum(totals), sum(self._done.values()))
+            )
+
+    def _say(self, line: str) -> None:
+        if self._progress:
+            from rich.text import Text
+
+            self._progress.console.print(Text(line), soft_wrap=True)
+        else:
+            click.echo(line, err=True)
+
+
+class TrainingView:
+    """A ``TrainingWatcher`` for people, of one training or several in turn; use as a context manager."""
+
+    def __init__(self) -> None:
+        """Prepare."""
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._epochs = self._done = 0
+        self._best = ""
+
+    def __enter__(self) -> TrainingView:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self.ended()
+
+    def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
+        from facerec_cli.training.history import best_of
+
+        self._epochs, self._done, self._best = epochs, 0, ""
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[state]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(name, total=None, state="")
+        for epoch in history:
+            self._note(epoch, is_best=epoch is best_of(history))
+
+    def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
+        if self._progress and self._task is not None:
+            state = f"epoch {self._done + 1}/{self._epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
+            self._progress.update(
+                self._task,
+                total=self._epochs * steps,
+                completed=self._done * steps + step,
+                state=state + self._best,
+            )
+
+    def validated(self, epoch: Epoch, is_best: bool) -> None:
+        self._note(epoch, is_best)
+        parts = [f"epoch {epoch.epoch}/{self._epochs}"]
+        if epoch.loss is not None:
+            parts.append(f"loss {epoch.loss:.3f}")
+        parts.append(f"held out {epoch.accuracy:.2%} ± {epoch.error:.2%}")
+        parts.append(f"AUC {epoch.auc:.4f}")
+        if epoch.loss is not None:
+            parts.append(f"{epoch.images_per_second:.0f} images/s")
+        line = "  ".join(parts + ["best"] * is_best)
+        if self._progress:
+            self._progress.console.print(line)
+        else:
+            click.echo(line, err=True)
+
+    def ended(self) -> None:
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+    def _note(self, epoch: Epoch, is_best: bool) -> None:
+        self._done = epoch.epoch
+        if is_best:
+            self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"
+
+
+def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
+    """The chips of a data set, and a word about the photos that give none."""
+    from facerec_cli.datasets.chips import load_chips
+
+    chips = load_chips(data, reporter.update)
+    for error in chips.unreadable:
+        reporter.error(error)
+    if chips.faceless:
+        shown = ", ".join(chips.faceless[:5]) + (", …" if len(chips.faceless) > 5 else "")
+        reporter.warn(f"{count(len(chips.faceless), 'photo')} of {len(chips.photos):,} show no face: {shown}.")
+    return chips
+
+
+def embed_pending(recognizer: Recognizer, gallery: Gallery) -> None:
+    """Embed the chips that this model has not embedded yet, and say so; warn about chips that cannot be used."""
+    from facerec_cli.recognition.embedding import embed_pending as embed
+
+    with Reporter(f"Embedding for {recognizer.bundle.name}") as reporter:
+        problems = embed(recognizer, gallery, reporter.update)
+        for problem in problems:
+            reporter.warn(problem)
+        embedded = reporter.done - len(problems)
+        if embedded:
+            reporter.note(
+                f"Embedded {count(embedded, 'enrolled chip')} with the model {recognizer.bundle.name}, once: "
+                "the photos were not needed."
+            )

@@ -1,0 +1,12 @@
+"""What several floors take where nothing else is said; imports nothing, so that ``--help`` can name it."""
+
+VERSION = "0.1.0"
+DEFAULT_MODEL = "pretrained"
+MODELS = "models"
+"""Folder in which models are looked up by name, and which new ones are written to."""
+DEFAULT_FPIR = 0.01
+"""Share of strangers that may be named (false positive identification rate, ISO/IEC 19795-1)."""
+DEFAULT_FMR = 0.001
+"""Share of pairs of different people that may be called the same (false match rate)."""
+WORKING_SIZE = 640
+"""Bound on a photo's longer side at detection, pixels."""

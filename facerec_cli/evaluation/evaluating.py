@@ -1,0 +1,136 @@
+"""Evaluate models on a data set: choose protocols, embed the photos they need, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
+from facerec_cli.encoders.encoder import Embeddings, encode_all
+from facerec_cli.errors import DataError, UnsuitableProtocolError
+from facerec_cli.evaluation.measuring import Protocol
+from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions
+from facerec_cli.evaluation.report import Evaluation
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The protocols that a data set serves for some models, and why the others are not among them."""
+
+    protocols: list[Protocol]
+    refused: list[DataError]
+
+
+def choose_protocols(chips: ChipSet, bundles: Iterable[Bundle], name: str | None = None) -> Choice:
+    """Set up protocols for models, so that none meets people whom it has seen.
+
+    Args:
+        chips: the data set's.
+        bundles: the models.
+        name: the one protocol wanted, a key of ``PROTOCOLS``; by default all that there are for the data.
+
+    Raises:
+        DamagedModelError: a model's list of people is damaged.
+        DataError: the data serve no protocol, or not the one wanted.
+    """
+    seen = Exclusions()
+    for bundle in bundles:
+        seen = Exclusions(
+            seen.trained | bundle.people(TRAINING_PEOPLE), seen.calibrated | bundle.people(CALIBRATION_PEOPLE)
+        )
+    if name is not None:
+        return Choice([_set_up(name, chips, seen)], [])
+    choice = Choice([], [])
+    for known in PROTOCOLS:
+        if chips.is_lfw or known not in LFW_PROTOCOLS:
+            try:
+                choice.protocols.append(_set_up(known, chips, seen))
+            except DataError as error:
+                choice.refused.append(error)
+    if not choice.protocols:
+        raise choice.refused[0]
+    return choice
+
+
+def _set_up(name: str, chips: ChipSet, seen: Exclusions) -> Protocol:
+    if name not in PROTOCOLS:
+        raise UnsuitableProtocolError(
+            f"There is no protocol named {name!r}", f"choose one of those there are ({', '.join(PROTOCOLS)})"
+        )
+    return PROTOCOLS[name](chips, seen)
+
+
+def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:
+    """The people of a data set who chose a model's best epoch: where they take part, its numbers are a little too good.
+
+    Raises:
+        DamagedModelError: the model's list of people is damaged.
+    """
+    return bundle.people(VALIDATION_PEOPLE) & chips.rows_of.keys()
+
+
+def embed_rows(
+    bundle: Bundle, chips: ChipSet, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+) -> Embeddings:
+    """Embed some photos of a data set.
+
+    Args:
+        bundle: the model.
+        chips: the data set's.
+        rows: which photos.
+        progress: told how many are done, of how many.
+
+    Returns:
+        float32 [photos, d]; the rows of the others are NaN.
+
+    Raises:
+        DamagedModelError: the model cannot be loaded.
+    """
+    from facerec_cli.encoders.onnx_encoder import load_encoder  # noqa: PLC0415 - ONNX Runtime takes long to import
+
+    encoder = load_encoder(bundle)
+    embeddings = np.full((len(chips.photos), encoder.size), np.nan, np.float32)
+    embeddings[rows] = encode_all(encoder, (chips.chips[row] for row in rows), len(rows), progress)
+    return embeddings
+
+
+def evaluate(
+    models: Mapping[str, Bundle],
+    chips: ChipSet,
+    protocols: Sequence[Protocol],
+    progress: Callable[[int, int], None] | None = None,
+    measured: Callable[[Evaluation, Protocol], None] | None = None,
+) -> Evaluation:
+    """Measure models in protocols.
+
+    Args:
+        models: by what to call them; differences are to the first.
+        chips: the data set's.
+        protocols: from ``choose_protocols`` for these models.
+        progress: told how many photos are embedded, of how many, each once for each model.
+        measured: told of each protocol in which all models are measured, with the results so far.
+
+    Raises:
+        ModelError: a model, or its calibration, is damaged.
+        UnsuitableModelError: a model gives embeddings that are not numbers.
+    """
+    rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
+    ready = []
+    for place, bundle in enumerate(models.values()):
+        before = place * len(rows)
+
+        def embedded(done: int, _: int, before: int = before) -> None:
+            if progress:
+                progress(before + done, len(models) * len(rows))
+
+        ready.append((embed_rows(bundle, chips, rows, embedded), bundle.load_metric(), bundle.calibration))
+    evaluation = Evaluation(chips, list(models))
+    for protocol in protocols:
+        for embeddings, metric, calibration in ready:
+            evaluation.add(protocol, protocol.measure(embeddings, metric, calibration))
+        if measured:
+            measured(evaluation, protocol)
+    return evaluation

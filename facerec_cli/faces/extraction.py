@@ -1,0 +1,98 @@
+"""Photo to chips: the one place that decodes, detects, aligns and measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.defaults import WORKING_SIZE
+from facerec_cli.errors import NoFaceError, SeveralFacesError
+from facerec_cli.faces.alignment import Chip, align
+from facerec_cli.faces.detector import Detector
+from facerec_cli.faces.images import PhotoLike, open_photo, pixels
+from facerec_cli.faces.quality import Quality, measure
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face of a photo.
+
+    Attributes:
+        box: x, y of the top-left corner, width, height, in the pixels of the upright full-resolution photo.
+        landmarks: float32 [5, 2], x and y of the subject's right eye, left eye, nose tip, right and left mouth corner.
+        score: detection confidence in [0, 1].
+        chip: uint8 [112, 112, 3], RGB, aligned.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: npt.NDArray[np.float32]
+    score: float
+    chip: Chip
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What may spoil it, measured when it is asked for."""
+        return measure(self.chip, self.landmarks)
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """The faces of a photo, largest first.
+
+    Attributes:
+        source: what people know the photo by.
+        width: of the upright photo, pixels.
+        height: of the upright photo, pixels.
+        faces: all that were found.
+    """
+
+    source: str
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+
+    def one_face(self, *, largest: bool = False) -> Face:
+        """The face of a photo that is to show one person.
+
+        Args:
+            largest: take the largest where there are several.
+
+        Raises:
+            NoFaceError: there is none.
+            SeveralFacesError: there are several, and ``largest`` is false.
+        """
+        if not self.faces:
+            raise NoFaceError(f"{self.source} shows no face", "give a photo in which the face is clear and upright")
+        if len(self.faces) > 1 and not largest:
+            raise SeveralFacesError(f"{self.source} shows {len(self.faces)} faces", "crop it to the person")
+        return self.faces[0]
+
+
+class Extractor:
+    """Finds and cuts out faces; may be shared by threads."""
+
+    def __init__(self, detection_size: int = WORKING_SIZE) -> None:
+        """Load the detector.
+
+        Args:
+            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+        """
+        self._detector = Detector(detection_size)
+
+    def extract(self, photo: PhotoLike) -> Extraction:
+        """The faces of a photo.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        opened = open_photo(photo)
+        image = pixels(opened)
+        faces = tuple(
+            Face(detection.box, detection.landmarks, detection.score, align(image, detection.landmarks))
+            for detection in self._detector.detect(image)
+        )
+        height, width = image.shape[:2]
+        return Extraction(opened.source, width, height, faces)

@@ -1,0 +1,1 @@
+"""Deciding who a face is: enrolment, identification and verification, with one model."""

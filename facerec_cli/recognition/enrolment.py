@@ -1,0 +1,148 @@
+"""Photos to people enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.encoders.calibration import comparisons, fmr_for
+from facerec_cli.errors import NotEmbeddedError, PhotoError
+from facerec_cli.faces.images import PhotoLike, open_photo, source_of
+from facerec_cli.faces.quality import complaint
+from facerec_cli.gallery.base import Gallery, Match, NewFace, clean_name
+from facerec_cli.gallery.chipstore import decode_chip, encode_chip
+from facerec_cli.parallel import ordered_map
+from facerec_cli.recognition.embedding import embed_pending
+from facerec_cli.recognition.pacing import Pace
+from facerec_cli.recognition.recognizer import Recognizer
+from facerec_cli.recognition.results import Enrolment
+from facerec_cli.recognition.threshold import calibration_in
+
+_AHEAD = 32
+"""Photos a thread that are worked on while a batch is written; each waits as a few kilobytes."""
+
+
+def enroll(
+    recognizer: Recognizer, gallery: Gallery, name: str, photos: Iterable[PhotoLike], *, largest: bool = False
+) -> list[Enrolment]:
+    """Enrol a person from one photo or several; see ``enroll_all``."""
+    return list(enroll_all(recognizer, gallery, ((name, photo) for photo in photos), largest=largest))
+
+
+def enroll_all(
+    recognizer: Recognizer, gallery: Gallery, photos: Iterable[tuple[str, PhotoLike]], *, largest: bool = False
+) -> Iterator[Enrolment]:
+    """Enrol many photos, each with its person's name, in constant memory.
+
+    A photo's outcome is yielded once the gallery holds it for good; a photo that cannot be used is an outcome too.
+
+    Args:
+        recognizer: the model.
+        gallery: where to.
+        photos: name and photo, read as they are needed.
+        largest: take the largest face of a photo with several, which is refused otherwise.
+
+    Raises:
+        UnusableNameError: a name cannot be a person's.
+        DatabaseError: the gallery cannot be changed.
+        ModelError: the model cannot be loaded.
+    """
+    embed_pending(recognizer, gallery)
+
+    def extract(item: tuple[str, PhotoLike]) -> _Ready:
+        return _extract(recognizer, gallery, *item, largest)
+
+    named = ((clean_name(name), photo) for name, photo in photos)
+    batch: list[_Ready] = []
+    pace = Pace()
+    try:
+        for outcome in ordered_map(extract, named, ahead=_AHEAD):
+            batch.append(outcome)
+            if pace.is_due():
+                ready, batch = batch, []
+                with pace.writing():
+                    written = _commit(recognizer, gallery, ready)
+                yield from written
+    finally:
+        # Also after Ctrl-C: what was worked out is kept, whether or not anybody is there to hear of it.
+        rest = _commit(recognizer, gallery, batch)
+    yield from rest
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A photo with all done about it but the writing; ``face`` is None where there is nothing to write."""
+
+    enrolment: Enrolment
+    face: NewFace | None = None
+
+
+def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
+    source = source_of(photo)
+    try:
+        opened = open_photo(photo)
+        sha256 = opened.sha256
+        if gallery.snapshot().has_photo(name, sha256):
+            return _Ready(Enrolment(source, name))
+        face = recognizer.extract(opened).one_face(largest=largest)
+    except PhotoError as error:
+        return _Ready(Enrolment(source, name, error=error))
+    jpeg = encode_chip(face.chip)
+    embedding = recognizer.embed([decode_chip(jpeg)])[0]
+    new = NewFace(name, jpeg, embedding, sha256, Path(source).name, face.score)
+    return _Ready(Enrolment(source, name, complaint=complaint(face.quality)), new)
+
+
+def _commit(recognizer: Recognizer, gallery: Gallery, batch: Sequence[_Ready]) -> list[Enrolment]:
+    """Write a batch's faces, and say what became of each photo."""
+    faces = [ready.face for ready in batch if ready.face is not None]
+    if not faces:
+        return [ready.enrolment for ready in batch]
+    lookalikes = _lookalikes(recognizer, gallery, faces)
+    added = iter(zip(gallery.add(recognizer.comparison, faces), lookalikes, strict=True))
+    outcomes = []
+    for ready in batch:
+        if ready.face is None:
+            outcomes.append(ready.enrolment)
+            continue
+        is_new, lookalike = next(added)
+        if is_new:
+            outcomes.append(replace(ready.enrolment, is_new=True, lookalike=lookalike))
+        else:
+            outcomes.append(Enrolment(ready.enrolment.source, ready.face.name))
+    return outcomes
+
+
+def _lookalikes(recognizer: Recognizer, gallery: Gallery, faces: Sequence[NewFace]) -> list[Match | None]:
+    """For each new face the nearest person of another name within the threshold, enrolled or in the same batch.
+
+    A model that is not calibrated has no threshold and sees none.
+    """
+    snapshot = gallery.snapshot()
+    calibration = calibration_in(snapshot, recognizer.bundle)
+    if calibration is None:
+        return [None] * len(faces)
+    counts = dict(snapshot.photo_counts())
+    counts[1] = counts.get(1, 0) + len(faces)
+    threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(counts)))
+    embeddings = np.stack([face.embedding for face in faces])
+    try:
+        enrolled = snapshot.search(recognizer.comparison, embeddings, top=2)
+    except NotEmbeddedError:  # all chips enrolled are lost: there is nobody to look like
+        enrolled = [[] for _ in faces]
+    names = np.array([face.name for face in faces])
+    # Each face against those before it in the batch, but for the same person's.
+    others_before = np.tri(len(faces), k=-1) * (names[:, None] != names)
+    within = np.where(others_before, recognizer.comparison.metric.matrix(embeddings, embeddings), np.inf)
+    lookalikes: list[Match | None] = []
+    for row, face in enumerate(faces):
+        earlier = int(within[row].argmin())
+        others = [match for match in enrolled[row] if match.name != face.name]
+        others.append(Match(faces[earlier].name, float(within[row, earlier])))
+        nearest = min(others, key=lambda match: match.distance)
+        lookalikes.append(nearest if nearest.distance <= threshold else None)
+    return lookalikes

@@ -1,0 +1,128 @@
+"""1:N: who is it, among the people enrolled?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.encoders.encoder import Embeddings
+from facerec_cli.gallery.base import UNKNOWN, Gallery, Match
+from facerec_cli.recognition.embedding import embed_pending
+from facerec_cli.recognition.recognizer import Recognizer
+from facerec_cli.recognition.results import Candidate, Decision, EmbeddedPhoto, Identification, PhotoResult
+from facerec_cli.recognition.threshold import threshold_in
+
+if TYPE_CHECKING:
+    from facerec_cli.faces.images import PhotoLike
+
+Item = TypeVar("Item")
+
+_SEARCH_PHOTOS = 16
+"""Photos whose faces are searched for in one matrix product."""
+
+
+class Identifier:
+    """Names faces by a gallery as it was when this was made; may be shared by threads.
+
+    Attributes:
+        threshold: in force, and where it comes from.
+        lost: enrolled chips that could not be embedded; their people are known by their other photos.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        gallery: Gallery,
+        *,
+        fpir: float = DEFAULT_FPIR,
+        threshold: float | None = None,
+    ) -> None:
+        """Look at a gallery once; chips that the model has not embedded yet are embedded.
+
+        Args:
+            recognizer: the model.
+            gallery: who may be named.
+            fpir: the share of strangers that may be named.
+            threshold: an explicit distance in place of ``fpir``.
+
+        Raises:
+            NobodyEnrolledError: nobody is enrolled.
+            UncalibratedModelError: there is neither a calibration nor a threshold.
+            DatabaseError, ModelError: the gallery or the model cannot be used.
+        """
+        self._recognizer = recognizer
+        self.lost = embed_pending(recognizer, gallery)
+        self._snapshot = gallery.snapshot()
+        self.threshold = threshold_in(self._snapshot, recognizer.bundle, fpir=fpir, distance=threshold)
+
+    def identify(self, photo: PhotoLike, *, top: int = 1) -> PhotoResult:
+        """Name the faces of a photo, largest first.
+
+        Args:
+            photo: file, bytes or pixels.
+            top: how many candidates a face.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            NotEmbeddedError: nobody enrolled can be searched for.
+        """
+        (result,) = self.decide_photos([self._recognizer.embed_photo(photo)], top=top)
+        return result
+
+    def identify_all(self, photos: Iterable[PhotoLike], *, top: int = 1) -> Iterator[PhotoResult]:
+        """Name the faces of many photos, in their order and in constant memory.
+
+        Args:
+            photos: read as they are needed; one that cannot be used is told in its place.
+            top: how many candidates a face.
+
+        Raises:
+            NotEmbeddedError: nobody enrolled can be searched for.
+        """
+        return self.decide_photos(self._recognizer.embed_photos(photos), top=top)
+
+    def decide_photos(self, photos: Iterable[EmbeddedPhoto], *, top: int = 1) -> Iterator[PhotoResult]:
+        """Name the faces of photos that are embedded already; arguments and errors as ``identify_all``."""
+        for group in _grouped(photos, _SEARCH_PHOTOS):
+            decided = iter(self.decide(np.concatenate([photo.embeddings for photo in group]), top=top))
+            for photo in group:
+                faces = tuple(
+                    Identification(decision.name, decision.candidates, decision.threshold, face)
+                    for face, decision in zip(photo.faces, islice(decided, len(photo.faces)), strict=True)
+                )
+                size = (photo.extraction.width, photo.extraction.height) if photo.extraction else (0, 0)
+                yield PhotoResult(photo.source, faces, *size, photo.error)
+
+    def decide(self, embeddings: Embeddings, *, top: int = 1) -> list[Decision]:
+        """Name embeddings, float32 [n, d].
+
+        Args:
+            embeddings: of this recognizer's model.
+            top: how many candidates each.
+
+        Raises:
+            NotEmbeddedError: nobody enrolled can be searched for.
+        """
+        if not len(embeddings):
+            return []
+        nearest = self._snapshot.search(self._recognizer.comparison, embeddings, top)
+        return [self._decision(matches) for matches in nearest]
+
+    def _decision(self, matches: list[Match]) -> Decision:
+        """Nearest people, threshold, name."""
+        candidates = tuple(
+            Candidate(match.name, match.distance, self.threshold.probability(match.distance)) for match in matches
+        )
+        name = candidates[0].name if self.threshold.is_match(candidates[0].distance) else UNKNOWN
+        return Decision(name, candidates, self.threshold.distance)
+
+
+def _grouped(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of up to ``size`` items."""
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group

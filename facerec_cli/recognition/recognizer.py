@@ -1,0 +1,112 @@
+"""A model at work: photo to faces, faces to embeddings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
+from facerec_cli.encoders.bundle import resolve_bundle
+from facerec_cli.errors import PhotoError
+from facerec_cli.parallel import ordered_map
+from facerec_cli.recognition.results import EmbeddedPhoto
+
+if TYPE_CHECKING:
+    from facerec_cli.encoders.encoder import Embeddings, Encoder
+    from facerec_cli.faces.alignment import Chip
+    from facerec_cli.faces.extraction import Extraction
+    from facerec_cli.faces.images import PhotoLike
+
+
+class Recognizer:
+    """Finds and embeds faces with one model; may be shared by threads.
+
+    Attributes:
+        bundle: the model.
+        comparison: what its embeddings are compared by.
+    """
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, detection_size: int = WORKING_SIZE) -> None:
+        """Choose a model; it loads in the background until it is first needed.
+
+        Args:
+            model: a bundle's folder, or a name found in ./models or among the bundled models.
+            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be read.
+        """
+        self.bundle = resolve_bundle(model)
+        self.comparison = self.bundle.comparison()
+        # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
+        loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
+        reading = loader.submit(self.bundle.encoder_bytes)
+        from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+
+        begun = threading.Event()
+
+        def load() -> Encoder:
+            try:
+                encoder = reading.result()
+            finally:
+                begun.set()
+            return OnnxEncoder(self.bundle, encoder)
+
+        self._encoder = loader.submit(load)
+        loader.shutdown(wait=False)
+        # The import below holds the interpreter for 25 ms: not before the loading is under way.
+        begun.wait()
+        from facerec_cli.faces.extraction import Extractor
+
+        self._extractor = Extractor(detection_size)
+
+    def extract(self, photo: PhotoLike) -> Extraction:
+        """The faces of a photo and their chips, largest first.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        return self._extractor.extract(photo)
+
+    def embed(self, chips: Sequence[Chip]) -> Embeddings:
+        """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d].
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        return self._encoder.result().encode(chips)
+
+    def embed_photo(self, photo: PhotoLike) -> EmbeddedPhoto:
+        """Find and embed the faces of a photo.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            ModelError: the model cannot be loaded.
+        """
+        extraction = self.extract(photo)
+        return EmbeddedPhoto(extraction.source, extraction, self.embed([face.chip for face in extraction.faces]))
+
+    def embed_photos(self, photos: Iterable[PhotoLike]) -> Iterator[EmbeddedPhoto]:
+        """Find and embed the faces of many photos, several photos at a time, in their order and in constant memory.
+
+        Work starts at once, so that what the caller does next goes on beside it.
+
+        Args:
+            photos: read as they are needed; one that cannot be used is told in its place.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+
+        def embed(photo: PhotoLike) -> EmbeddedPhoto:
+            from facerec_cli.faces.images import source_of
+
+            try:
+                return self.embed_photo(photo)
+            except PhotoError as error:
+                return EmbeddedPhoto(source_of(photo), None, self.embed([]), error)
+
+        return ordered_map(embed, photos)

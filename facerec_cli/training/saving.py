@@ -1,0 +1,139 @@
+"""What a training leaves behind: a bundle, calibrated on the people held out, with a report of how good it is."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
+from facerec_cli.encoders.calibration import Source
+from facerec_cli.encoders.encoder import Embeddings
+from facerec_cli.errors import DataError, UncalibratedModelError
+from facerec_cli.evaluation.calibrating import calibrate_people
+from facerec_cli.evaluation.measuring import Protocol, VerificationProtocol
+from facerec_cli.evaluation.plots import learning_curves
+from facerec_cli.evaluation.protocols import Exclusions, view1
+from facerec_cli.evaluation.report import Evaluation, write_report
+from facerec_cli.training.data import TrainingData
+from facerec_cli.training.export import round_to_half, to_onnx, write_trained
+from facerec_cli.training.trainer import Trained
+from facerec_cli.training.validation import measure, predicted
+
+_CHECKED = 32
+"""Chips on which the exported network is held against the trained one."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A model as it was saved, and why it is not calibrated where it is not."""
+
+    bundle: Bundle
+    uncalibrated: UncalibratedModelError | None
+
+
+def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[str, Any]) -> Saved:
+    """Export, calibrate, evaluate and write a trained model.
+
+    Args:
+        folder: where it goes.
+        trained: the model.
+        data: what it was trained on, and the people held out.
+        about: what people should know.
+
+    Raises:
+        ExportError: the exported network is not the trained one.
+        ModelError: the folder cannot be written.
+        OSError: there is no room for what is written on the way.
+    """
+    round_to_half(trained.encoder)
+    protocols = _protocols(data)
+    rows = np.unique(np.concatenate([protocol.rows() for protocol in protocols]))
+    held_out = np.array([row for own in data.held_out.values() for row in own], np.int64)
+    graph = to_onnx(trained.encoder, np.asarray(data.chips.chips[rows[:_CHECKED]]))
+    embeddings = _embeddings(trained, data, np.union1d(rows, held_out))
+    calibration = uncalibrated = None
+    try:
+        source = Source("model", f"{data.chips.folder.name}, people held out of training", len(data.held_out))
+        calibration = calibrate_people(embeddings, list(data.held_out.values()), trained.metric, source)
+    except ValueError as error:
+        uncalibrated = UncalibratedModelError(
+            f"The model is not calibrated, since {error}, so it has no threshold of its own; the distance "
+            f"{trained.best.threshold:.3f} told the people held out apart best",
+            "calibrate it on other people",
+            folder.name,
+        )
+    evaluation = Evaluation(data.chips, [folder.name])
+    held_out_pairs, *official = protocols
+    # What a calibration comes to says nothing on the people it was made of.
+    evaluation.add(held_out_pairs, held_out_pairs.measure(embeddings, trained.metric, None))
+    for protocol in official:
+        evaluation.add(protocol, protocol.measure(embeddings, trained.metric, calibration))
+    bundle = write_trained(
+        folder,
+        trained,
+        graph,
+        calibration,
+        about | {"validation": asdict(trained.best) | _validation(trained, data)},
+        _lists(data, calibration is not None),
+        _report(trained, evaluation),
+    )
+    return Saved(bundle, uncalibrated)
+
+
+def _lists(data: TrainingData, is_calibrated: bool) -> dict[str, list[str]]:
+    """Who was trained on, who chose the best epoch, and who was calibrated on; of triplets nobody knows."""
+    if not data.trained:
+        return {}
+    lists = {TRAINING_PEOPLE: data.trained, VALIDATION_PEOPLE: list(data.held_out)}
+    return lists | ({CALIBRATION_PEOPLE: list(data.held_out)} if is_calibrated else {})
+
+
+def _validation(trained: Trained, data: TrainingData) -> dict[str, float]:
+    """What the model reaches as it is saved."""
+    accuracy, error, threshold, auc = measure(trained.encoder, trained.metric, data.unseen)
+    return {"accuracy": accuracy, "error": error, "threshold": threshold, "auc": auc}
+
+
+def _protocols(data: TrainingData) -> list[Protocol]:
+    """The pairs held out, and View 1 where nobody of its pairs was trained on."""
+    same = int(data.pairs.same.sum())
+    description = f"{same:,} genuine and {len(data.pairs.same) - same:,} impostor pairs held out of training"
+    notes = ["these pairs chose the best epoch, so that the numbers are a little too good"]
+    people = int(max(data.pairs.first_person.max(), data.pairs.second_person.max())) + 1
+    protocols: list[Protocol] = [VerificationProtocol("held-out", description, notes, data.pairs, people)]
+    if data.chips.is_lfw:
+        try:
+            protocols.append(view1(data.chips, Exclusions(frozenset(data.trained))))
+        except DataError:
+            return protocols  # trained on people of View 1's test, or its files are not beside the photos
+    return protocols
+
+
+def _embeddings(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) -> Embeddings:
+    """The embeddings of some photos, float32 [photos, d]; the other rows are NaN."""
+    wanted = predicted(trained.encoder, np.asarray(data.chips.chips[rows]), trained.metric)
+    embeddings = np.full((len(data.chips.photos), wanted.shape[1]), np.nan, np.float32)
+    embeddings[rows] = wanted
+    return embeddings
+
+
+def _report(trained: Trained, evaluation: Evaluation) -> dict[str, bytes]:
+    """The files of report/."""
+    epochs = [epoch for epoch in trained.history if epoch.loss is not None]
+    curves = learning_curves(
+        [epoch.epoch for epoch in epochs],
+        [epoch.loss or 0.0 for epoch in epochs],
+        [epoch.accuracy for epoch in epochs],
+        [epoch.error for epoch in epochs],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        further = {("training", "training: loss, and accuracy on pairs held out"): curves}
+        write_report(Path(folder), evaluation, with_photos=False, further=further)
+        return {
+            f"report/{path.name}": path.read_bytes() for path in sorted(Path(folder).rglob("*.*")) if path.is_file()
+        }

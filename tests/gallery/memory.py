@@ -1,0 +1,226 @@
+"""A gallery in memory: the second implementation, which shows that the contract is one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+import numpy as np
+
+from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.encoder import Embedding, Embeddings
+from facerec_cli.encoders.metric import Comparison, Metric, templates
+from facerec_cli.errors import LostChipError, NameTakenError, NotEmbeddedError, UnknownPersonError
+from facerec_cli.faces.alignment import Chip
+from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, Record, Snapshot, Sums, clean_name
+from facerec_cli.gallery.chipstore import ChipRecord, ChipStore, decode_chip
+
+
+class ChipsInMemory(ChipStore):
+    """Chips by keys that say nothing."""
+
+    def __init__(self) -> None:
+        self.jpegs: dict[str, tuple[str, bytes]] = {}
+
+    def key(self, name: str, sha256: str) -> str:
+        return f"{hash((name, sha256)):x}"
+
+    def read(self, key: str) -> bytes:
+        if key not in self.jpegs:
+            raise FileNotFoundError(key)
+        return self.jpegs[key][1]
+
+    @contextmanager
+    def adding(self) -> Iterator[Callable[[ChipRecord, bytes], None]]:
+        before = dict(self.jpegs)
+
+        def add(record: ChipRecord, jpeg: bytes) -> None:
+            self.jpegs[self.key(record.name, record.sha256)] = (record.name, jpeg)
+
+        try:
+            yield add
+        except BaseException:
+            self.jpegs = before
+            raise
+
+    def remove_person(self, name: str) -> None:
+        self.jpegs = {key: (owner, jpeg) for key, (owner, jpeg) in self.jpegs.items() if owner != name}
+
+
+@dataclass(frozen=True)
+class State(Snapshot):
+    """All that is known at one moment; never changed, only replaced."""
+
+    location: str = "memory"
+    names: Mapping[int, str] = field(default_factory=dict)
+    enrolled: tuple[EnrolledFace, ...] = ()
+    embeddings: Mapping[str, Mapping[int, Embedding]] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    next_id: int = 1
+
+    def people(self, after: int = 0) -> Iterator[Person]:
+        for person_id, name in self.names.items():
+            if person_id > after:
+                faces = self.faces(name)
+                yield Person(person_id, name, len(faces), faces[0].created)
+
+    def person(self, name: str) -> Person:
+        for person in self.people():
+            if person.name == name:
+                return person
+        raise UnknownPersonError(f"Nobody named {name!r} is enrolled in {self.location}")
+
+    def faces(self, name: str) -> list[EnrolledFace]:
+        if name not in self.names.values():
+            raise UnknownPersonError(f"Nobody named {name!r} is enrolled in {self.location}")
+        return [face for face in self.enrolled if face.name == name]
+
+    def has_photo(self, name: str, sha256: str) -> bool:
+        return any((face.name, face.sha256) == (name, sha256) for face in self.enrolled)
+
+    def photo_counts(self) -> Mapping[int, int]:
+        return Counter(person.photos for person in self.people())
+
+    def records(self, digest: str) -> Iterator[Record]:
+        known = self.embeddings.get(digest, {})
+        return (Record(face, known.get(face.id)) for face in self.enrolled)
+
+    def pending(self, digest: str) -> Iterator[EnrolledFace]:
+        return (record.face for record in self.records(digest) if record.embedding is None)
+
+    def pending_count(self, digest: str) -> int:
+        return sum(1 for _ in self.pending(digest))
+
+    def template(self, digest: str, name: str) -> Embedding:
+        faces = self.faces(name)
+        rows = [self.embeddings[digest][face.id] for face in faces if face.id in self.embeddings.get(digest, {})]
+        if rows:
+            (template,) = templates(np.stack(rows), np.zeros(len(rows), np.int64), 1, self.metrics[digest])
+            if np.isfinite(template).all():
+                return np.asarray(template, np.float32)
+        raise NotEmbeddedError(f"None of the photos of {name} is embedded")
+
+    def known(self, digest: str) -> dict[str, Embedding]:
+        found = {}
+        for name in self.names.values():
+            try:
+                found[name] = self.template(digest, name)
+            except NotEmbeddedError:
+                continue
+        return found
+
+    def sums(self, digest: str) -> Sums:
+        known = list(self.known(digest).values())
+        return Sums(len(known), np.sum(known, axis=0, dtype=np.float64) if known else np.zeros(0))
+
+    def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
+        known = self.known(comparison.digest)
+        if not known:
+            if self.names:
+                raise NotEmbeddedError("nobody is embedded")
+            return [[] for _ in probes]
+        matrix = comparison.metric.matrix(probes, np.stack(list(known.values())))
+        return [
+            sorted(map(Match, known, distances.tolist()), key=lambda match: match.distance)[:top]
+            for distances in matrix
+        ]
+
+    def calibration(self, digest: str) -> Calibration | None:
+        return self.calibrations.get(digest)
+
+
+class MemoryGallery(Gallery):
+    """The newest state, and a lock for those who change it."""
+
+    location = "memory"
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.chips = ChipsInMemory()
+        self.lock = threading.RLock()
+
+    def snapshot(self) -> Snapshot:
+        return self.state
+
+    def read_chip(self, face: EnrolledFace) -> Chip:
+        try:
+            return decode_chip(self.chips.read(face.chip))
+        except FileNotFoundError as error:
+            raise LostChipError(f"The chip of {face.name} is missing", subject=face.source) from error
+
+    def add(self, comparison: Comparison, faces: Sequence[NewFace]) -> list[bool]:
+        with self.lock, self.chips.adding() as add_chip:
+            names, enrolled, next_id = dict(self.state.names), list(self.state.enrolled), self.state.next_id
+            vectors, is_new = dict(self.state.embeddings.get(comparison.digest, {})), []
+            for face in faces:
+                is_new.append(not any((old.name, old.sha256) == (face.name, face.sha256) for old in enrolled))
+                if not is_new[-1]:
+                    continue
+                if face.name not in names.values():
+                    names[next_id], next_id = face.name, next_id + 1
+                record = ChipRecord(next_id, face.name, face.sha256, face.source, face.score, int(time.time()))
+                created = datetime.fromtimestamp(record.created, timezone.utc)
+                key = self.chips.key(face.name, face.sha256)
+                score = float(np.float32(face.score))
+                enrolled.append(EnrolledFace(next_id, face.name, key, face.sha256, face.source, score, created))
+                add_chip(record, face.jpeg)
+                vectors[next_id], next_id = face.embedding, next_id + 1
+            self.replace(comparison, vectors, names=names, enrolled=tuple(enrolled), next_id=next_id)
+        return is_new
+
+    def rename(self, name: str, new_name: str) -> None:
+        new_name = clean_name(new_name)
+        with self.lock, self.chips.adding() as add_chip:
+            person, faces = self.state.person(name), self.state.faces(name)
+            if new_name == name:
+                return
+            if new_name in self.state.names.values():
+                raise NameTakenError(f"{new_name} is already enrolled in {self.location}")
+            moved = {}
+            for face in faces:
+                record = ChipRecord(face.id, new_name, face.sha256, face.source, face.score, 0)
+                add_chip(record, self.chips.read(face.chip))
+                moved[face.id] = replace(face, name=new_name, chip=self.chips.key(new_name, face.sha256))
+            enrolled = tuple(moved.get(face.id, face) for face in self.state.enrolled)
+            self.state = replace(self.state, names={**self.state.names, person.id: new_name}, enrolled=enrolled)
+            self.chips.remove_person(name)
+
+    def remove(self, name: str) -> int:
+        with self.lock:
+            person, gone = self.state.person(name), {face.id for face in self.state.faces(name)}
+            self.state = replace(
+                self.state,
+                names={key: other for key, other in self.state.names.items() if key != person.id},
+                enrolled=tuple(face for face in self.state.enrolled if face.id not in gone),
+                embeddings={
+                    digest: {key: vector for key, vector in vectors.items() if key not in gone}
+                    for digest, vectors in self.state.embeddings.items()
+                },
+            )
+            self.chips.remove_person(name)
+        return len(gone)
+
+    def store(self, comparison: Comparison, embeddings: Mapping[int, Embedding]) -> None:
+        with self.lock:
+            there = {face.id for face in self.state.enrolled}
+            given = {key: vector for key, vector in embeddings.items() if key in there}
+            self.replace(comparison, {**self.state.embeddings.get(comparison.digest, {}), **given})
+
+    def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
+        with self.lock:
+            kept = {key: known for key, known in self.state.calibrations.items() if key != digest}
+            self.state = replace(self.state, calibrations=kept | ({digest: calibration} if calibration else {}))
+
+    def replace(self, comparison: Comparison, vectors: Mapping[int, Embedding], **changes: object) -> None:
+        self.state = replace(
+            self.state,
+            embeddings={**self.state.embeddings, comparison.digest: vectors},
+            metrics={**self.state.metrics, comparison.digest: comparison.metric},
+            **changes,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facerec_cli import Gallery, Identifier, Photo, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
+from facerec_cli.encoders.bundle import resolve_bundle, write_bundle
+from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.errors import (
+    DatabaseError,
+    FacerecError,
+    LostChipError,
+    NobodyEnrolledError,
+    NoFaceError,
+    NotEmbeddedError,
+    PhotoError,
+    SeveralFacesError,
+    UncalibratedModelError,
+    UnknownModelError,
+    UnknownPersonError,
+    UnreadablePhotoError,
+    UnsupportedPhotoError,
+)
+from facerec_cli.faces.images import pixels
+from facerec_cli.gallery.hdf5 import Hdf5Gallery
+from facerec_cli.recognition.calibration import calibrate_enrolled
+from facerec_cli.recognition.embedding import embed_pending
+from facerec_cli.recognition.threshold import Threshold, threshold_in
+from tests.gallery.memory import MemoryGallery
+
+ENROLLED = {"Emmanuel Macron": "emmanuel_macron_2014.jpg", "Jacinda Ardern": "jacinda_ardern_2018.jpg"}
+PROBES = {"emmanuel_macron_2025.jpg": "Emmanuel Macron", "jacinda_ardern_2022.jpg": "Jacinda Ardern"}
+STRANGERS = ["barack_obama.jpg", "rishi_sunak.jpg", "eileen_collins_1999.png"]
+
+
+def filled(gallery: Gallery, recognizer: Recognizer, samples: Path) -> Gallery:
+    for name, photo in ENROLLED.items():
+        (enrolment,) = enroll(recognizer, gallery, name, [samples / photo])
+        assert enrolment.is_new
+    return gallery
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, recognizer: Recognizer, samples: Path) -> Gallery:
+    return filled(open_gallery(tmp_path / "database", create=True), recognizer, samples)
+
+
+def names(gallery: Gallery) -> list[str]:
+    return [person.name for person in gallery.snapshot().people()]
+
+
+def threshold(recognizer: Recognizer, gallery: Gallery, **how: float) -> Threshold:
+    return threshold_in(gallery.snapshot(), recognizer.bundle, **how)
+
+
+@pytest.mark.parametrize("make", [lambda place: open_gallery(place, create=True), lambda _: MemoryGallery()])
+def test_one_photo_each_is_enough_to_know_people_and_strangers(
+    make: Callable[[Path], Gallery], recognizer: Recognizer, tmp_path: Path, samples: Path
+) -> None:
+    identifier = Identifier(recognizer, filled(make(tmp_path / "database"), recognizer, samples))
+    for photo, name in PROBES.items():
+        assert [face.name for face in identifier.identify(samples / photo).faces] == [name]
+    for photo in STRANGERS:
+        assert [face.name for face in identifier.identify(samples / photo).faces] == ["unknown"]
+
+
+def test_file_bytes_and_pixels_give_the_same(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    photo = samples / "jacinda_ardern_2022.jpg"
+    identifier = Identifier(recognizer, gallery)
+    uploaded = Photo("upload.jpg", photo.read_bytes())
+    frame = Photo("camera 0, 12:03:01", pixels(photo))
+    results = list(
+        identifier.identify_all([photo, str(photo), photo.read_bytes(), uploaded, pixels(photo), frame], top=2)
+    )
+    known = str(photo)
+    sources = [known, known, "The photo", "upload.jpg", "The photo", "camera 0, 12:03:01"]
+    assert [result.source for result in results] == sources
+    (first,) = results[0].faces
+    assert [candidate.name for candidate in first.candidates] == ["Jacinda Ardern", "Emmanuel Macron"]
+    for result in results:
+        (face,) = result.faces
+        assert face.candidates == first.candidates
+        assert (result.height, result.width) == pixels(photo).shape[:2]
+        assert face.face.chip.shape == (112, 112, 3)
+        assert face.face.quality.size > 50
+    right, wrong = (candidate.probability for candidate in first.candidates)
+    assert right is not None and wrong is not None
+    assert right > 0.5 > wrong
+
+
+def test_embeddings_at_hand_are_decided_as_photos_are(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    photos = [samples / "jacinda_ardern_2022.jpg", samples / "barack_obama.jpg"]
+    embedded = [recognizer.embed_photo(photo) for photo in photos]
+    identifier = Identifier(recognizer, gallery)
+    decisions = identifier.decide(np.concatenate([photo.embeddings for photo in embedded]))
+    assert [decision.name for decision in decisions] == ["Jacinda Ardern", "unknown"]
+    assert [decision.is_known for decision in decisions] == [True, False]
+    for result, decision in zip(identifier.decide_photos(embedded), decisions, strict=True):
+        assert [(face.name, face.candidates) for face in result.faces] == [(decision.name, decision.candidates)]
+    assert identifier.decide(np.empty((0, 128), np.float32)) == []
+
+
+def test_an_identifier_decides_by_the_moment_it_was_made(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    before = Identifier(recognizer, gallery)
+    gallery.remove("Jacinda Ardern")
+    photo = samples / "jacinda_ardern_2022.jpg"
+    assert before.identify(photo).faces[0].name == "Jacinda Ardern"
+    assert Identifier(recognizer, gallery).identify(photo).faces[0].name == "unknown"
+
+
+def test_several_faces_are_named_largest_first(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    small = pixels(samples / "emmanuel_macron_2025.jpg")[::2, ::2]
+    large = pixels(samples / "jacinda_ardern_2022.jpg")
+    both = np.zeros((900, 1100, 3), np.uint8)
+    both[: small.shape[0], : small.shape[1]] = small
+    both[:, 400 : 400 + large.shape[1]] = large
+    result = Identifier(recognizer, gallery).identify(both)
+    assert [face.name for face in result.faces] == ["Jacinda Ardern", "Emmanuel Macron"]
+    extraction = recognizer.extract(both)
+    with pytest.raises(SeveralFacesError, match="2 faces"):
+        extraction.one_face()
+    assert extraction.one_face(largest=True).box[0] > 400
+
+
+def test_the_threshold_follows_from_the_people_and_the_rate(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    loose, strict = (threshold(recognizer, gallery, fpir=rate).distance for rate in (0.05, 0.001))
+    before = threshold(recognizer, gallery)
+    assert loose > before.distance > strict
+    assert (before.comparisons, before.people) == (2, 2)
+    enroll(recognizer, gallery, "Emmanuel Macron", [samples / "emmanuel_macron_2025.jpg"])
+    after = threshold(recognizer, gallery)
+    assert (after.comparisons, after.people) == (3, 2)
+    assert after.distance < before.distance
+    assert threshold(recognizer, gallery, distance=0.25).distance == 0.25
+    (face,) = Identifier(recognizer, gallery, threshold=0.1).identify(samples / "jacinda_ardern_2022.jpg").faces
+    assert (face.name, face.threshold, face.is_known) == ("unknown", 0.1, False)
+
+
+def test_nobody_enrolled_is_told(recognizer: Recognizer, tmp_path: Path) -> None:
+    gallery = open_gallery(tmp_path / "empty", create=True)
+    with pytest.raises(NobodyEnrolledError, match="Nobody is enrolled") as raised:
+        Identifier(recognizer, gallery)
+    assert raised.value.subject == str(tmp_path / "empty")
+
+
+def test_verification_of_photos_and_of_an_enrolled_person(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    same = verify(recognizer, samples / "jacinda_ardern_2018.jpg", samples / "jacinda_ardern_2022.jpg")
+    assert same.same
+    assert same.probability is not None
+    assert same.probability > 0.9
+    different = verify(recognizer, samples / "jacinda_ardern_2018.jpg", samples / "barack_obama.jpg")
+    assert not different.same
+    assert different.threshold == same.threshold
+    assert different.second == str(samples / "barack_obama.jpg")
+    assert verify_person(recognizer, gallery, "Jacinda Ardern", samples / "jacinda_ardern_2022.jpg").same
+    assert not verify_person(recognizer, gallery, "Jacinda Ardern", samples / "barack_obama.jpg").same
+    strict = verify(recognizer, samples / "barack_obama.jpg", samples / "barack_obama.jpg", fmr=1e-6)
+    assert strict.distance == pytest.approx(0, abs=1e-6)
+    assert strict.threshold < same.threshold
+    with pytest.raises(UnknownPersonError):
+        verify_person(recognizer, gallery, "Nobody", samples / "barack_obama.jpg")
+
+
+def test_more_photos_of_a_person_count_as_more_comparisons_in_a_verification(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    probe = samples / "jacinda_ardern_2022.jpg"
+    before = verify_person(recognizer, gallery, "Jacinda Ardern", probe)
+    enroll(recognizer, gallery, "Jacinda Ardern", [probe])
+    assert verify_person(recognizer, gallery, "Jacinda Ardern", probe).threshold < before.threshold
+
+
+def test_enrolling_reports_every_photo_in_order(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path
+) -> None:
+    landscape = tmp_path / "no_face.png"
+    shutil.copyfile(samples / "CREDITS.md", tmp_path / "text.jpg")
+    Image.new("RGB", (300, 200), (30, 90, 40)).save(landscape)
+    photos = [
+        ("Jacinda Ardern", samples / "jacinda_ardern_2018.jpg"),
+        ("Jacinda Ardern", landscape),
+        ("Jacinda Ardern", tmp_path / "text.jpg"),
+        ("Jacinda Ardern", tmp_path / "absent.jpg"),
+        ("Barack Obama", samples / "barack_obama.jpg"),
+        ("Barry", samples / "barack_obama.jpg"),
+    ]
+    outcomes = list(enroll_all(recognizer, gallery, photos))
+    assert [(outcome.name, outcome.source) for outcome in outcomes] == [(name, str(photo)) for name, photo in photos]
+    assert [outcome.is_new for outcome in outcomes] == [False, False, False, False, True, True]
+    errors = [type(outcome.error) for outcome in outcomes[:4]]
+    assert errors == [type(None), NoFaceError, UnsupportedPhotoError, UnreadablePhotoError]
+    assert [outcome.status for outcome in outcomes[::2]] == ["already enrolled", "refused", "enrolled"]
+    lookalike = outcomes[5].lookalike
+    assert lookalike is not None
+    assert lookalike.name == "Barack Obama"
+
+
+def test_uploads_and_frames_are_enrolled_as_files_are(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    path = samples / "barack_obama.jpg"
+    upload, frame = Photo("holiday/me.jpg", path.read_bytes()), Photo("frame 12", pixels(path))
+    outcomes = enroll(recognizer, gallery, "Barack Obama", [upload, frame, path, frame])
+    # The upload and the file are the same bytes, the frame is not.
+    assert [outcome.is_new for outcome in outcomes] == [True, True, False, False]
+    faces = gallery.snapshot().faces("Barack Obama")
+    assert [face.source for face in faces] == ["me.jpg", "frame 12"]
+
+
+def test_somebody_enrolled_earlier_is_a_lookalike_too(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    (outcome,) = enroll(recognizer, gallery, "Jay", [samples / "jacinda_ardern_2022.jpg"])
+    assert outcome.lookalike is not None
+    assert outcome.lookalike.name == "Jacinda Ardern"
+
+
+def test_a_rebuilt_database_has_the_same_bits(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    assert isinstance(gallery, Hdf5Gallery)
+    enroll(recognizer, gallery, "Jacinda Ardern", [samples / "jacinda_ardern_2022.jpg"])
+    digest, before = recognizer.bundle.digest, gallery.snapshot()
+    gallery.rebuild()
+    embed_pending(recognizer, gallery)
+    after = gallery.snapshot()
+    for old, new in zip(before.records(digest), after.records(digest), strict=True):
+        assert old.face.name == new.face.name
+        assert old.embedding is not None and new.embedding is not None
+        assert np.array_equal(old.embedding, new.embedding)
+    assert [person.name for person in after.people()] == [person.name for person in before.people()]
+    for person in before.people():
+        assert np.array_equal(after.template(digest, person.name), before.template(digest, person.name))
+
+
+@pytest.fixture
+def other_model(tmp_path: Path) -> Recognizer:
+    """A second model: the bundled network with its embedding turned round, so that its digest is another."""
+    return turned(tmp_path, resolve_bundle("pretrained").calibration)
+
+
+def turned(place: Path, calibration: Calibration | None) -> Recognizer:
+    onnx = pytest.importorskip("onnx")
+    bundle = resolve_bundle("pretrained")
+    graph = onnx.load_from_string(bundle.encoder_bytes())
+    graph.graph.node[-1].output[0] = "positive"
+    graph.graph.node.append(onnx.helper.make_node("Neg", ["positive"], ["embeddings"]))
+    write_bundle(
+        place / "models" / "turned",
+        graph.SerializeToString(),
+        embedding_size=bundle.embedding_size,
+        metric=bundle.load_metric(),
+        calibration=calibration,
+        about={"description": "for a test"},
+        others={},
+    )
+    return Recognizer(place / "models" / "turned")
+
+
+def pending(recognizer: Recognizer, gallery: Gallery) -> list[str]:
+    return [face.name for face in gallery.snapshot().pending(recognizer.bundle.digest)]
+
+
+def test_another_model_embeds_the_kept_chips_once(
+    recognizer: Recognizer, other_model: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    assert len(pending(other_model, gallery)) == 2
+    told: list[tuple[int, int]] = []
+    assert embed_pending(other_model, gallery, lambda done, total: told.append((done, total))) == []
+    assert told == [(1, 2), (2, 2)]
+    (face,) = Identifier(other_model, gallery).identify(samples / "jacinda_ardern_2022.jpg").faces
+    assert face.name == "Jacinda Ardern"
+    assert pending(other_model, gallery) == []
+    # What one model enrols is pending for the other, and known to it after.
+    enroll(other_model, gallery, "Barack Obama", [samples / "barack_obama.jpg"])
+    assert pending(recognizer, gallery) == ["Barack Obama"]
+    (face,) = Identifier(recognizer, gallery).identify(samples / "barack_obama.jpg").faces
+    assert face.name == "Barack Obama"
+
+
+def test_embedding_that_is_stopped_keeps_what_is_done(
+    recognizer: Recognizer, other_model: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    enroll(recognizer, gallery, "Barack Obama", [samples / "barack_obama.jpg"])
+
+    def stop(done: int, _total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_pending(other_model, gallery, stop)
+    assert pending(other_model, gallery) == ["Barack Obama"]
+
+
+def test_embeddings_are_stored_while_the_work_goes_on(
+    other_model: Recognizer, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facerec_cli.recognition.pacing._SECONDS", 0.0)
+    left: list[int] = []
+    embed_pending(other_model, gallery, lambda _done, _total: left.append(len(pending(other_model, gallery))))
+    assert left[0] == 1
+
+
+def test_a_missing_chip_is_told_and_the_others_are_embedded(
+    other_model: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    (lost,) = gallery.snapshot().faces("Emmanuel Macron")
+    Path(gallery.location, lost.chip).unlink()
+    (problem,) = embed_pending(other_model, gallery)
+    assert isinstance(problem, LostChipError)
+    assert "Emmanuel Macron" in str(problem)
+    identifier = Identifier(other_model, gallery)
+    assert [str(error) for error in identifier.lost] == [str(problem)]
+    (face,) = identifier.identify(samples / "jacinda_ardern_2022.jpg", top=5).faces
+    assert [candidate.name for candidate in face.candidates] == ["Jacinda Ardern"]
+    with pytest.raises(NotEmbeddedError, match="Emmanuel Macron"):
+        verify_person(other_model, gallery, "Emmanuel Macron", samples / "emmanuel_macron_2025.jpg")
+
+
+def test_where_every_chip_is_lost_there_is_an_error_and_no_answer(
+    other_model: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    shutil.rmtree(Path(gallery.location, "faces"))
+    identifier = Identifier(other_model, gallery)
+    assert len(identifier.lost) == 2
+    with pytest.raises(NotEmbeddedError):
+        identifier.identify(samples / "jacinda_ardern_2022.jpg")
+
+
+def test_without_a_calibration_only_a_distance_decides(
+    recognizer: Recognizer, gallery: Gallery, tmp_path: Path, samples: Path
+) -> None:
+    uncalibrated = turned(tmp_path, None)
+    with pytest.raises(UncalibratedModelError) as raised:
+        Identifier(uncalibrated, gallery)
+    assert raised.value.subject == "turned"
+    (face,) = Identifier(uncalibrated, gallery, threshold=0.5).identify(samples / "jacinda_ardern_2022.jpg").faces
+    assert face.name == "Jacinda Ardern"
+    assert face.candidates[0].probability is None
+    (outcome,) = enroll(uncalibrated, gallery, "Jay", [samples / "jacinda_ardern_2022.jpg"])
+    assert outcome.lookalike is None
+
+
+def test_too_few_people_are_no_calibration(recognizer: Recognizer, gallery: Gallery) -> None:
+    before = threshold(recognizer, gallery)
+    with pytest.raises(DatabaseError, match="200 people"):
+        calibrate_enrolled(recognizer, gallery)
+    assert threshold(recognizer, gallery) == before
+
+
+def test_an_unknown_model_lists_those_that_exist() -> None:
+    with pytest.raises(UnknownModelError, match="saved_worst") as raised:
+        Recognizer("saved_worst")
+    assert "pretrained" in raised.value.subject
+
+
+def test_a_damaged_encoder_is_told_when_it_is_needed(tmp_path: Path, samples: Path) -> None:
+    folder = shutil.copytree(resolve_bundle("pretrained").folder, tmp_path / "damaged")
+    with (folder / "encoder.onnx").open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"damage")
+    recognizer = Recognizer(folder)
+    face = recognizer.extract(samples / "barack_obama.jpg").one_face()
+    with pytest.raises(FacerecError, match="not the file that its model"):
+        recognizer.embed([face.chip])
+
+
+def test_identification_goes_on_past_bad_photos(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path
+) -> None:
+    photos = [samples / "jacinda_ardern_2022.jpg", tmp_path / "absent.jpg", samples / "barack_obama.jpg"] * 9
+    identifier = Identifier(recognizer, gallery)
+    results = list(identifier.identify_all(photos))
+    assert [result.source for result in results] == list(map(str, photos))
+    found = [[face.name for face in result.faces] if not result.error else None for result in results]
+    assert found == [["Jacinda Ardern"], None, ["unknown"]] * 9
+    with pytest.raises(PhotoError):
+        identifier.identify(tmp_path / "absent.jpg")
+
+
+def test_an_endless_stream_of_photos_is_identified_as_it_comes(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    def frames() -> object:
+        while True:
+            yield Photo("frame", frame)
+
+    frame = pixels(samples / "jacinda_ardern_2022.jpg")
+    results = Identifier(recognizer, gallery).identify_all(frames())  # type: ignore[arg-type]
+    assert [result.faces[0].name for result in islice(results, 20)] == ["Jacinda Ardern"] * 20

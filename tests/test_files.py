@@ -1,0 +1,145 @@
+"""Whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from facerec_cli.files import new_file, new_folder, refusal, sync_folder, write_file
+
+
+class Stopped(Exception):
+    """Something that ends the work."""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_place_when_all_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with new_file(path) as beside:
+        beside.write_text("new")
+        assert path.read_text() == "old"
+        assert beside.parent == path.parent
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_that_is_not_finished_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(Stopped), new_file(path) as beside:
+        beside.write_text("half")
+        raise Stopped
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with new_file(path) as one, new_file(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_folder_takes_its_place_when_all_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder"
+    with new_folder(path) as beside:
+        (beside / "inner").mkdir()
+        (beside / "inner" / "file").write_text("first")
+        assert not path.exists()
+    with new_folder(path) as beside:
+        (beside / "other").write_text("second")
+        assert (path / "inner" / "file").read_text() == "first"
+    assert names(path) == ["other"]
+    assert names(path.parent) == ["folder"]
+
+
+def test_a_folder_that_is_not_finished_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old")
+    with pytest.raises(Stopped), new_folder(path) as beside:
+        (beside / "file").write_text("half")
+        raise Stopped
+    assert (path / "file").read_text() == "old"
+    assert names(tmp_path) == ["folder"]
+
+
+def test_the_old_folder_comes_back_if_the_new_one_cannot_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old")
+    rename = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output"), new_folder(path) as beside:
+        (beside / "file").write_text("new")
+    assert (path / "file").read_text() == "old"
+    assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("refused", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_flush_folders_is_no_error(
+    refused: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112
+            raise OSError(refused, os.strerror(refused))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_file(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_folder_that_breaks_when_it_is_flushed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "remedy"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full", "free some space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full", "free some space"),
+        (OSError("Can't write data (errno = 28, No space left on device)"), "the disk is full", "free some space"),
+        (
+            OSError(errno.EACCES, "Permission denied"),
+            "it is not readable and writable for you",
+            "change its permissions",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error", "check the disk"),
+    ],
+)
+def test_what_the_disk_refuses_is_said_in_words(error: OSError, reason: str, remedy: str) -> None:
+    assert refusal(error) == (reason, remedy)
+
+
+@pytest.mark.parametrize("count", [1, 1_200])
+def test_a_folder_of_any_files_is_flushed(count: int, tmp_path: Path) -> None:
+    with new_folder(tmp_path / "folder") as beside:
+        (beside / "link to nowhere").symlink_to("nowhere")
+        for number in range(count):
+            (beside / str(number)).touch(0o400)
+    assert len(names(tmp_path / "folder")) == count + 1
