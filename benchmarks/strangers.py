@@ -20,7 +20,6 @@ from rich.progress import Progress
 
 from facerec_cli.datasets.chips import load_chips
 from facerec_cli.datasets.lfw import everybody
-from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, resolve_bundle
 from facerec_cli.encoders.calibration import Outcome, Source, comparisons, fmr_for
 from facerec_cli.encoders.encoder import Embeddings
@@ -30,6 +29,7 @@ from facerec_cli.evaluation.evaluating import embed_rows
 from facerec_cli.evaluation.strangers import DRAWS, PHOTOS, Draw, draw_gallery, outcome
 
 SIZES = (10, 50, 200, 1_000)
+FPIR = 0.01
 FIXED = 1 - 0.363
 CALIBRATED_ON = (200, 404, 800)
 """People of a calibration: the fewest there may be, those whom a training on LFW holds out, and twice those."""
@@ -64,7 +64,7 @@ def calibrated_on(
         draws = impostor_draws(embeddings, chosen, metric, generator)
         calibration = calibrate(draws, genuine_distances(embeddings, chosen, metric, generator), source)
         size = sum(len(own) > 1 for own in others)
-        limit = calibration.threshold(fmr_for(DEFAULT_FPIR, size))
+        limit = calibration.threshold(fmr_for(FPIR, size))
         drawn = [draw_gallery(others, size, 1, generator) for _ in range(DRAWS)]
         outcomes = [outcome(draw, embeddings, metric, limit) for draw in drawn if draw is not None]
         named[turn] = np.mean([one.strangers_named for one in outcomes])
@@ -75,7 +75,7 @@ def main() -> None:
     """Embed, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lfw", type=Path)
-    parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
+    parser.add_argument("-m", "--model", default="pretrained")
     arguments = parser.parse_args()
     bundle = resolve_bundle(arguments.model)
     metric, calibration = bundle.load_metric(), bundle.calibration
@@ -99,8 +99,8 @@ def main() -> None:
             draws = [draw for draw in drawn if draw is not None]
             if not draws:
                 continue
-            by_rule = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({photos: size})))
-            by_photo = calibration.threshold(fmr_for(DEFAULT_FPIR, size * photos))
+            by_rule = calibration.threshold(fmr_for(FPIR, comparisons({photos: size})))
+            by_photo = calibration.threshold(fmr_for(FPIR, size * photos))
             columns = (
                 [outcome(draw, embeddings, metric, by_rule) for draw in draws],
                 [nearest_photo(draw, embeddings, by_photo) for draw in draws],

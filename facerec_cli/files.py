@@ -55,6 +55,18 @@ def write_file(path: Path, data: bytes) -> None:
         beside.write_bytes(data)
 
 
+def write_through(path: Path, data: bytes) -> None:
+    """Write a file in its place and have it on the disk: for what nothing names until later.
+
+    Raises:
+        OSError: it cannot be written; what came of it is left.
+    """
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder beside ``path`` to fill; it takes the place of ``path``, whatever was there, when the block ends.

@@ -12,7 +12,7 @@ from facerec_cli.cli.progress import Reporter, embed_pending
 from facerec_cli.cli.render import Results, count, why
 
 if TYPE_CHECKING:
-    from facerec_cli.gallery.base import EnrolledFace, Gallery
+    from facerec_cli.gallery.base import Gallery
 
 _FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
 
@@ -40,7 +40,7 @@ def list_people(database: str, model: str, output_format: str) -> int:
         return 0
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in chain([first], people):
-            results.add({"name": person.name, "photos": person.photos, "enrolled": _when(person.created.isoformat())})
+            results.add(person.to_json())
         bundle = resolve_bundle(model)
         try:
             results.caption(f"{bundle.name}: {why(threshold_in(snapshot, bundle))}")
@@ -59,7 +59,7 @@ def show_person(name: str, database: str, output_format: str) -> int:
 
     with Results(output_format, _FACE_COLUMNS) as results:
         for face in _open(database).snapshot().faces(clean_name(name)):
-            results.add(_face(face))
+            results.add(face.to_json())
     return 0
 
 
@@ -167,7 +167,7 @@ def export(database: str, model: str, output_format: str) -> int:
         for record in gallery.snapshot().records(recognizer.bundle.digest):
             # An embedding is missing where the chip is lost.
             numbers = None if record.embedding is None else [float(f"{number:.6g}") for number in record.embedding]
-            results.add(_face(record.face) | {"model": recognizer.bundle.digest, "embedding": numbers})
+            results.add(record.face.to_json() | {"model": recognizer.bundle.digest, "embedding": numbers})
     return 0
 
 
@@ -175,18 +175,3 @@ def _open(database: str) -> Gallery:
     from facerec_cli.gallery.opening import open_gallery
 
     return open_gallery(database)
-
-
-def _when(moment: str) -> str:
-    return moment.replace("+00:00", "Z")
-
-
-def _face(face: EnrolledFace) -> dict[str, object]:
-    return {
-        "name": face.name,
-        "source": face.source,
-        "chip": face.chip,
-        "score": round(face.score, 4),
-        "enrolled": _when(face.created.isoformat()),
-        "sha256": face.sha256,
-    }

@@ -313,11 +313,14 @@ def embed_pending(recognizer: Recognizer, gallery: Gallery) -> None:
     """Embed the chips that this model has not embedded yet, and say so; warn about chips that cannot be used."""
     from facerec_cli.recognition.embedding import embed_pending as embed
 
-    with Reporter(f"Embedding for {recognizer.bundle.name}") as reporter:
-        problems = embed(recognizer, gallery, reporter.update)
-        for problem in problems:
-            reporter.warn(problem)
-        embedded = reporter.done - len(problems)
+    pending = gallery.snapshot().pending_count(recognizer.bundle.digest)
+    if not pending:
+        return
+    with Reporter(f"Embedding for {recognizer.bundle.name}", pending) as reporter:
+        lost = embed(recognizer, gallery, reporter.update)
+        for error in lost:
+            reporter.warn(error)
+        embedded = pending - len(lost)
         if embedded:
             reporter.note(
                 f"Embedded {count(embedded, 'enrolled chip')} with the model {recognizer.bundle.name}, once: "

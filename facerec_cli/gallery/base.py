@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,10 @@ class Person:
     photos: int
     created: datetime
 
+    def to_json(self) -> dict[str, Any]:
+        """The person as every door writes them."""
+        return {"name": self.name, "photos": self.photos, "enrolled": _written(self.created)}
+
 
 @dataclass(frozen=True)
 class EnrolledFace:
@@ -55,6 +59,17 @@ class EnrolledFace:
     source: str
     score: float
     created: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """The photo as every door writes it."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "chip": self.chip,
+            "score": round(self.score, 4),
+            "enrolled": _written(self.created),
+            "sha256": self.sha256,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,3 +264,8 @@ def clean_name(name: str) -> str:
     if cleaned.casefold() == UNKNOWN:
         raise UnusableNameError(f"{cleaned!r} is what strangers are called", "choose another name")
     return cleaned
+
+
+def _written(moment: datetime) -> str:
+    """A moment, with its time zone, as in ISO 8601."""
+    return moment.isoformat().replace("+00:00", "Z")

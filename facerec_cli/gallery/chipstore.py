@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import unicodedata
@@ -18,7 +17,7 @@ import numpy as np
 
 from facerec_cli.faces.alignment import CHIP_SIZE, Chip
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.files import sync_folder
+from facerec_cli.files import sync_folder, write_through
 
 QUALITY = 95
 _APP0, _COMMENT = b"\xff\xe0", b"\xff\xfe"
@@ -82,11 +81,8 @@ class ChipFolder(ChipStore):
             path = self._folder / chip_path(record.name, record.sha256)
             path.parent.mkdir(parents=True, exist_ok=True)
             written.append(path)
-            # In place: what names a chip is the index, and that comes after it.
-            with path.open("wb") as file:
-                file.write(with_record(jpeg, record))
-                file.flush()
-                os.fsync(file.fileno())
+            # What names a chip is the index, and that comes after it.
+            write_through(path, with_record(jpeg, record))
 
         try:
             yield add

@@ -164,7 +164,7 @@ class Hdf5Gallery(Gallery):
         try:
             if not self.folder.exists():
                 self.folder.mkdir(parents=True, mode=0o700)
-                (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+                write_file(self.folder / ".gitignore", b"*\n")
             elif not self.folder.is_dir():
                 raise UnusableLocationError(f"{self.folder} is a file, not a folder", "name another database")
             elif not self.index_path.exists():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+
+import numpy as np
 
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embedding, Embeddings
@@ -53,11 +53,8 @@ class IndexSnapshot(Snapshot):
         return self.index.has_photo(name, sha256)
 
     def photo_counts(self) -> Mapping[int, int]:
-        return self._photo_counts
-
-    @cached_property
-    def _photo_counts(self) -> Mapping[int, int]:
-        return Counter(self.index.photo_counts.tolist())
+        people = np.bincount(self.index.photo_counts)
+        return {photos: int(people[photos]) for photos in np.flatnonzero(people).tolist()}
 
     def records(self, digest: str) -> Iterator[Record]:
         return self.index.records(digest)

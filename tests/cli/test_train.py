@@ -170,7 +170,7 @@ def test_a_killed_training_goes_on_to_the_same_model(
 def test_koch_is_searched_with_its_learned_distance(facerec: Run, folder: Path, samples: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "short.toml"
     recipe.write_text('base = "koch"\nsteps_per_epoch = 2\n', encoding="utf-8")
-    done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "koch", "--grey", *FAST)
+    done = facerec("train", "--recipe", recipe, "--data", folder, "-m", "koch", "--grey", *FAST, timeout=600)
     assert done.returncode == 0, done.stderr
     bundle = read_bundle(tmp_path / "models" / "koch")
     assert bundle.embedding_size == 4096

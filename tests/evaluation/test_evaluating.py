@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,7 @@ from facerec_cli.evaluation.calibrating import calibrate_model
 from facerec_cli.evaluation.evaluating import choose_protocols, embed_rows, evaluate, judges_of_training
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.report import Evaluation
-
-PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+from tests.docs import program
 
 
 def of_people(folder: Path, counts: dict[str, int]) -> ChipSet:
@@ -69,12 +67,6 @@ def bundle(folder: Path, **lists: str) -> Bundle:
         about={},
         others={names[key]: people.encode() for key, people in lists.items()},
     )
-
-
-def programs(heading: str) -> str:
-    """The page's program under a heading."""
-    (program,) = re.findall(rf"^## {heading}\n+```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    return str(program)
 
 
 # ------------------------------------------------------------------ choosing
@@ -145,7 +137,7 @@ def test_the_page_s_evaluation(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(chips_module, "load_chips", lambda folder: few)
     bundle(Path("models") / "saved_best")
-    exec(programs("Evaluate"), {})
+    exec(program("docs/python.md", "Evaluate"), {})
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {"pairs", "identification"}
     assert any(line.startswith("identification rank-1 [") for line in lines)
@@ -204,7 +196,7 @@ def test_the_page_s_calibration(
 ) -> None:
     monkeypatch.setattr(chips_module, "load_chips", lambda folder: many)
     bundle(Path("models") / "saved_best")
-    exec(programs("Calibrate a model"), {})
+    exec(program("docs/python.md", "Calibrate a model"), {})
     folder, threshold = capsys.readouterr().out.split()
     assert folder == "models/saved_best"
     assert 0.5 < float(threshold) < 1

@@ -528,6 +528,7 @@ DETECT = f"""
 import json, traceback
 from pathlib import Path
 from facerec_cli import Recognizer
+from facerec_cli.cli.remedies import sentence
 from facerec_cli.errors import PhotoError
 {PEAK}
 recognizer = Recognizer("pretrained")

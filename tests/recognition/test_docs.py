@@ -1,0 +1,38 @@
+"""docs/python.md does what it says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.docs import program
+
+PHOTOS = {
+    "ada.jpg": "jacinda_ardern_2018.jpg",
+    "charles.jpg": "emmanuel_macron_2014.jpg",
+    "party.jpg": "jacinda_ardern_2022.jpg",
+    "street.jpg": "barack_obama.jpg",
+}
+
+
+def test_the_page_runs_from_its_top_to_its_end(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, sample in PHOTOS.items():
+        shutil.copy(samples / sample, name)
+    printed = {}
+    for heading in ("Enrol and identify", "Uploads, frames and embeddings", "Verify", "Look into a gallery"):
+        exec(program("docs/python.md", heading), {})
+        printed[heading] = capsys.readouterr().out.splitlines()
+    assert printed == {
+        "Enrol and identify": ["party.jpg ['Ada Lovelace'] ", "street.jpg ['unknown'] "],
+        "Uploads, frames and embeddings": ["['Ada Lovelace'] camera 0, 12:03:01", "['Ada Lovelace']"],
+        "Verify": ["True", "True"],
+        "Look into a gallery": [
+            "[('Ada Lovelace', 1), ('Charles Babbage', 1)] {1: 2}",
+            "{'ada.jpg': (128,), 'charles.jpg': (128,)}",
+        ],
+    }
