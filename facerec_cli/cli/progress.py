@@ -15,7 +15,8 @@ from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import count
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
+    from typing_extensions import Self
 
     from facerec_cli.datasets.chips import ChipSet
     from facerec_cli.errors import FacerecError
@@ -24,7 +25,51 @@ if TYPE_CHECKING:
     from facerec_cli.training.history import Epoch
 
 
-class Reporter:
+class _Bars:
+    """What may show bars on a terminal, and says its lines above them; a context manager that takes them away."""
+
+    _progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        self._take_away()
+
+    def _take_away(self) -> None:
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+    def _new_progress(self, *columns: ProgressColumn) -> Progress:
+        """Bars with a name and these columns, not shown yet."""
+        from rich.console import Console
+        from rich.progress import Progress, TextColumn, TimeRemainingColumn
+
+        return Progress(
+            TextColumn("{task.description}"),
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def _say(self, line: str, colour: str = "") -> None:
+        if self._progress:
+            from rich.text import Text
+
+            self._progress.console.print(Text(line, style=colour), soft_wrap=True)
+        else:
+            click.secho(line, err=True, fg=colour or None)
+
+
+class Reporter(_Bars):
     """Errors, warnings, progress and summaries, to stderr; use as a context manager.
 
     On a terminal a bar with rate and time left is shown; elsewhere there is none.
@@ -45,36 +90,17 @@ class Reporter:
         self.errors = 0
         self.done = 0
         self._started = time.monotonic()
-        self._progress: Progress | None = None
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> Self:
         """Show the bar."""
         if self._bar:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            self._progress = self._new_progress(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
             self._progress.start()
             self._task = self._progress.add_task(self.title, total=self.total, rate="")
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        if self._progress:
-            self._progress.stop()
 
     def advance(self) -> None:
         """One more item is done."""
@@ -115,60 +141,28 @@ class Reporter:
 
     def note(self, what: str) -> None:
         """A summary."""
-        self._say(what, "")
-
-    def _say(self, line: str, colour: str) -> None:
-        if self._progress:
-            from rich.text import Text
-
-            self._progress.console.print(Text(line, style=colour), soft_wrap=True)
-        else:
-            click.secho(line, err=True, fg=colour or None)
+        self._say(what)
 
 
 _EVERYTHING = "all"
 
 
-class DownloadBars:
+class DownloadBars(_Bars):
     """A ``DownloadWatcher`` for people; use as a context manager."""
 
     def __init__(self) -> None:
         """Prepare."""
         self._done: dict[str, int] = {}
         self._total: dict[str, int | None] = {}
-        self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> DownloadBars:
+    def __enter__(self) -> Self:
         """Prepare to show bars, from the first file on."""
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                DownloadColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-                TransferSpeedColumn,
-            )
+            from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 
-            columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                *columns,
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            self._progress = self._new_progress(BarColumn(), DownloadColumn(), TransferSpeedColumn())
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bars away."""
-        if self._progress:
-            self._progress.stop()
 
     def started(self, name: str, done: int, total: int | None) -> None:
         self._done[name], self._total[name] = done, total
@@ -209,52 +203,25 @@ class DownloadBars:
                 self._tasks[_EVERYTHING], total=sum(totals), completed=min(sum(totals), sum(self._done.values()))
             )
 
-    def _say(self, line: str) -> None:
-        if self._progress:
-            from rich.text import Text
 
-            self._progress.console.print(Text(line), soft_wrap=True)
-        else:
-            click.echo(line, err=True)
-
-
-class TrainingView:
+class TrainingView(_Bars):
     """A ``TrainingWatcher`` for people, of one training or several in turn; use as a context manager."""
 
     def __init__(self) -> None:
         """Prepare."""
-        self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._epochs = self._done = 0
         self._best = ""
-
-    def __enter__(self) -> TrainingView:
-        """Begin."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        self.ended()
 
     def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
         from facerec_cli.training.history import best_of
 
         self._epochs, self._done, self._best = epochs, 0, ""
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.fields[state]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+            state = TextColumn("{task.fields[state]}")
+            self._progress = self._new_progress(BarColumn(bar_width=None), state, TimeElapsedColumn())
             self._progress.start()
             self._task = self._progress.add_task(name, total=None, state="")
         for epoch in history:
@@ -279,16 +246,10 @@ class TrainingView:
         parts.append(f"AUC {epoch.auc:.4f}")
         if epoch.loss is not None:
             parts.append(f"{epoch.images_per_second:.0f} images/s")
-        line = "  ".join(parts + ["best"] * is_best)
-        if self._progress:
-            self._progress.console.print(line)
-        else:
-            click.echo(line, err=True)
+        self._say("  ".join(parts + ["best"] * is_best))
 
     def ended(self) -> None:
-        if self._progress:
-            self._progress.stop()
-            self._progress = None
+        self._take_away()
 
     def _note(self, epoch: Epoch, is_best: bool) -> None:
         self._done = epoch.epoch
