@@ -66,6 +66,10 @@ class ModelError(FacerecError):
     """A model bundle cannot be used or written."""
 
 
+class ModelRefusedError(ModelError):
+    """The disk or the system refuses to write a model bundle."""
+
+
 class UnknownModelError(ModelError):
     """There is no model of that name; ``subject`` lists those there are."""
 

@@ -42,11 +42,16 @@ def new_file(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         yield beside
-        sync_file(beside)
-        beside.replace(path)
-        sync_folder(path.parent)
+        move_in(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def move_in(beside: Path, path: Path) -> None:
+    """Have a finished file take the place of ``path``, which is on the same disk; errors as ``new_file``."""
+    sync_file(beside)
+    beside.replace(path)
+    sync_folder(path.parent)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -84,17 +89,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         beside.mkdir()
         yield beside
         _sync_below(beside)
-        if path.exists():
-            path.replace(old)
         try:
+            if path.exists():
+                path.replace(old)
             beside.replace(path)
         except BaseException:
-            if old.exists():
+            if old.exists() and not path.exists():
                 old.replace(path)
             raise
         sync_folder(path.parent)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        # What was there before is kept, wherever it is, until something stands in its place.
+        if path.exists() or not old.exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _sync_below(folder: Path) -> None:
@@ -125,10 +132,16 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system can: not every file system lets folders be flushed."""
+    """Make renames in a folder durable, where the system can: not every file system lets folders be flushed.
+
+    Nor can a folder be that may be written to and not be read.
+    """
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:

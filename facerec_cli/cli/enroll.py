@@ -41,11 +41,11 @@ def command(
     PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
     each photo directly in it, named by its file. With --name a folder's photos are all of that person.
     """
-    from facerec_cli.cli.progress import embed_pending
+    from facerec_cli.cli.progress import show_embedding
     from facerec_cli.recognition.recognizer import Recognizer
 
-    with Reporter("Enrolling") as reporter:
-        work = _people(options.Photos((*photos, *images), recursive=True), name, reporter)
+    with Reporter("Enrolling") as looking:
+        work = _people(options.Photos((*photos, *images), recursive=True), name, looking)
         if not work:
             return 1
     recognizer = Recognizer(model, detection_size=size)
@@ -53,7 +53,7 @@ def command(
     from facerec_cli.recognition.enrolment import enroll_all
 
     gallery = open_gallery(database, create=True)
-    embed_pending(recognizer, gallery)
+    show_embedding(recognizer, gallery)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with (
@@ -87,7 +87,7 @@ def command(
         enrolled = sum(1 for counts in people.values() if counts["enrolled"])
         summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
         reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
-        return reporter.status
+        return max(looking.status, reporter.status)
 
 
 _STATUSES = ("enrolled", "already enrolled", "refused")

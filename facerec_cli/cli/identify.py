@@ -71,12 +71,12 @@ def command(
     recognizer = Recognizer(model, detection_size=size)
     # Begun before the gallery is looked at, which goes on beside it.
     embedded = recognizer.embed_photos(asked)
-    from facerec_cli.cli.progress import embed_pending
+    from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.identification import Identifier
 
     gallery = open_gallery(database)
-    embed_pending(recognizer, gallery)
+    show_embedding(recognizer, gallery)
     identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.progress import Reporter, embed_pending
+from facerec_cli.cli.progress import Reporter, show_embedding
 from facerec_cli.cli.render import Results, count, why
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def command() -> None:
 def list_people(database: str, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
     from facerec_cli.encoders.bundle import resolve_bundle
-    from facerec_cli.errors import ModelError
+    from facerec_cli.errors import DamagedCalibrationError, ModelError
     from facerec_cli.recognition.threshold import threshold_in
 
     snapshot, reporter = _open(database).snapshot(), Reporter()
@@ -44,7 +44,7 @@ def list_people(database: str, model: str, output_format: str) -> int:
         bundle = resolve_bundle(model)
         try:
             results.caption(f"{bundle.name}: {why(threshold_in(snapshot, bundle))}")
-        except ModelError as error:
+        except (DamagedCalibrationError, ModelError) as error:
             reporter.warn(error)
     return 0
 
@@ -120,7 +120,7 @@ def calibrate(database: str, model: str, reset: bool) -> int:
     if reset:
         gallery.set_calibration(recognizer.bundle.digest, None)
     else:
-        embed_pending(recognizer, gallery)
+        show_embedding(recognizer, gallery)
         with Results("table", ("field", "value")) as results:
             results.add({}, calibration_rows(calibrate_enrolled(recognizer, gallery)))
     reporter.note(why(threshold_in(gallery.snapshot(), recognizer.bundle)))
@@ -143,7 +143,7 @@ def rebuild(database: str, model: str) -> int:
     reporter = Reporter()
     for problem in gallery.rebuild():
         reporter.warn(problem)
-    embed_pending(recognizer, gallery)
+    show_embedding(recognizer, gallery)
     counts = gallery.snapshot().photo_counts()
     photos = sum(number * people for number, people in counts.items())
     reporter.note(f"{database} holds {count(photos, 'photo')} of {count(sum(counts.values()), 'person')}.")
@@ -162,7 +162,7 @@ def export(database: str, model: str, output_format: str) -> int:
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    embed_pending(recognizer, gallery)
+    show_embedding(recognizer, gallery)
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
         for record in gallery.snapshot().records(recognizer.bundle.digest):
             # An embedding is missing where the chip is lost.

@@ -270,15 +270,15 @@ def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
     return chips
 
 
-def embed_pending(recognizer: Recognizer, gallery: Gallery) -> None:
+def show_embedding(recognizer: Recognizer, gallery: Gallery) -> None:
     """Embed the chips that this model has not embedded yet, and say so; warn about chips that cannot be used."""
-    from facerec_cli.recognition.embedding import embed_pending as embed
+    from facerec_cli.recognition.embedding import embed_pending
 
     pending = gallery.snapshot().pending_count(recognizer.bundle.digest)
     if not pending:
         return
     with Reporter(f"Embedding for {recognizer.bundle.name}", pending) as reporter:
-        lost = embed(recognizer, gallery, reporter.update)
+        lost = embed_pending(recognizer, gallery, reporter.update)
         for error in lost:
             reporter.warn(error)
         embedded = pending - len(lost)

@@ -25,6 +25,7 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.NoDatabaseError: "enrol somebody with `facerec enroll --name NAME PHOTO`, or name a database with -db",
     errors.UnusableLocationError: "name another database with -db",
     errors.DamagedDatabaseError: "run `facerec people rebuild -db {subject}` to restore it from the enrolled chips",
+    errors.DatabaseRefusedError: "{remedy}, or name another database with -db",
     errors.DamagedIndexError: "run `facerec people rebuild`",
     errors.DamagedCalibrationError: "delete it, and run `facerec people calibrate -db {subject}` again",
     errors.LostChipError: "enrol {subject} again, or run `facerec people rebuild` to forget it",

@@ -122,7 +122,8 @@ def command(
     if view2:
         _train_folds(chosen, chips, model, plan, loop, reporter)
     elif not is_chief:
-        train_along(chosen, chips, model, loop, plan)
+        with TrainingView() as view:
+            train_along(chosen, chips, model, loop, plan, watcher=view)
         reporter.note(f"Trained {model} along: the machine that TF_CONFIG names first writes it.")
     else:
         if resume and not places[0].work.exists():
@@ -185,6 +186,8 @@ def _train_folds(recipe: Recipe, chips: ChipSet, model: str, plan: Plan, loop: L
     with TrainingView() as view, Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
         for fold in train_folds(recipe, chips, model, plan, watcher=view, loop=loop):
             folds.append(fold)
+            if fold.trained:
+                _report(fold.trained, recipe.epochs, reporter)
             if fold.score is None:
                 reporter.note(f"Another process is training {fold.model}: it is left to it.")
                 continue

@@ -60,11 +60,11 @@ def command(
     if name is None:
         verified = verify(recognizer, named[0], named[1], fmr=fmr, threshold=threshold, largest=largest)
     else:
-        from facerec_cli.cli.progress import embed_pending
+        from facerec_cli.cli.progress import show_embedding
         from facerec_cli.gallery.opening import open_gallery
 
         gallery = open_gallery(database)
-        embed_pending(recognizer, gallery)
+        show_embedding(recognizer, gallery)
         verified = verify_person(recognizer, gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
     record = verified.to_json()
     with Results(output_format, _COLUMNS) as results:

@@ -190,25 +190,29 @@ def _fill(
         return []
     extractor = Extractor(WORKING_SIZE)
 
-    def extract(row: int) -> Extraction | PhotoError:
+    def extract(row: int) -> tuple[Face, Quality] | PhotoError | None:
         try:
-            return extractor.extract(folder / photos[row])
+            extraction = extractor.extract(folder / photos[row])
         except PhotoError as error:
             return error
+        if not extraction.faces:
+            return None
+        face = nearest_to_centre(extraction) if in_centre else extraction.faces[0]
+        return face, face.quality
 
     unreadable = []
     for done, (row, result) in enumerate(zip(todo, ordered_map(extract, todo), strict=True), start=1):
         if isinstance(result, PhotoError):
             unreadable.append(result)
             columns["state"][row] = _UNREADABLE
-        elif not result.faces:
+        elif result is None:
             columns["state"][row] = _NO_FACE
         else:
-            face = nearest_to_centre(result) if in_centre else result.faces[0]
+            face, quality = result
             columns["chip"][row] = face.chip
             columns["score"][row] = face.score
             for name in _QUALITIES:
-                columns[f"quality/{name}"][row] = getattr(face.quality, name)
+                columns[f"quality/{name}"][row] = getattr(quality, name)
             # Last: a row counts when all of it is there.
             columns["state"][row] = _FACE
         if progress:

@@ -15,11 +15,11 @@ from typing import Protocol, TypeVar
 import anyio
 import httpx
 
-from facerec_cli.datasets.pieces import Pieces, Source, Span
+from facerec_cli.datasets.pieces import Pieces, Span, Version
 from facerec_cli.datasets.remote import RemoteFile
 from facerec_cli.defaults import VERSION
 from facerec_cli.errors import FetchError, FetchFolderError, SourcesError
-from facerec_cli.files import new_file, refusal
+from facerec_cli.files import move_in, refusal
 
 Outcome = TypeVar("Outcome")
 
@@ -209,7 +209,7 @@ class _Download:
         self.watcher.started(self.file.name, source.size - missing, source.size)
         await self._fetch_gaps(source, gaps)
 
-    async def _fetch_gaps(self, source: Source, gaps: list[Span]) -> None:
+    async def _fetch_gaps(self, source: Version, gaps: list[Span]) -> None:
         waiting = [_Segment(start, start, stop) for start, stop in _split(gaps, self.settings.jobs)]
         running: list[_Segment] = []
         failures: list[Exception] = []
@@ -244,14 +244,14 @@ class _Download:
         if failures:
             raise failures[0]
 
-    async def _probe(self, url: str) -> Source | None:
+    async def _probe(self, url: str) -> Version | None:
         """The file's size and version, or None where the server does not give ranges."""
         async with self.client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
             _check(response)
             total = _total(response)
-            return None if total is None else Source(url, total, _strong_etag(response))
+            return None if total is None else Version(url, total, _strong_etag(response))
 
-    async def _range(self, source: Source, segment: _Segment) -> None:
+    async def _range(self, source: Version, segment: _Segment) -> None:
         """Bring the rest of a segment."""
         headers = {"Range": f"bytes={segment.position}-{segment.stop - 1}"}
         if source.etag:
@@ -282,7 +282,7 @@ class _Download:
             total = int(length) if length.isdigit() else None
             self._check_space(total or 0)
             self.watcher.started(self.file.name, 0, total)
-            self.pieces.begin(Source(url, total or 0, None))
+            self.pieces.begin(Version(url, total or 0, None))
             came = 0
             with self.pieces.piece(0).open("wb", buffering=0) as piece:
                 async for chunk in response.aiter_raw():
@@ -298,8 +298,7 @@ class _Download:
         if self.file.sha256 is not None and sha256_of(whole) != self.file.sha256:
             self.pieces.discard()
             raise _SourceError("what came from there is not the right file, its SHA-256 differs")
-        with new_file(self.target) as beside:
-            whole.replace(beside)
+        move_in(whole, self.target)
         self.pieces.discard()
 
     def _check_space(self, needed: int) -> None:

@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Source:
+class Version:
     """Which version of a file the pieces belong to."""
 
     url: str
@@ -60,15 +60,15 @@ class Pieces:
             position = max(position, stop)
         return missing
 
-    def source(self) -> Source | None:
+    def source(self) -> Version | None:
         """The version that the pieces belong to."""
         try:
             fields = json.loads((self.folder / "source.json").read_text(encoding="utf-8"))
-            return Source(str(fields["url"]), int(fields["size"]), fields["etag"])
+            return Version(str(fields["url"]), int(fields["size"]), fields["etag"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: Version) -> None:
         """Note the version that pieces will belong to."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_file(self.folder / "source.json", json.dumps(asdict(source)).encode())

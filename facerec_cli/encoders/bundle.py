@@ -16,7 +16,14 @@ from typing import Any
 from facerec_cli.defaults import MODELS, VERSION
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.metric import Comparison, Metric, metric_named
-from facerec_cli.errors import DamagedModelError, ModelError, ModelExistsError, NoNetworkError, UnknownModelError
+from facerec_cli.errors import (
+    DamagedModelError,
+    ModelError,
+    ModelExistsError,
+    ModelRefusedError,
+    NoNetworkError,
+    UnknownModelError,
+)
 from facerec_cli.files import new_folder, refusal
 
 FORMAT = 1
@@ -210,7 +217,7 @@ def write_bundle(
 
     Raises:
         ModelExistsError: the folder exists and is no bundle.
-        ModelError: it cannot be written.
+        ModelRefusedError: it cannot be written.
     """
     others = others | dict(metric.files)
     manifest = {
@@ -235,7 +242,7 @@ def write_bundle(
                 (beside / name).write_bytes(data)
     except OSError as error:
         reason, remedy = refusal(error)
-        raise ModelError(
+        raise ModelRefusedError(
             f"{folder} cannot be written, {reason}, and what was there before is untouched", remedy
         ) from error
     return read_bundle(folder)

@@ -69,7 +69,7 @@ def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:
     Raises:
         DamagedModelError: the model's list of people is damaged.
     """
-    return bundle.people(VALIDATION_PEOPLE) & chips.rows_of.keys()
+    return frozenset(bundle.people(VALIDATION_PEOPLE) & chips.rows_of.keys())
 
 
 def embed_rows(

@@ -48,7 +48,7 @@ class Photo:
         return hashlib.sha256(repr(self.content.shape).encode() + self.content.tobytes()).hexdigest()
 
 
-PhotoLike: TypeAlias = str | Path | bytes | Image | Photo
+PhotoLike: TypeAlias = str | Path | bytes | bytearray | memoryview | Image | Photo
 """A photo's file by its path, the bytes of one, pixels (uint8 [height, width, 3], RGB, upright), or any with a name."""
 
 
@@ -62,7 +62,7 @@ def open_photo(photo: PhotoLike) -> Photo:
         return photo
     if isinstance(photo, str | Path):
         return read_photo(Path(photo))
-    return Photo("The photo", photo)
+    return Photo("The photo", bytes(photo) if isinstance(photo, bytearray | memoryview) else photo)
 
 
 def source_of(photo: PhotoLike) -> str:
@@ -88,7 +88,7 @@ def read_photo(path: Path) -> Photo:
             if status.st_size == 0:
                 raise UnreadablePhotoError(f"{path} is empty", "give a photo file")
             if status.st_size > MAX_BYTES:
-                raise PhotoTooLargeError(f"{path} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
+                raise _too_many_bytes(str(path))
             return Photo(str(path), file.read())
     except FileNotFoundError as error:
         raise UnreadablePhotoError(f"{path} does not exist", "check the path") from error
@@ -119,6 +119,8 @@ def pixels(photo: PhotoLike) -> Image:
     if isinstance(opened.content, bytes):
         return _decoded(opened.source, opened.content)
     shape, kind = opened.content.shape, opened.content.dtype
+    if len(shape) == 3 and shape[0] * shape[1] > MAX_PIXELS:
+        raise _too_large(opened.source)
     if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise UnsupportedPhotoError(
             f"{opened.source} is {kind} {list(shape)}", "give uint8 [height, width, 3], red, green and blue"
@@ -127,6 +129,8 @@ def pixels(photo: PhotoLike) -> Image:
 
 
 def _decoded(source: str, data: bytes) -> Image:
+    if len(data) > MAX_BYTES:
+        raise _too_many_bytes(source)
     if not _is_sound(data):
         raise _unsupported(source)
     try:
@@ -162,6 +166,10 @@ def _is_sound_png(data: bytes) -> bool:
             return False
         position += 12 + int.from_bytes(data[position : position + 4], "big")
     return position <= len(data)
+
+
+def _too_many_bytes(source: str) -> PhotoError:
+    return PhotoTooLargeError(f"{source} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
 
 
 def _too_large(source: str) -> PhotoError:

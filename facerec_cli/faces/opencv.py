@@ -16,9 +16,9 @@ try:
 except ImportError as error:
     if "libGL" in str(error) or "libgthread" in str(error) or "libglib" in str(error):
         raise DependencyError(
-            f"OpenCV cannot start because a system library is missing ({error}): run "
-            "`apt-get install libgl1 libglib2.0-0`, or `pip uninstall opencv-python` and then "
-            "`pip install 'opencv-python-headless<5'`, which needs neither."
+            f"OpenCV cannot start because a system library is missing ({error})",
+            "run `apt-get install libgl1 libglib2.0-0`, or `pip uninstall opencv-python` and then "
+            "`pip install 'opencv-python-headless<5'`, which needs neither",
         ) from error
     raise
 

@@ -182,7 +182,7 @@ class Snapshot(Protocol):
 
         Returns:
             For each probe at most ``top`` people, nearest first; at equal distance who was enrolled first comes first.
-            Who has no template of this model is not among them.
+            Who has no template of this model is not among them; a probe that is no numbers is near nobody.
 
         Raises:
             NotEmbeddedError: people are enrolled, and none of them has a template of this model.
@@ -192,7 +192,7 @@ class Snapshot(Protocol):
         """This model's calibration to the people enrolled, if there is one.
 
         Raises:
-            ModelError: it is damaged.
+            DamagedCalibrationError: it is damaged.
         """
 
 

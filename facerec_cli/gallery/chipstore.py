@@ -8,7 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -89,8 +89,9 @@ class ChipFolder(ChipStore):
         except BaseException:
             for path in written:
                 path.unlink(missing_ok=True)
-                if not any(path.parent.iterdir()):
-                    path.parent.rmdir()
+            for folder in {path.parent for path in written}:
+                with suppress(OSError):  # it holds other chips
+                    folder.rmdir()
             raise
 
     def remove_person(self, name: str) -> None:

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from facerec_cli.errors import (
     DatabaseError,
     DatabaseRefusedError,
     LostChipError,
+    ModelError,
     NameTakenError,
     NoDatabaseError,
     UnusableLocationError,
@@ -63,6 +65,8 @@ class Hdf5Gallery(Gallery):
         self.index_path = folder / "gallery.h5"
         self._chips = ChipFolder(folder)
         self._cached: tuple[tuple[int, int, int], Index] | None = None
+        if folder.exists() and not folder.is_dir():
+            raise UnusableLocationError(f"{folder} is a file, not a folder", "name another database")
         if create:
             self._create()
         elif not folder.is_dir():
@@ -71,18 +75,14 @@ class Hdf5Gallery(Gallery):
     # ------------------------------------------------------------------ reading
 
     def snapshot(self) -> IndexSnapshot:
-        return IndexSnapshot(self.location, self._read(), self._calibration)
+        return IndexSnapshot(self.location, self._read(), partial(self._calibration, self._calibration_text()))
 
     def read_chip(self, face: EnrolledFace) -> Chip:
         try:
             return decode_chip(self._chips.read(face.chip))
         except (OSError, ValueError) as error:
             reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be used ({error})"
-            raise LostChipError(
-                f"The chip {self.folder / face.chip} of {face.name} {reason}",
-                f"enrol {face.source} again, or forget it",
-                face.source,
-            ) from error
+            raise self._lost(face, reason) from error
 
     # ------------------------------------------------------------------ writing
 
@@ -106,7 +106,10 @@ class Hdf5Gallery(Gallery):
             for face in now.faces(name):
                 created = int(face.created.timestamp())
                 record = ChipRecord(face.id, new_name, face.sha256, face.source, face.score, created)
-                records.append((record, self._chips.read(face.chip)))
+                try:
+                    records.append((record, self._chips.read(face.chip)))
+                except FileNotFoundError as error:
+                    raise self._lost(face, "is missing") from error
             self._write(content(renamed(now.index, row, new_name)), records)
             self._chips.remove_person(name)
 
@@ -128,7 +131,9 @@ class Hdf5Gallery(Gallery):
 
     def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
         with self._writing():
-            kept = {model: known for model, known in self._calibrations().items() if model != digest}
+            kept = {
+                model: known for model, known in self._calibrations(self._calibration_text()).items() if model != digest
+            }
             if calibration:
                 kept[digest] = calibration.to_json()
             write_file(self.folder / _CALIBRATION, f"{json.dumps(kept, indent=2)}\n".encode())
@@ -165,8 +170,6 @@ class Hdf5Gallery(Gallery):
             if not self.folder.exists():
                 self.folder.mkdir(parents=True, mode=0o700)
                 write_file(self.folder / ".gitignore", b"*\n")
-            elif not self.folder.is_dir():
-                raise UnusableLocationError(f"{self.folder} is a file, not a folder", "name another database")
             elif not self.index_path.exists():
                 self.folder.chmod(0o700)
         except OSError as error:
@@ -178,22 +181,30 @@ class Hdf5Gallery(Gallery):
                 if not self.index_path.exists():
                     self._write(content(index))
 
-    def _calibration(self, digest: str) -> Calibration | None:
-        stored = self._calibrations().get(digest)
-        return None if stored is None else Calibration.from_json(stored, f"people in {self.folder / _CALIBRATION}")
-
-    def _calibrations(self) -> dict[str, Any]:
-        path = self.folder / _CALIBRATION
+    def _calibration(self, text: bytes, digest: str) -> Calibration | None:
+        stored = self._calibrations(text).get(digest)
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return None if stored is None else Calibration.from_json(stored, "the people enrolled")
+        except ModelError as error:
+            raise self._damaged_calibration() from error
+
+    def _calibration_text(self) -> bytes:
+        try:
+            return (self.folder / _CALIBRATION).read_bytes()
         except FileNotFoundError:
-            return {}
+            return b"{}"
         except OSError as error:
             raise self._refused(error) from error
+
+    def _calibrations(self, text: bytes) -> dict[str, Any]:
+        try:
+            return dict(json.loads(text))
         except (ValueError, TypeError, RecursionError) as error:
-            raise DamagedCalibrationError(
-                f"{path} is damaged", "delete it, and calibrate again", self.location
-            ) from error
+            raise self._damaged_calibration() from error
+
+    def _damaged_calibration(self) -> DamagedCalibrationError:
+        path = self.folder / _CALIBRATION
+        return DamagedCalibrationError(f"{path} is damaged", "delete it, and calibrate again", self.location)
 
     def _read(self) -> Index:
         try:
@@ -251,6 +262,10 @@ class Hdf5Gallery(Gallery):
             ) from error
         except OSError as error:
             raise self._refused(error) from error
+
+    def _lost(self, face: EnrolledFace, reason: str) -> LostChipError:
+        problem = f"The chip {self.folder / face.chip} of {face.name} {reason}"
+        return LostChipError(problem, f"enrol {face.source} again, or forget it", face.source)
 
     def _refused(self, error: OSError) -> DatabaseRefusedError:
         reason, remedy = refusal(error)

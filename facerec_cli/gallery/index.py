@@ -172,6 +172,11 @@ class Index:
         rows = self.templates.get(digest)
         return None if rows is None or np.isnan(rows[person_row, 0]) else np.array(rows[person_row])
 
+    def has_templates(self, digest: str) -> bool:
+        """Whether anybody can be searched for by a model."""
+        rows = self.templates.get(digest)
+        return rows is not None and not bool(np.isnan(rows[:, 0]).all())
+
     def sums(self, digest: str) -> Sums:
         """What the people have in common; see ``Snapshot.sums``."""
         rows = self.templates.get(digest)

@@ -76,7 +76,7 @@ class IndexSnapshot(Snapshot):
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
         nearest = self.index.search(comparison, probes, top)
-        if not all(nearest) and next(self.people(), None) is not None:
+        if not any(nearest) and len(self.index.people["id"]) and not self.index.has_templates(comparison.digest):
             raise NotEmbeddedError(
                 f"None of the photos in {self.location} is embedded by this model", "embed them, or enrol them again"
             )

@@ -93,7 +93,9 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
         return _Ready(Enrolment(source, name, error=error))
     jpeg = encode_chip(face.chip)
     embedding = recognizer.embed([decode_chip(jpeg)])[0]
-    new = NewFace(name, jpeg, embedding, sha256, Path(source).name, face.score)
+    # A file's name may be of another encoding; what is kept is text.
+    file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")
+    new = NewFace(name, jpeg, embedding, sha256, file_name, face.score)
     return _Ready(Enrolment(source, name, complaint=complaint(face.quality)), new)
 
 

@@ -117,8 +117,8 @@ class Identifier:
         candidates = tuple(
             Candidate(match.name, match.distance, self.threshold.probability(match.distance)) for match in matches
         )
-        name = candidates[0].name if self.threshold.is_match(candidates[0].distance) else UNKNOWN
-        return Decision(name, candidates, self.threshold.distance)
+        is_known = bool(candidates) and self.threshold.is_match(candidates[0].distance)
+        return Decision(candidates[0].name if is_known else UNKNOWN, candidates, self.threshold.distance)
 
 
 def _grouped(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -96,6 +96,6 @@ def calibration_in(snapshot: Snapshot, bundle: Bundle) -> Calibration | None:
     """The calibration to the people enrolled in a gallery, if they were asked for one; otherwise the model's own.
 
     Raises:
-        ModelError: it is damaged.
+        DamagedCalibrationError, ModelError: it is damaged.
     """
     return snapshot.calibration(bundle.digest) or bundle.calibration

@@ -13,7 +13,7 @@ import numpy as np
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.defaults import MODELS
 from facerec_cli.encoders.bundle import Bundle
-from facerec_cli.errors import UncalibratedModelError, UnsavedModelError
+from facerec_cli.errors import ModelRefusedError, UncalibratedModelError, UnsavedModelError
 from facerec_cli.files import refusal
 from facerec_cli.training.build import build_sampler
 from facerec_cli.training.data import TrainingData, divide
@@ -154,6 +154,9 @@ def train_here(
         raise UnsavedModelError(
             f"{place.name} is trained, but cannot be saved, {reason}", remedy, str(place.work)
         ) from error
+    except ModelRefusedError as error:
+        problem = f"{place.name} is trained, but cannot be saved: {error}"
+        raise UnsavedModelError(problem, error.remedy, str(place.work)) from error
     is_whole = last.epoch >= recipe.epochs
     if is_whole:
         place.forget_work()

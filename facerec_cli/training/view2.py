@@ -18,7 +18,7 @@ from facerec_cli.training.data import TrainingData, divide
 from facerec_cli.training.history import TrainingWatcher
 from facerec_cli.training.loop import Loop
 from facerec_cli.training.recipe import Recipe
-from facerec_cli.training.run import Plan, fitted, settings_of, train_here
+from facerec_cli.training.run import Plan, TrainedModel, fitted, settings_of, train_here
 from facerec_cli.training.workplace import FOLDS, Workplace, fold_places
 
 
@@ -33,11 +33,19 @@ class Score:
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold, counted from 1, its model's name, and its score; none where another process is training the model."""
+    """A fold of View 2.
+
+    Attributes:
+        number: counted from 1.
+        model: its model's name.
+        score: none where another process is training the model.
+        trained: what the training came to; none where the model was there already, or is another process's.
+    """
 
     number: int
     model: str
-    score: Score | None
+    score: Score | None = None
+    trained: TrainedModel | None = None
 
 
 def train_folds(
@@ -65,6 +73,7 @@ def train_folds(
     Raises:
         DataError: the data set is not LFW.
         IncompleteLfwError: LFW is not whole.
+        ModelError: something is where a model is to go.
         FacerecError: as ``train_model``, when a fold is asked for.
     """
     if not chips.is_lfw:
@@ -73,10 +82,14 @@ def train_folds(
     if protocol.notes:
         raise IncompleteLfwError(f"View 2 needs LFW whole, and {protocol.notes[0]}", "fetch it again")
     plan = plan or Plan()
+    places = fold_places(plan.models, name)
+    for place in places:
+        place.check_free(resume=plan.resume, overwrite=plan.overwrite, finished_is_fine=True)
+    # Of ten free places, what is in one by the time it is reached comes from another process that trains the same.
     plan = replace(plan, resume=plan.resume or not plan.overwrite)
     return (
         _fold(number, recipe, chips, place, plan, protocol, watcher, loop or Loop())
-        for number, place in zip(FOLDS, fold_places(plan.models, name), strict=True)
+        for number, place in zip(FOLDS, places, strict=True)
     )
 
 
@@ -99,16 +112,17 @@ def _fold(
     try:
         with place.held():
             data = divide(chips, plan.split, plan.seed, number)
-            bundle = _finished(recipe, data, place, plan, loop)
+            bundle, trained = _finished(recipe, data, place, plan, loop), None
             if bundle is None:
-                bundle = train_here(recipe, data, place, plan, watcher, loop).bundle
+                trained = train_here(recipe, data, place, plan, watcher, loop)
+                bundle = trained.bundle
     except TrainingHeldError:
-        return Fold(number, place.name, None)
+        return Fold(number, place.name)
     own = protocol.fold(number)
     embeddings = embed_rows(bundle, chips, own.rows().tolist())
     accuracy, auc = own.at(bundle.about["validation"]["threshold"], embeddings, bundle.load_metric())
     keras.utils.clear_session()
-    return Fold(number, place.name, Score(bundle, accuracy, auc))
+    return Fold(number, place.name, Score(bundle, accuracy, auc), trained)
 
 
 def _finished(recipe: Recipe, data: TrainingData, place: Workplace, plan: Plan, loop: Loop) -> Bundle | None:

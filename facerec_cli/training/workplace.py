@@ -125,7 +125,7 @@ class Workplace:
 
     def forget_work(self) -> None:
         """Delete the training's state, when its model is saved."""
-        shutil.rmtree(self.work)
+        shutil.rmtree(self.work, ignore_errors=True)  # what is left is seen at the next training of the name
 
     def _check_usable(self) -> None:
         name = self.name

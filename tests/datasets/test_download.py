@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from facerec_cli.datasets.download import Settings, download
-from facerec_cli.datasets.pieces import Pieces, Source
+from facerec_cli.datasets.pieces import Pieces, Version
 from facerec_cli.datasets.remote import RemoteFile
 from tests.datasets.server import Fault, Server, serving
 
@@ -240,7 +240,7 @@ def test_many_files_come_together_and_one_failure_spares_the_others(server: Serv
 
 def test_an_interrupted_joining_is_finished_the_next_time(tmp_path: Path) -> None:
     pieces = Pieces(tmp_path / "file")
-    pieces.begin(Source("url", 10, None))
+    pieces.begin(Version("url", 10, None))
     pieces.piece(0).write_bytes(b"0123456")  # the first four were its own, the rest is from the next piece
     pieces.piece(4).write_bytes(b"456789")
     assert pieces.spans() == [(0, 10)]

@@ -127,8 +127,11 @@ class State(Snapshot):
             return [[] for _ in probes]
         matrix = comparison.metric.matrix(probes, np.stack(list(known.values())))
         return [
-            sorted(map(Match, known, distances.tolist()), key=lambda match: match.distance)[:top]
-            for distances in matrix
+            sorted(
+                (Match(name, distance) for name, distance in zip(known, row, strict=True) if not np.isnan(distance)),
+                key=lambda match: match.distance,
+            )[:top]
+            for row in matrix.tolist()
         ]
 
     def calibration(self, digest: str) -> Calibration | None:

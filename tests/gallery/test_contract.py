@@ -73,6 +73,14 @@ def test_asking_for_more_people_than_there_are_gives_all(gallery: Gallery) -> No
     assert len(gallery.snapshot().search(COMPARISON, unit(0, 1)[None], top=5)[0]) == 1
 
 
+def test_a_probe_that_is_no_numbers_is_near_nobody(gallery: Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    probes = np.stack([unit(1, 0), np.full(2, np.nan, np.float32)])
+    matches, none = gallery.snapshot().search(COMPARISON, probes)
+    assert [match.name for match in matches] == ["Ada"]
+    assert none == []
+
+
 def test_another_metric_is_searched_by_that_metric(gallery: Gallery) -> None:
     learned = Comparison(OTHER, LearnedL1(np.array([-1, -2], np.float32), 1.5))
     first, second, probe = (np.array(numbers, np.float32) for numbers in ([0.2, 0.9], [0.8, 0.1], [0.7, 0.4]))
@@ -285,7 +293,9 @@ def test_calibrations_are_kept_by_model(gallery: Gallery) -> None:
     source = Source("gallery", "the people enrolled", 300, "2026-11-26")
     calibration = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, source)
     assert gallery.snapshot().calibration(DIGEST) is None
+    before = gallery.snapshot()
     gallery.set_calibration(DIGEST, calibration)
+    assert before.calibration(DIGEST) is None
     assert gallery.snapshot().calibration(DIGEST) == calibration
     assert gallery.snapshot().calibration(OTHER) is None
     gallery.set_calibration(DIGEST, None)
