@@ -108,7 +108,7 @@ def command(
     is_chief = machines is None or machines.index == 0
     places = fold_places(Path(MODELS), model) if view2 else [Workplace(Path(MODELS), model)]
     for place in places if is_chief else ():
-        place.check_free(resume=resume, overwrite=overwrite, finished_is_fine=view2)
+        place.check_free(resume=resume, overwrite=overwrite, finished_is_fine=view2 and resume)
     prepare_keras("Training")
     from facerec_cli.training.build import check_parts
     from facerec_cli.training.run import Plan, train_along, train_model

@@ -79,7 +79,7 @@ class Workplace:
         Args:
             resume: an unfinished training may be there.
             overwrite: a finished model and an unfinished training may be there.
-            finished_is_fine: with ``resume``, a finished model may be there too.
+            finished_is_fine: a finished model may be there too.
 
         Raises:
             UnusableModelNameError: no model of the user's can have the name.
@@ -94,7 +94,7 @@ class Workplace:
                 raise UnfinishedTrainingError(
                     f"A training of {self.name} is unfinished in {self.work}", "go on with it, or replace it"
                 )
-        elif self.model.exists() and not overwrite and not (resume and finished_is_fine):
+        elif self.model.exists() and not overwrite and not finished_is_fine:
             raise FinishedModelError(f"{self.model} exists", "choose another name, or replace it")
 
     def keep_settings(self, settings: dict[str, Any], resume: bool) -> None:
