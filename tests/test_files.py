@@ -93,6 +93,23 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_follow(
     assert names(tmp_path) == ["folder"]
 
 
+def test_an_old_folder_that_cannot_come_back_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old")
+    rename = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == path:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output"), new_folder(path) as beside:
+        (beside / "file").write_text("new")
+    assert [kept.read_text() for kept in tmp_path.glob(".folder-*/old/file")] == ["old"]
+
+
 @pytest.mark.parametrize("refused", [errno.EINVAL, errno.ENOTSUP])
 def test_a_file_system_that_cannot_flush_folders_is_no_error(
     refused: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from facerec_cli.gallery.chipstore import ChipRecord, decode_chip, encode_chip, read_record, slug, with_record
+from facerec_cli.gallery.chipstore import (
+    ChipFolder,
+    ChipRecord,
+    decode_chip,
+    encode_chip,
+    read_record,
+    slug,
+    with_record,
+)
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
 CHIP = np.random.default_rng(0).integers(0, 255, (112, 112, 3)).astype(np.uint8)
@@ -68,3 +77,13 @@ def test_slugs_are_safe_and_different_for_different_names(one: str, other: str) 
 )
 def test_slugs_are_legible(name: str, start: str) -> None:
     assert slug(name).startswith(start)
+
+
+def test_chips_that_could_not_all_be_added_are_gone_and_the_cause_is_told(tmp_path: Path) -> None:
+    chips = ChipFolder(tmp_path)
+    with pytest.raises(OSError, match="no room"), chips.adding() as add:
+        for photo in ("a", "b"):
+            add(ChipRecord(1, "Ada", photo * 64, "a.jpg", 0.9, 1), JPEG)
+        raise OSError("no room")
+    assert chips.all_keys() == []
+    assert list(chips.faces.iterdir()) == []

@@ -217,6 +217,15 @@ def test_uploads_and_frames_are_enrolled_as_files_are(recognizer: Recognizer, ga
     assert [face.source for face in faces] == ["me.jpg", "frame 12"]
 
 
+def test_a_file_name_of_another_encoding_is_kept_as_text(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    upload = Photo("Bj\udcf6rn.jpg", (samples / "barack_obama.jpg").read_bytes())
+    (outcome,) = enroll(recognizer, gallery, "Barack Obama", [upload])
+    assert outcome.is_new
+    assert [face.source for face in gallery.snapshot().faces("Barack Obama")] == ["Bj\ufffdrn.jpg"]
+
+
 def test_somebody_enrolled_earlier_is_a_lookalike_too(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
     (outcome,) = enroll(recognizer, gallery, "Jay", [samples / "jacinda_ardern_2022.jpg"])
     assert outcome.lookalike is not None
