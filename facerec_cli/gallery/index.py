@@ -186,7 +186,7 @@ class Index:
         return Sums(int(known.sum()), rows.sum(axis=0, dtype=np.float64, where=known[:, None]))
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int) -> list[list[Match]]:
-        """The nearest people; see ``Snapshot.search``. None where nobody has a template."""
+        """The nearest people; see ``Snapshot.search``; of nobody where none has a template."""
         enrolled = self.templates.get(comparison.digest)
         if enrolled is None or len(enrolled) == 0:
             return [[] for _ in probes]
