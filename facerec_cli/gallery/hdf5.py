@@ -236,7 +236,11 @@ class Hdf5Gallery(Gallery):
         index = self._readable()
         if index is not None:
             self._settle(index)
-        return survey(self._chips, index)
+        try:
+            return survey(self._chips, index)
+        except OSError as error:
+            problem = f"{self._chips.faces} cannot be read, {refusal(error).reason}, and the index stays as it is"
+            raise DatabaseRefusedError(problem, "restore that folder") from error
 
     def _readable(self) -> Index | None:
         """The index; None where it is missing or damaged."""
