@@ -62,6 +62,10 @@ class NoPhotosError(PhotoError):
     """A folder holds no photo."""
 
 
+class NestedPeopleError(PhotoError):
+    """A folder that should be one person's has its photos in folders of its own; ``subject`` is what holds those."""
+
+
 class ModelError(FacerecError):
     """A model bundle cannot be used or written."""
 

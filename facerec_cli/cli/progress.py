@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli.remedies import sentence
-from facerec_cli.cli.render import count
+from facerec_cli.cli.render import count, some
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
     from typing_extensions import Self
 
     from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.datasets.folder import LeftOut
     from facerec_cli.errors import FacerecError
     from facerec_cli.gallery.base import Gallery
     from facerec_cli.recognition.recognizer import Recognizer
@@ -76,7 +77,7 @@ class Reporter(_Bars):
     """
 
     def __init__(self, title: str = "", total: int | None = None, *, output_format: str = "table") -> None:
-        """Prepare.
+        """Prepare; the work's time counts from here.
 
         Args:
             title: what is being done.
@@ -84,7 +85,7 @@ class Reporter(_Bars):
             output_format: of the results; json and csv come while the work goes on, and a bar on the same terminal
                 would run into them.
         """
-        self._bar = total != 1 and sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
+        self._may_show = sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
         self.title = title
         self.total = total
         self.errors = 0
@@ -94,7 +95,7 @@ class Reporter(_Bars):
 
     def __enter__(self) -> Self:
         """Show the bar."""
-        if self._bar:
+        if self._may_show and self.total != 1:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
             self._progress = self._new_progress(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
@@ -138,6 +139,12 @@ class Reporter(_Bars):
     def warn(self, what: FacerecError | str) -> None:
         """Something the user should know."""
         self._say(f"Warning: {sentence(what)}", "yellow")
+
+    def left_out(self, left_out: Mapping[LeftOut, Sequence[Path]]) -> None:
+        """What of a folder was left out, a line a kind."""
+        for reason, paths in left_out.items():
+            noun, why = reason.value
+            self.warn(f"Left out {count(len(paths), noun)} ({why}): {some(paths)}.")
 
     def note(self, what: str) -> None:
         """A summary."""
@@ -258,15 +265,16 @@ class TrainingView(_Bars):
 
 
 def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
-    """The chips of a data set, and a word about the photos that give none."""
+    """The chips of a data set, and a word about what gives none."""
     from facerec_cli.datasets.chips import load_chips
 
     chips = load_chips(data, reporter.update)
     for error in chips.unreadable:
         reporter.error(error)
     if chips.faceless:
-        shown = ", ".join(chips.faceless[:5]) + (", …" if len(chips.faceless) > 5 else "")
-        reporter.warn(f"{count(len(chips.faceless), 'photo')} of {len(chips.photos):,} show no face: {shown}.")
+        none = f"{count(len(chips.faceless), 'photo')} of {len(chips.photos):,} show no face"
+        reporter.warn(f"{none}: {some(chips.faceless)}.")
+    reporter.left_out(chips.left_out)
     return chips
 
 

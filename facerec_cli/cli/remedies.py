@@ -9,6 +9,9 @@ from facerec_cli.errors import FacerecError
 
 REMEDIES: Mapping[type[FacerecError], str] = {
     errors.SeveralFacesError: "crop it to the person, or take the biggest face with --largest",
+    errors.NestedPeopleError: (
+        "if they are people, enrol {subject} itself; if all are one person's, enrol it with --name"
+    ),
     errors.AnnotationError: "choose another folder with --annotate",
     errors.UnknownModelError: "choose one of those there are ({subject}) with -m, or give a model's folder",
     errors.DamagedModelError: "restore the model or choose another with -m",

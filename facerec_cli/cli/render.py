@@ -140,6 +140,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def some(things: Sequence[object]) -> str:
+    """The first few of many things."""
+    return ", ".join(map(str, things[:5])) + (", …" if len(things) > 5 else "")
+
+
 def _cell(column: str, value: Any) -> str:
     if value is None:
         return ""

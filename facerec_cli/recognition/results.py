@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.encoder import Embeddings
-    from facerec_cli.errors import PhotoError
+    from facerec_cli.errors import FacerecError, PhotoError
     from facerec_cli.faces.extraction import Extraction, Face
     from facerec_cli.gallery.base import Match
 
@@ -111,8 +111,12 @@ class PhotoResult:
     error: PhotoError | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The result as every door writes it."""
-        return {"photo": self.source, "faces": [face.to_json() for face in self.faces]}
+        """The result as every door writes it; ``error`` is the program's to word."""
+        return {
+            "photo": self.source,
+            "faces": [face.to_json() for face in self.faces],
+            "error": str(self.error) if self.error else None,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +129,7 @@ class Enrolment:
         is_new: false where that very photo was enrolled already.
         lookalike: another person whose template this face matches, with its distance.
         complaint: what makes the photo a poor one, as a clause.
-        error: why the photo was refused.
+        error: why the photo, or the person's name, was refused.
     """
 
     source: str
@@ -133,7 +137,7 @@ class Enrolment:
     is_new: bool = False
     lookalike: Match | None = None
     complaint: str | None = None
-    error: PhotoError | None = None
+    error: FacerecError | None = None
 
     @property
     def status(self) -> str:
