@@ -140,13 +140,21 @@ def names_in(read: Callable[[int], bytes]) -> Iterator[bytes]:
     if waiting.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         waiting = b"".join((waiting, *chunks)).decode("utf-16", errors="replace").encode(errors="replace")
     waiting = waiting.removeprefix(codecs.BOM_UTF8)
-    end, edge = (b"\0", b"") if b"\0" in waiting else (b"\n", b"\r")
+    is_lines = b"\0" not in waiting
+    for name in _split(waiting, chunks, b"\n" if is_lines else b"\0"):
+        if is_lines and name.strip():
+            yield name.removesuffix(b"\r")
+        elif name and not is_lines:
+            yield name
+
+
+def _split(waiting: bytes, chunks: Iterator[bytes], end: bytes) -> Iterator[bytes]:
+    """The parts between ends, as soon as they are whole."""
     while True:
-        *names, waiting = waiting.split(end)
-        yield from (name.removesuffix(edge) for name in names if name.removesuffix(edge))
+        *parts, waiting = waiting.split(end)
+        yield from parts
         chunk = next(chunks, b"")
         if not chunk:
             break
         waiting += chunk
-    if waiting.removesuffix(edge):
-        yield waiting.removesuffix(edge)
+    yield waiting

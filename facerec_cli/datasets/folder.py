@@ -183,12 +183,12 @@ class _Walk:
 
     def _refuse(self, path: str, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            problem = f"{path} cannot be read ({error.strerror})"
+            problem, remedy = f"{path} cannot be read ({error.strerror})", "check it and its permissions"
         elif Path(path).is_symlink():
-            problem = f"{path} is a link that leads nowhere"
+            problem, remedy = f"{path} is a link that leads nowhere", "check the link"
         else:
-            problem = f"{path} does not exist"
-        self.refused[path] = UnreadablePhotoError(problem, "check it and its permissions")
+            problem, remedy = f"{path} does not exist", "check the path"
+        self.refused[path] = UnreadablePhotoError(problem, remedy)
 
     def _empty(self) -> list[str]:
         """The folders with nothing to search for below them, without those inside such a folder."""
