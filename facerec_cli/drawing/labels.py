@@ -14,7 +14,8 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facerec_cli.errors import AnnotationError
-from facerec_cli.faces.images import Image, pixels
+from facerec_cli.faces.decoding import Image
+from facerec_cli.faces.images import pixels
 from facerec_cli.files import new_file
 
 KNOWN_COLOUR = (22, 122, 60)
