@@ -89,6 +89,8 @@ def command(
             if result.error:
                 reporter.error(result.error)
                 continue
+            if result.note:
+                reporter.warn(f"{result.note}.")
             rows = _csv_rows(result) if output_format == "csv" else _table_rows(result, top)
             results.add(result.to_json(), rows)
             if annotate:

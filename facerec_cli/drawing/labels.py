@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from facerec_cli.errors import AnnotationError
 from facerec_cli.faces.decoding import Image
-from facerec_cli.faces.images import pixels
+from facerec_cli.faces.images import opened, picture_of
 from facerec_cli.files import new_file
 
 KNOWN_COLOUR = (22, 122, 60)
@@ -49,7 +49,8 @@ class Label:
 def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[str]:
     """Write a copy of a photo with boxes and names to a folder, under the photo's own name.
 
-    A small photo's copy is enlarged by a whole factor, so that names can be read.
+    A small photo's copy is enlarged by a whole factor, so that names can be read; that of one of more than 100
+    megapixels is reduced by one.
 
     Args:
         photo: its file; never overwritten.
@@ -72,12 +73,15 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     while target.exists():
         number += 1
         target = target.with_name(f"{photo.stem}-{number}{target.suffix}")
-    image = pixels(photo)
-    factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
-    if factor > 1:
-        image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
-        labels = [replace(label, box=_scaled(label.box, factor)) for label in labels]
-    drawn, warnings = draw_labels(image, labels)
+    with opened(photo) as at_hand:
+        picture = picture_of(at_hand)
+        image = picture.image
+        factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
+        if factor > 1:
+            image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
+        scale = factor / picture.reduction
+        labels = [replace(label, box=_scaled(label.box, scale)) for label in labels]
+        drawn, warnings = draw_labels(image, labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with new_file(target) as beside:
@@ -129,7 +133,7 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
     return np.asarray(picture), warnings
 
 
-def _scaled(box: tuple[float, float, float, float], factor: int) -> tuple[float, float, float, float]:
+def _scaled(box: tuple[float, float, float, float], factor: float) -> tuple[float, float, float, float]:
     x, y, width, height = box
     return x * factor, y * factor, width * factor, height * factor
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.errors import PhotoTooLargeError, UnsupportedPhotoError
-from facerec_cli.faces.headers import Header, jpeg_scans, still_png
+from facerec_cli.faces.header import Header
+from facerec_cli.faces.headers import plain_png
+from facerec_cli.faces.jpeg import jpeg_scans
 from facerec_cli.faces.opencv import cv2
 
 Image = npt.NDArray[np.uint8]
@@ -17,13 +18,8 @@ Image = npt.NDArray[np.uint8]
 
 MAX_WORK = 5_000_000_000
 """Pixels that the scans of a JPEG may pass over: 25 scans of 200 megapixels. Progressive photos have about 10."""
-_BLOCK = 16
-"""Rows of a JPEG's largest block: a photo that lacks no more at its lower edge is one that every viewer shows."""
-_GLANCE = 4
-"""By how much a JPEG is reduced to see how far its picture goes."""
-_END = b"\xff\xd9"
-_FILLING = random.Random(0).randbytes(4096).replace(b"\xff", b"\0")
-"""What would be decoded to something, were the picture not over."""
+MAX_SCANS = 500
+"""Most scans of a JPEG, however small: libjpeg-turbo's advice."""
 _FLAGS = {
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -99,7 +95,26 @@ def _whole(source: str, data: bytes, header: Header) -> Image | None:
         from facerec_cli.faces.pillow import first_frame  # noqa: PLC0415 - Pillow, only when such a photo is met
 
         return first_frame(source, data, header)
-    return _by_opencv(still_png(data) if header.format == "PNG" and header.is_animation else data)
+    return _by_opencv(plain_png(data) if header.format == "PNG" and header.is_copied else data)
+
+
+def _jpeg(source: str, data: bytes, header: Header, reduction: int) -> Image | None:
+    enough = min(MAX_SCANS, MAX_WORK // (header.pixels * header.work))
+    if data.count(b"\xff\xda") > enough and jpeg_scans(data, enough).count > enough:
+        raise PhotoTooLargeError(f"{source} has more scans than a photo of its size", "save it without them")
+    image = _by_opencv(data, reduction)
+    if image is not None:
+        return image
+    scans = jpeg_scans(data, enough)
+    if scans.is_ended:
+        return None
+    # OpenCV waits for the end mark.
+    from facerec_cli.faces.pillow import JPEG_END, is_cut_off  # noqa: PLC0415 - Pillow, only when such a photo is met
+
+    begun = data.removesuffix(b"\xff")
+    if not scans.is_complete or is_cut_off(begun, reduction):
+        raise UnsupportedPhotoError(f"{source} is cut off: part of the picture is missing", "copy it once more")
+    return _by_opencv(begun + JPEG_END, reduction)
 
 
 def _by_opencv(data: bytes, reduction: int = 1) -> Image | None:
@@ -107,32 +122,6 @@ def _by_opencv(data: bytes, reduction: int = 1) -> Image | None:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction])
     except cv2.error:
         return None
-    if image is not None and reduction > 1:  # OpenCV reduces in its own order of colours alone
+    if image is not None and reduction > 1:  # reduced, OpenCV knows blue, green and red alone
         cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     return image if image is None else np.asarray(image, np.uint8)
-
-
-def _jpeg(source: str, data: bytes, header: Header, reduction: int) -> Image | None:
-    enough = MAX_WORK // (header.pixels * header.work)
-    if data.count(b"\xff\xda") > enough and jpeg_scans(data, enough)[0] > enough:
-        raise PhotoTooLargeError(f"{source} has more scans than a photo of its size", "save it without them")
-    image = _by_opencv(data, reduction)
-    if image is None and not jpeg_scans(data, enough)[1]:
-        # OpenCV waits for the end mark. What the mark's absence means is seen by what would follow.
-        begun = data.removesuffix(b"\xff")
-        if _is_cut_off(begun):
-            raise UnsupportedPhotoError(f"{source} is cut off: part of the picture is missing", "copy it once more")
-        return _by_opencv(begun + _END, reduction)
-    return image
-
-
-def _is_cut_off(begun: bytes) -> bool:
-    """Whether a JPEG without its end mark lacks more than its last row of blocks.
-
-    Whatever follows a complete picture is skipped; otherwise it is decoded to something, and an end to nothing.
-    """
-    ended, filled = (_by_opencv(begun + more + _END, _GLANCE) for more in (b"", _FILLING))
-    if ended is None or filled is None:
-        return True
-    rows = slice(None, -(_BLOCK // _GLANCE))
-    return not np.array_equal(ended[rows], filled[rows])

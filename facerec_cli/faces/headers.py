@@ -7,70 +7,16 @@ The bytes a pixel were measured on opencv-python 4.14, Pillow 13 and pillow-heif
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-Format = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "HEIC", "AVIF"]
-Order = Literal["little", "big"]
+from facerec_cli.faces.header import STEPS, Header, Order, Unsound, number, take
+from facerec_cli.faces.jpeg import jpeg_header
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_STEPS = 100_000
-"""Segments, chunks or boxes after which a file is unsound: photos have at most some thousands."""
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _GIF_BLOCKS = 1_000_000
 """Blocks, of at most 255 bytes, in which a GIF's second frame is looked for: a frame of 100 megapixels has fewer."""
-_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""A marker, but for those within a scan: a stuffed zero, and restarts."""
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_FIRST_ARITHMETIC = 0xC9
-_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_SCAN, _END = 0xDA, 0xD9
-_ARITHMETIC_WORK = 10
-"""What a pass over an arithmetic-coded picture costs, in passes over a Huffman-coded one."""
 _ANIMATION_CHUNKS = frozenset({b"acTL", b"fcTL", b"fdAT"})
-
-
-@dataclass(frozen=True)
-class Header:
-    """A photo file's own account.
-
-    Attributes:
-        format: by its content, whatever the file is called.
-        width: as stored, pixels.
-        height: as stored, pixels.
-        beside: bytes that decoding takes beside the file and the picture.
-        is_animation: there are more frames than the first.
-        has_pages: there are more pages than the first.
-        work: what a pass over the picture costs, in passes over a Huffman-coded one.
-    """
-
-    format: Format
-    width: int
-    height: int
-    beside: int = 0
-    is_animation: bool = False
-    has_pages: bool = False
-    work: int = 1
-
-    @property
-    def pixels(self) -> int:
-        """Width x height."""
-        return self.width * self.height
-
-    def memory(self, reduction: int = 1) -> int:
-        """Bytes that decoding takes at its peak, beside the file itself.
-
-        OpenCV hands over a copy, so that there are two pictures for a moment, as there are while one is turned upright.
-
-        Args:
-            reduction: the picture's width and height are divided by it; only a JPEG is smaller while it is decoded.
-        """
-        by = reduction if self.format == "JPEG" else 1
-        picture = 3 * -(-self.width // by) * -(-self.height // by)
-        return max(self.beside + picture, 2 * picture)
-
-
-class _Unsound(Exception):
-    """A file is cut off, or contradicts itself."""
 
 
 def inspect(file: BinaryIO) -> Header | None:
@@ -87,14 +33,14 @@ def inspect(file: BinaryIO) -> Header | None:
     start = file.read(32)
     try:
         header = _inspected(file, start, size)
-    except _Unsound:
+    except Unsound:
         return None
     return header if header and header.width > 0 and header.height > 0 else None
 
 
 def _inspected(file: BinaryIO, start: bytes, size: int) -> Header | None:
     if start.startswith(b"\xff\xd8\xff"):
-        return _jpeg(file, size)
+        return jpeg_header(file, size)
     if start.startswith(_PNG):
         return _png(file, size)
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
@@ -110,118 +56,44 @@ def _inspected(file: BinaryIO, start: bytes, size: int) -> Header | None:
     return None
 
 
-def _take(file: BinaryIO, count: int) -> bytes:
-    data = file.read(count)
-    if len(data) < count:
-        raise _Unsound
-    return data
-
-
-def _number(data: bytes, order: Order = "little") -> int:
-    return int.from_bytes(data, order)
-
-
-# ------------------------------------------------------------------ JPEG (ITU-T T.81)
-
-
-def _jpeg(file: BinaryIO, size: int) -> Header:
-    file.seek(size - 2)
-    # A file that does not end as it should may have to be decoded from a copy that does.
-    copy = 0 if file.read(2) == b"\xff\xd9" else size
-    file.seek(2)
-    frame, kind = b"", 0
-    for _ in range(_STEPS):
-        if _take(file, 1) != b"\xff":
-            continue
-        marker = _take(file, 1)[0]
-        if marker == 0xFF:  # the markers' filling
-            file.seek(-1, 1)
-        elif _JPEG_MARKER.match(bytes([0xFF, marker])) and marker != 0x01:
-            length = _number(_take(file, 2), "big")
-            if length < 2 or marker == _END:
-                break
-            if marker == _SCAN:
-                return _jpeg_header(frame, kind, _take(file, 1)[0], copy)
-            segment = file.tell()
-            if marker in _FRAMES:
-                frame, kind = _take(file, length - 2), marker
-            file.seek(segment + length - 2)
-    raise _Unsound
-
-
-def _jpeg_header(frame: bytes, kind: int, components: int, copy: int) -> Header:
-    """The header by a frame's segment, its marker, and the number of components in the first scan."""
-    if len(frame) < 9 or len(frame) < 6 + 3 * frame[5]:
-        raise _Unsound
-    height, width = _number(frame[1:3], "big"), _number(frame[3:5], "big")
-    factors = [(frame[at] >> 4, frame[at] & 15) for at in range(7, 6 + 3 * frame[5], 3)]
-    cell = max(across for across, _ in factors) * max(down for _, down in factors)
-    coefficients = 0
-    if kind in _PROGRESSIVE or components < len(factors):  # all of them are held until the last scan
-        coefficients = 2 * width * height * sum(across * down for across, down in factors) // max(1, cell)
-    work = _ARITHMETIC_WORK if kind >= _FIRST_ARITHMETIC else 1
-    return Header("JPEG", width, height, copy + coefficients, work=work)
-
-
-def jpeg_scans(data: bytes, enough: int) -> tuple[int, bool]:
-    """How many scans a JPEG has, and whether its end is marked; what lies behind the end does not count.
-
-    Args:
-        data: the file.
-        enough: scans, or other segments, after which nobody needs to know.
-    """
-    scans = 0
-    position = 2
-    for _ in range(_STEPS):
-        found = _JPEG_MARKER.search(data, position)
-        if found is None or scans > enough:
-            return scans, False
-        position = found.end()
-        marker = data[position - 1]
-        if marker == _END:
-            return scans, True
-        scans += marker == _SCAN
-        if marker != 0x01:
-            position += _number(data[position : position + 2], "big")
-    return enough + 1, False
-
-
 # ------------------------------------------------------------------ PNG (W3C Recommendation, third edition)
 
 
 def _png(file: BinaryIO, size: int) -> Header:
-    """No chunk may claim to be longer than the file, which OpenCV believes at first."""
+    """No chunk may claim to be longer than the file, which OpenCV believes at first; the end itself may be missing."""
     file.seek(len(_PNG))
-    chunk = _take(file, 16)
+    chunk = take(file, 16)
     if chunk[4:8] != b"IHDR":
-        raise _Unsound
-    width, height = _number(chunk[8:12], "big"), _number(chunk[12:16], "big")
+        raise Unsound
+    width, height = number(chunk[8:12], "big"), number(chunk[12:16], "big")
     file.seek(len(_PNG))
     is_animation = False
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
+        begin = file.tell()
         chunk = file.read(8)
         if len(chunk) < 8 or chunk[4:] == b"IEND":
-            # The first frame is decoded from a copy without the others.
-            return Header("PNG", width, height, size if is_animation else 0, is_animation)
+            is_whole = begin + len(_PNG_END) <= size
+            copied = size if is_animation or not is_whole else 0
+            return Header("PNG", width, height, copied, is_animation, is_copied=copied > 0)
         if chunk[4:] == b"acTL":
             is_animation = True
-        if file.seek(_number(chunk[:4], "big") + 4, 1) > size:
+        if file.seek(number(chunk[:4], "big") + 4, 1) > size:
             break
-    raise _Unsound
+    raise Unsound
 
 
-def still_png(data: bytes) -> bytes:
-    """An animated PNG without its animation: what is left is the picture that every viewer knows."""
+def plain_png(data: bytes) -> bytes:
+    """A PNG without its animation, which leaves the picture that every viewer knows, and with its end."""
     kept, position = [_PNG], len(_PNG)
     while position + 8 <= len(data):
-        end = position + 12 + _number(data[position : position + 4], "big")
+        end = position + 12 + number(data[position : position + 4], "big")
         kind = data[position + 4 : position + 8]
-        if kind not in _ANIMATION_CHUNKS:
-            kept.append(data[position:end])
         if kind == b"IEND":
             break
+        if kind not in _ANIMATION_CHUNKS:
+            kept.append(data[position:end])
         position = end
-    return b"".join(kept)
+    return b"".join([*kept, _PNG_END])
 
 
 # ------------------------------------------------------------------ WebP (RFC 9649), BMP
@@ -230,21 +102,21 @@ def still_png(data: bytes) -> bytes:
 def _webp(start: bytes) -> Header:
     kind = start[12:16]
     if kind == b"VP8 " and start[23:26] == b"\x9d\x01\x2a":
-        return Header("WebP", _number(start[26:28]) & 0x3FFF, _number(start[28:30]) & 0x3FFF)
+        return Header("WebP", number(start[26:28]) & 0x3FFF, number(start[28:30]) & 0x3FFF)
     if kind == b"VP8L" and start[20:21] == b"\x2f":
-        bits = _number(start[21:25])
+        bits = number(start[21:25])
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         return Header("WebP", width, height, 4 * width * height)
     if kind == b"VP8X" and len(start) >= 30:
-        width, height = _number(start[24:27]) + 1, _number(start[27:30]) + 1
+        width, height = number(start[24:27]) + 1, number(start[27:30]) + 1
         is_animation = bool(start[20] & 2)
         return Header("WebP", width, height, (20 if is_animation else 4) * width * height, is_animation)
-    raise _Unsound
+    raise Unsound
 
 
 def _bmp(start: bytes) -> Header:
     if start[14:18] == b"\x0c\0\0\0":
-        return Header("BMP", _number(start[18:20]), _number(start[20:22]))
+        return Header("BMP", number(start[18:20]), number(start[20:22]))
     width, height = (int.from_bytes(start[at : at + 4], "little", signed=True) for at in (18, 22))
     return Header("BMP", abs(width), abs(height))
 
@@ -259,7 +131,7 @@ _WIDTHS = {1: 1, 3: 2, 4: 4}
 def _tiff(file: BinaryIO, start: bytes) -> Header:
     """The first page of a TIFF; what is decoded at once is a strip, or a tile: as stored, and as four bytes a pixel."""
     order: Order = "little" if start[:2] == b"II" else "big"
-    tags, following = _directory(file, order, _number(start[4:8], order))
+    tags, following = _directory(file, order, number(start[4:8], order))
     width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
     part = width * min(height, tags.get(_ROWS, height))
     if _TILE_WIDTH in tags:
@@ -273,20 +145,20 @@ def _tiff(file: BinaryIO, start: bytes) -> Header:
 def _directory(file: BinaryIO, order: Order, offset: int) -> tuple[dict[int, int], int]:
     """The first whole number of each tag of a directory, and where the next directory is, 0 for nowhere."""
     file.seek(offset)
-    count = _number(_take(file, 2), order)
-    entries = _take(file, 12 * count)
-    following = _number(file.read(4), order)
+    count = number(take(file, 2), order)
+    entries = take(file, 12 * count)
+    following = number(file.read(4), order)
     tags: dict[int, int] = {}
     for at in range(0, len(entries), 12):
-        tag, kind, values = (_number(entries[at + a : at + b], order) for a, b in ((0, 2), (2, 4), (4, 8)))
+        tag, kind, values = (number(entries[at + a : at + b], order) for a, b in ((0, 2), (2, 4), (4, 8)))
         width = _WIDTHS.get(kind)
         if width is None or tag in tags:
             continue
         value = entries[at + 8 : at + 12]
         if values * width > 4:
-            file.seek(_number(value, order))
+            file.seek(number(value, order))
             value = file.read(width)
-        tags[tag] = _number(value[:width], order)
+        tags[tag] = number(value[:width], order)
     return tags, following
 
 
@@ -295,17 +167,17 @@ def _directory(file: BinaryIO, order: Order, offset: int) -> tuple[dict[int, int
 
 def _gif(file: BinaryIO, start: bytes) -> Header:
     """As large as its first frame where that is larger, as Pillow makes it."""
-    width, height = _number(start[6:8]), _number(start[8:10])
+    width, height = number(start[6:8]), number(start[8:10])
     file.seek(13 + _table(start[10]))
     frames = 0
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         block = file.read(1)
         if block == b"," and frames:
             frames += 1
             break
         if block == b",":
-            frame = _take(file, 9)
-            left, top, across, down = (_number(frame[at : at + 2]) for at in range(0, 8, 2))
+            frame = take(file, 9)
+            left, top, across, down = (number(frame[at : at + 2]) for at in range(0, 8, 2))
             width, height, frames = max(width, left + across), max(height, top + down), 1
             file.seek(_table(frame[8]) + 1, 1)
         elif block == b"!":
@@ -328,7 +200,7 @@ def _skip_blocks(file: BinaryIO) -> None:
         if length in {b"", b"\0"}:
             return
         file.seek(length[0], 1)
-    raise _Unsound
+    raise Unsound
 
 
 # ------------------------------------------------------------------ HEIC, AVIF (ISO/IEC 23008-12)
@@ -344,28 +216,28 @@ def _heif(file: BinaryIO, size: int) -> Header:
     """The largest of the file's pictures, whichever of them is the photo."""
     file.seek(0)
     brands: set[bytes] = set()
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         begin = file.tell()
-        length, kind = _number(_take(file, 4), "big"), _take(file, 4)
+        length, kind = number(take(file, 4), "big"), take(file, 4)
         if length == 1:
-            length = _number(_take(file, 8), "big")
+            length = number(take(file, 8), "big")
         end = begin + length if length else size
         if end <= file.tell() or end > size:
-            raise _Unsound
+            raise Unsound
         if kind == b"ftyp":
-            names = _take(file, min(end - file.tell(), 4096))
+            names = take(file, min(end - file.tell(), 4096))
             brands = {names[at : at + 4] for at in range(0, len(names), 4)}
         elif kind == b"meta":
-            return _heif_header(brands, _take(file, min(end - file.tell(), _META_BYTES)))
+            return _heif_header(brands, take(file, min(end - file.tell(), _META_BYTES)))
         file.seek(end)
-    raise _Unsound
+    raise Unsound
 
 
 def _heif_header(brands: set[bytes], meta: bytes) -> Header:
-    extents = [(_number(width, "big"), _number(height, "big")) for width, height in _EXTENT.findall(meta)]
+    extents = [(number(width, "big"), number(height, "big")) for width, height in _EXTENT.findall(meta)]
     width, height = max(extents, key=lambda extent: extent[0] * extent[1], default=(0, 0))
     if brands & _AVIF_BRANDS:
         return Header("AVIF", width, height, 13 * width * height, b"avis" in brands)
     if brands & _HEIC_BRANDS:
         return Header("HEIC", width, height, 5 * width * height)
-    raise _Unsound
+    raise Unsound

@@ -21,7 +21,8 @@ import numpy as np
 
 from facerec_cli.errors import PhotoTooLargeError, UnreadablePhotoError, UnsupportedPhotoError
 from facerec_cli.faces.decoding import REDUCTIONS, Image, Picture, decode, unsupported
-from facerec_cli.faces.headers import Header, inspect
+from facerec_cli.faces.header import Header
+from facerec_cli.faces.headers import inspect
 from facerec_cli.faces.memory import Memory
 from facerec_cli.faces.opencv import MAX_PIXELS
 
@@ -175,7 +176,8 @@ def _planned(source: str, file: BinaryIO, size: int) -> tuple[Header, int, int]:
         needed = size + header.memory(reduction)
         if header.pixels <= FULL_PIXELS * reduction**2 and needed <= MEMORY.size:
             return header, reduction, needed
-    raise PhotoTooLargeError(f"{source} would take more than 1 GB of memory", "scale it down first")
+    problem = f"{source} would take more than {MEMORY.size / 1e9:.0f} GB of memory"
+    raise PhotoTooLargeError(problem, "scale it down, or save it as a plain JPEG")
 
 
 def _checked(source: str, image: Image) -> Picture:

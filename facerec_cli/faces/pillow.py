@@ -1,4 +1,4 @@
-"""The one place that decodes with Pillow and pillow-heif: HEIC, AVIF, GIF and animated WebP.
+"""The one place that decodes with Pillow and pillow-heif: HEIC, AVIF, GIF, animated WebP, and what JPEGs may lack.
 
 Imported when the first such photo is met, which others do not wait for.
 """
@@ -6,14 +6,16 @@ Imported when the first such photo is met, which others do not wait for.
 from __future__ import annotations
 
 import io
+import random
 import struct
+import zlib
 
 import numpy as np
 import numpy.typing as npt
-from PIL import GifImagePlugin, Image, ImageFile, ImageOps, WebPImagePlugin
+from PIL import GifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, WebPImagePlugin
 
 from facerec_cli.errors import MissingDecoderError
-from facerec_cli.faces.headers import Header
+from facerec_cli.faces.header import Header
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -22,6 +24,13 @@ _UNREADABLE = (
     Image.DecompressionBombError,
 )
 """What the two raise for files that are not what they should be."""
+JPEG_END = b"\xff\xd9"
+_FILLING = random.Random(0).randbytes(4096).replace(b"\xff", b"\0")
+"""What is decoded to something, where a picture is not over."""
+_ROWS = 64
+"""Rows of a JPEG that are compared at once."""
+_BLOCK = 16 + 1
+"""Rows of a JPEG's largest block, and the one above that its colours reach: every viewer shows a photo without them."""
 
 
 def first_frame(source: str, data: bytes, header: Header) -> Pixels | None:
@@ -82,3 +91,27 @@ def _upright(picture: ImageFile.ImageFile, most: int) -> Pixels | None:
         picture.load()
         ImageOps.exif_transpose(picture, in_place=True)
         return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def is_cut_off(jpeg: bytes, reduction: int) -> bool:
+    """Whether a JPEG that does not end lacks more than its last row of blocks.
+
+    What follows a complete picture is skipped. Otherwise it is decoded, to something or, at an end mark, to nothing.
+
+    Args:
+        jpeg: the file, without an end mark.
+        reduction: 1, 2, 4 or 8: by how much the picture is smaller that is looked at.
+    """
+    try:
+        return _rows(jpeg + JPEG_END, reduction) != _rows(jpeg + _FILLING + JPEG_END, reduction)
+    except _UNREADABLE:
+        return True
+
+
+def _rows(jpeg: bytes, reduction: int) -> list[int]:
+    """Checksums of a JPEG's rows, all but the last."""
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg)) as picture:
+        picture.draft(None, (picture.width // reduction, picture.height // reduction))
+        picture.load()
+        width, end = picture.width, picture.height - _BLOCK
+        return [zlib.crc32(picture.crop((0, y, width, min(y + _ROWS, end))).tobytes()) for y in range(0, end, _ROWS)]
