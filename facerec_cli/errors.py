@@ -47,7 +47,11 @@ class UnsupportedPhotoError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """A photo has more bytes or pixels than facerec takes."""
+    """A photo has more bytes or pixels than facerec takes, or needs more memory or work to be decoded."""
+
+
+class MissingDecoderError(PhotoError):
+    """A photo is of a format whose library is not installed."""
 
 
 class NoFaceError(PhotoError):

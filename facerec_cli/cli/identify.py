@@ -90,7 +90,10 @@ def command(
             _show(result, results, top)
             if result.error:
                 reporter.error(result.error)
-            elif annotate:
+                continue
+            if result.note:
+                reporter.warn(f"{result.note}.")
+            if annotate:
                 _annotate(result, annotate / asked.place(Path(result.source)).parent, reporter)
         for found in asked.searched:
             for error in found.refused:

@@ -8,6 +8,7 @@ from facerec_cli import errors
 from facerec_cli.errors import FacerecError
 
 REMEDIES: Mapping[type[FacerecError], str] = {
+    errors.MissingDecoderError: "run `pip install 'facerec[heic]'`, or save it as JPEG",
     errors.SeveralFacesError: "crop it to the person, or take the biggest face with --largest",
     errors.NestedPeopleError: (
         "if they are people, enrol {subject} itself; if all are one person's, enrol it with --name"

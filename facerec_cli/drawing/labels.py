@@ -15,7 +15,8 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facerec_cli.errors import AnnotationError
-from facerec_cli.faces.images import Image, pixels
+from facerec_cli.faces.decoding import Image
+from facerec_cli.faces.images import opened, picture_of
 from facerec_cli.files import new_file
 
 KNOWN_COLOUR = (22, 122, 60)
@@ -55,7 +56,8 @@ class Label:
 def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[str]:
     """Write a copy of a photo with boxes and names to a folder, under the photo's own name.
 
-    A small photo's copy is enlarged by a whole factor, so that names can be read.
+    A small photo's copy is enlarged by a whole factor, so that names can be read; that of one of more than 100
+    megapixels is reduced by one.
 
     Args:
         photo: its file; never overwritten.
@@ -75,12 +77,15 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     # Path.resolve raises where links lead in a circle.
     if os.path.dirname(os.path.realpath(target)) == os.path.dirname(os.path.realpath(photo)):  # noqa: PTH120
         raise AnnotationError(f"{target} would lie beside the photo itself", "choose another folder")
-    image = pixels(photo)
-    factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
-    if factor > 1:
-        image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
-        labels = [replace(label, box=_scaled(label.box, factor)) for label in labels]
-    drawn, warnings = draw_labels(image, labels)
+    with opened(photo) as at_hand:
+        picture = picture_of(at_hand)
+        image = picture.image
+        factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
+        if factor > 1:
+            image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
+        scale = factor / picture.reduction
+        labels = [replace(label, box=_scaled(label.box, scale)) for label in labels]
+        drawn, warnings = draw_labels(image, labels)
     number = 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +177,7 @@ def _covered(box: Box, others: Boxes) -> float:
     return float(np.maximum(end - begin, 0).prod(axis=1).sum())
 
 
-def _scaled(box: Box, factor: int) -> Box:
+def _scaled(box: Box, factor: float) -> Box:
     x, y, width, height = box
     return x * factor, y * factor, width * factor, height * factor
 

@@ -102,6 +102,7 @@ class PhotoResult:
         width: of the upright photo, pixels; 0 where it could not be used.
         height: of the upright photo, pixels; 0 where it could not be used.
         error: why the photo could not be used.
+        note: what of the photo was not looked at, as a clause that names it; None where nothing.
     """
 
     source: str
@@ -109,6 +110,7 @@ class PhotoResult:
     width: int = 0
     height: int = 0
     error: PhotoError | None = None
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as every door writes it; ``error`` is the program's to word."""
