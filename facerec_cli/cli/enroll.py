@@ -146,9 +146,7 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
     try:
         clean_name(person)
     except UnusableNameError as error:
-        is_text = person.encode(errors="replace").decode() == person
-        reason = error if is_text else "its name is not UTF-8"
-        return UnusableNameError(f"{place} cannot be a person ({reason})", "rename it")
+        return UnusableNameError(f"{place} cannot be a person ({error})", "rename it")
     return None
 
 

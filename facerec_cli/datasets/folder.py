@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from facerec_cli.errors import NestedPeopleError, NoPhotosError, PhotoError, UnreadablePhotoError
-from facerec_cli.faces.signatures import START_BYTES, starts_like_a_photo
+from facerec_cli.faces.headers import inspect
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -54,7 +54,7 @@ class Found:
 
     Attributes:
         folder: as it was named.
-        photos: all at any depth, sorted by folder, and in each by name; what starts like a photo is one, whatever its
+        photos: all at any depth, sorted by folder, and in each by name; what has a photo's header is one, whatever its
             ending.
         refused: why parts of the folder cannot be searched; never empty where there is no photo.
         left_out: what else is there, but for what is hidden and what systems leave.
@@ -210,12 +210,8 @@ def _why_not(entry: os.DirEntry[str]) -> LeftOut | None:
     if not entry.is_file():
         entry.stat()
         return LeftOut.OTHER
-    return None if _starts_like_a_photo(entry.path) else LeftOut.OTHER
-
-
-def _starts_like_a_photo(path: str) -> bool:
-    with open(path, "rb") as file:  # noqa: PTH123 - many a folder is full of other files
-        return starts_like_a_photo(file.read(START_BYTES))
+    with open(entry.path, "rb") as file:  # noqa: PTH123
+        return None if inspect(file) else LeftOut.OTHER
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from facerec_cli.faces.jpeg import jpeg_header
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_BMP_HEADER = 124
+"""Bytes of the longest header that a BMP has: any text may begin with BM."""
 _GIF_BLOCKS = 1_000_000
 """Blocks, of at most 255 bytes, in which a GIF's second frame is looked for: a frame of 100 megapixels has fewer."""
 _ANIMATION_CHUNKS = frozenset({b"acTL", b"fcTL", b"fdAT"})
@@ -117,6 +119,8 @@ def _webp(start: bytes) -> Header:
 def _bmp(start: bytes) -> Header:
     if start[14:18] == b"\x0c\0\0\0":
         return Header("BMP", number(start[18:20]), number(start[20:22]))
+    if number(start[14:18]) > _BMP_HEADER:
+        raise Unsound
     width, height = (int.from_bytes(start[at : at + 4], "little", signed=True) for at in (18, 22))
     return Header("BMP", abs(width), abs(height))
 

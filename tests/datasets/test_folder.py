@@ -53,7 +53,7 @@ def test_what_says_that_it_is_a_photo_is_tried(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["photo", "IMG_1.jpg_original", "scan.", "IMG.JPG~", "Dr. Ada", "7.part"])
 @pytest.mark.parametrize("sample", ["barack_obama.jpg", "eileen_collins_1999.png"])
-def test_what_starts_like_a_photo_is_one_whatever_its_ending(
+def test_what_has_the_header_of_a_photo_is_one_whatever_its_ending(
     name: str, sample: str, samples: Path, tmp_path: Path
 ) -> None:
     shutil.copy(samples / sample, tmp_path / name)
@@ -61,7 +61,7 @@ def test_what_starts_like_a_photo_is_one_whatever_its_ending(
     assert people(tmp_path) == [(name, name)]
 
 
-def test_texts_and_videos_do_not_start_like_photos(tmp_path: Path) -> None:
+def test_texts_and_videos_have_no_header_of_a_photo(tmp_path: Path) -> None:
     starts = {"BMW.txt": b"BMW owners of the town", "a.mov": b"\0\0\0\x14ftypqt  ", "a.wav": b"RIFF\0\0\0\0WAVE"}
     for name, start in starts.items():
         (tmp_path / name).write_bytes(start + bytes(100))
