@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -101,10 +102,12 @@ def _run(received: list[int]) -> int:
         return _misused(error)
     except (click.Abort, KeyboardInterrupt) as stop:
         if isinstance(stop.__context__, EOFError):
+            sys.stderr.write("\n")  # behind the question
             return _failed("The question has no answer on standard input: answer it there, or give --yes.")
-        say("Stopped; what was finished is kept.", "red")
-        return 128 + (received or [signal.SIGINT])[0]
+        return _stopped(received)
     except Exception as error:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):  # while a library was loaded
+            return _stopped(received)
         if debug:
             raise
         if isinstance(error, FacerecError):
@@ -117,6 +120,17 @@ def _run(received: list[int]) -> int:
             f"facerec met something it did not expect ({type(error).__name__}: {error}): "
             "run `facerec --debug …` and report what it prints."
         )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _stopped(received: list[int]) -> int:
+    say("Stopped; what was finished is kept.", "red")
+    return 128 + (received or [signal.SIGINT])[0]
 
 
 def _misused(error: click.ClickException) -> int:

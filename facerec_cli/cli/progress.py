@@ -229,8 +229,8 @@ class TrainingView(_Bars):
             photos = count(int(self._chips.has_face.sum()), "photo")
             done = f" after the {len(history)} done" if history else ""
             self._say(
-                f"Training {name} from {photos} in {self._chips.folder}: up to {count(epochs, 'epoch')}{done}, with a line "
-                "here after each."
+                f"Training {name} from {photos} in {self._chips.folder}: up to {count(epochs, 'epoch')}{done}, with "
+                "a line here after each."
             )
         for epoch in history:
             self._note(epoch, is_best=epoch is best_of(history))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -258,6 +259,8 @@ def clean_name(name: str) -> str:
         UnusableNameError: the name is empty, too long, has characters that are not seen, or reads as the word for
             strangers.
     """
+    with suppress(UnicodeEncodeError):  # a locale of ASCII alone hands UTF-8 over as bytes
+        name = name.encode(errors="surrogateescape").decode(errors="surrogateescape")
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:
         raise UnusableNameError("A person's name cannot be empty", "give one")

@@ -6,6 +6,7 @@ appendix A), widened to how names are written.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _UNFIT = {
@@ -19,40 +20,9 @@ _CONTROLS = ("Cc", "Zl", "Zp")
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\U00013441\U00013442\U00016fe4\U0001d159")
 """Letters, marks and symbols that show nothing."""
 _ZWNJ, _ZWJ, _EMOJI_STYLE, _KEYCAP = "\u200c\u200d\ufe0f\u20e3"
-_JOINED = frozenset(
-    # fmt: off
-    {
-        "ADLAM",
-        "ARABIC",
-        "BALINESE",
-        "BENGALI",
-        "BRAHMI",
-        "CHAKMA",
-        "DEVANAGARI",
-        "GRANTHA",
-        "GUJARATI",
-        "GURMUKHI",
-        "HANIFI",
-        "JAVANESE",
-        "KANNADA",
-        "KHMER",
-        "MALAYALAM",
-        "MANDAIC",
-        "MEETEI",
-        "MONGOLIAN",
-        "MYANMAR",
-        "NEWA",
-        "NKO",
-        "ORIYA",
-        "SHARADA",
-        "SINHALA",
-        "SYLOTI",
-        "SYRIAC",
-        "TAMIL",
-        "TELUGU",
-        "TIBETAN",
-    }
-    # fmt: on
+_JOINED = re.compile(
+    "ADLAM|ARABIC|BALINESE|BENGALI|BRAHMI|CHAKMA|DEVANAGARI|GRANTHA|GUJARATI|GURMUKHI|HANIFI|JAVANESE|KANNADA|KHMER|"
+    "MALAYALAM|MANDAIC|MEETEI|MONGOLIAN|MYANMAR|NEWA|NKO|ORIYA|SHARADA|SINHALA|SYLOTI|SYRIAC|TAMIL|TELUGU|TIBETAN"
 )
 """The scripts in which joiners change how letters are written, by the first word of the letters' names."""
 _VIRAMA = 9
@@ -94,8 +64,8 @@ def _is_needed(before: str, letter: str, after: str) -> bool:
     if not before:
         return False
     last, following = before[-1], after[:1]
-    if letter in (_ZWNJ, _ZWJ) and _script(last) in _JOINED:
-        return _script(following) in _JOINED or unicodedata.combining(last) == _VIRAMA
+    if letter in (_ZWNJ, _ZWJ) and _JOINED.fullmatch(_script(last)):
+        return bool(_JOINED.fullmatch(_script(following))) or unicodedata.combining(last) == _VIRAMA
     if letter == _ZWJ:
         return (last == _EMOJI_STYLE or _is_picture(last)) and _is_picture(following)
     if _script(letter) == "MONGOLIAN":
