@@ -254,6 +254,10 @@ class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
 
 
+class StreamError(OutputError):
+    """Standard output takes nothing, or standard input gives nothing."""
+
+
 class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _MANY = 1_000
 """Files that are worth flushing the whole disk for."""
@@ -29,6 +30,10 @@ def refusal(error: OSError) -> Refusal:
         return Refusal("the disk is full", "free some space")
     if error.errno in _REFUSED:
         return Refusal("it is not readable and writable for you", "change its permissions")
+    if error.errno in _TOO_MANY:
+        return Refusal("too many files are open", "close other programs, or have the limit of open files raised")
+    if error.errno == errno.ENAMETOOLONG:
+        return Refusal("its name is too long", "give it a shorter one")
     return Refusal(error.strerror or str(error), "check the disk")
 
 

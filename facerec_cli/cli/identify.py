@@ -142,6 +142,8 @@ def _table_columns(top: int) -> tuple[str, ...]:
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
     """A row for each candidate of each face; what the rows above say already is left out."""
+    from facerec_cli.recognition.results import rounded_beside
+
     photo = result.source
     if result.error:  # told among the errors
         return []
@@ -155,7 +157,7 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
                 "photo": photo if not rows else "",
                 "name": found.name if rank == 1 else "",
                 "nearest": candidate.name if rank > 1 or candidate.name != found.name else "",
-                "distance": candidate.distance,
+                "distance": rounded_beside(candidate.distance, found.threshold, 3),
                 "probability": candidate.probability,
                 "box": f"{width:.0f}x{height:.0f}{x:+.0f}{y:+.0f}" if rank == 1 else "",
                 "score": found.face.score if rank == 1 else None,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, show_embedding
 from facerec_cli.cli.render import Results, count, why
+from facerec_cli.cli.streams import shown
 
 if TYPE_CHECKING:
     from facerec_cli.gallery.base import Gallery
@@ -17,12 +19,17 @@ if TYPE_CHECKING:
 _FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
 
 
-@click.group("people", epilog="Example: facerec people list -db database")
+@click.group(
+    "people",
+    cls=HelpfulGroup,
+    short_help="List, show, rename and remove enrolled people.",
+    epilog="Example: facerec people list -db database",
+)
 def command() -> None:
     """List, show, rename, remove and export enrolled people; rebuild the database's index."""
 
 
-@command.command("list", epilog="Example: facerec people list --format csv")
+@command.command("list", short_help="List everybody enrolled.", epilog="Example: facerec people list --format csv")
 @options.database_option
 @options.model_option
 @options.format_option
@@ -88,7 +95,7 @@ def remove_people(names: tuple[str, ...], yes: bool, database: str) -> int:
     gallery = _open(database)
     reporter = Reporter()
     for name in names:
-        if not yes and not click.confirm(f"Forget {name}, all chips and embeddings?", err=True):
+        if not yes and not click.confirm(shown(f"Forget {name}, all chips and embeddings?"), err=True):
             reporter.note(f"{name} stays.")
             continue
         try:
@@ -100,7 +107,11 @@ def remove_people(names: tuple[str, ...], yes: bool, database: str) -> int:
     return reporter.status
 
 
-@command.command("calibrate", epilog="Example: facerec people calibrate -db database")
+@command.command(
+    "calibrate",
+    short_help="Set the threshold by the people enrolled.",
+    epilog="Example: facerec people calibrate -db database",
+)
 @options.database_option
 @options.model_option
 @click.option("--reset", is_flag=True, help="Go back to the model's own calibration.")
@@ -127,7 +138,11 @@ def calibrate(database: str, model: str, reset: bool) -> int:
     return 0
 
 
-@command.command("rebuild", epilog="Example: facerec people rebuild -db database")
+@command.command(
+    "rebuild",
+    short_help="Make the index anew from the chips.",
+    epilog="Example: facerec people rebuild -db database",
+)
 @options.database_option
 @options.model_option
 def rebuild(database: str, model: str) -> int:
@@ -150,7 +165,11 @@ def rebuild(database: str, model: str) -> int:
     return 0
 
 
-@command.command("export", epilog="Example: facerec people export -db database > people.jsonl")
+@command.command(
+    "export",
+    short_help="Write all records and embeddings.",
+    epilog="Example: facerec people export -db database > people.jsonl",
+)
 @options.database_option
 @options.model_option
 @click.option(

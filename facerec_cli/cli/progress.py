@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
-
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import count, some
+from facerec_cli.cli.streams import say, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
@@ -52,12 +51,13 @@ class _Bars:
         from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             *columns,
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, highlight=False),
             transient=True,
-            redirect_stdout=False,
+            # Results on the same terminal go above the bars.
+            redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=False,
         )
 
@@ -65,9 +65,9 @@ class _Bars:
         if self._progress:
             from rich.text import Text
 
-            self._progress.console.print(Text(line, style=colour), soft_wrap=True)
+            self._progress.console.print(Text(shown(line), style=colour), soft_wrap=True)
         else:
-            click.secho(line, err=True, fg=colour or None)
+            say(line, colour or None)
 
 
 class Reporter(_Bars):
@@ -100,7 +100,7 @@ class Reporter(_Bars):
 
             self._progress = self._new_progress(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
             self._progress.start()
-            self._task = self._progress.add_task(self.title, total=self.total, rate="")
+            self._task = self._progress.add_task(shown(self.title), total=self.total, rate="")
         return self
 
     def advance(self) -> None:
@@ -176,7 +176,7 @@ class DownloadBars(_Bars):
         if self._progress:
             self._progress.start()  # not before: a data set's terms may be asked about first
             if name not in self._tasks:
-                self._tasks[name] = self._progress.add_task(name)
+                self._tasks[name] = self._progress.add_task(shown(name))
             self._progress.reset(self._tasks[name], total=total, completed=done)
             if len(self._tasks) > 1 and _EVERYTHING not in self._tasks:
                 self._tasks[_EVERYTHING] = self._progress.add_task(_EVERYTHING)
@@ -214,8 +214,9 @@ class DownloadBars(_Bars):
 class TrainingView(_Bars):
     """A ``TrainingWatcher`` for people, of one training or several in turn; use as a context manager."""
 
-    def __init__(self) -> None:
-        """Prepare."""
+    def __init__(self, chips: ChipSet) -> None:
+        """Prepare; ``chips`` are what is trained from."""
+        self._chips = chips
         self._task: TaskID | None = None
         self._epochs = self._done = 0
         self._best = ""
@@ -230,7 +231,14 @@ class TrainingView(_Bars):
             state = TextColumn("{task.fields[state]}")
             self._progress = self._new_progress(BarColumn(bar_width=None), state, TimeElapsedColumn())
             self._progress.start()
-            self._task = self._progress.add_task(name, total=None, state="")
+            self._task = self._progress.add_task(shown(name), total=None, state="")
+        else:  # the first epoch may take minutes
+            photos = count(int(self._chips.has_face.sum()), "photo")
+            done = f" after the {len(history)} done" if history else ""
+            self._say(
+                f"Training {name} from {photos} in {self._chips.folder}: up to {count(epochs, 'epoch')}{done}, with "
+                "a line here after each."
+            )
         for epoch in history:
             self._note(epoch, is_best=epoch is best_of(history))
 

@@ -42,11 +42,11 @@ class Candidate:
     distance: float
     probability: float | None
 
-    def to_json(self) -> dict[str, Any]:
-        """The candidate as every door writes it."""
+    def to_json(self, threshold: float) -> dict[str, Any]:
+        """The candidate as every door writes it, beside the threshold in force."""
         return {
             "name": self.name,
-            "distance": rounded(self.distance),
+            "distance": rounded_beside(self.distance, threshold),
             "probability": rounded_probability(self.probability),
         }
 
@@ -82,13 +82,13 @@ class Identification(Decision):
         nearest = self.candidates[0] if self.candidates else None
         return {
             "name": self.name,
-            "distance": rounded(nearest.distance) if nearest else None,
-            "threshold": rounded(self.threshold),
+            "distance": rounded_beside(nearest.distance, self.threshold) if nearest else None,
+            "threshold": self.threshold,
             "probability": rounded_probability(nearest.probability) if nearest else None,
             "box": [rounded(number, 1) for number in self.face.box],
             "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in self.face.landmarks],
             "score": rounded(self.face.score),
-            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "candidates": [candidate.to_json(self.threshold) for candidate in self.candidates],
         }
 
 
@@ -187,8 +187,8 @@ class Verification:
             "first": self.first,
             "second": self.second,
             "same": self.same,
-            "distance": rounded(self.distance),
-            "threshold": rounded(self.threshold),
+            "distance": rounded_beside(self.distance, self.threshold),
+            "threshold": self.threshold,
             "fmr": self.fmr,
             "probability": rounded_probability(self.probability),
         }
@@ -197,6 +197,16 @@ class Verification:
 def rounded(value: float, digits: int = 4) -> float:
     """A number as results show it."""
     return round(float(value), digits)
+
+
+def rounded_beside(distance: float, threshold: float, digits: int = 4) -> float:
+    """A distance as results show it: with as many more digits as tell on which side of the threshold it is."""
+    while rounded(distance, digits) != distance:
+        shown = rounded(distance, digits)
+        if (shown <= threshold, shown >= threshold) == (distance <= threshold, distance >= threshold):
+            return shown
+        digits += 1
+    return distance
 
 
 def rounded_probability(value: float | None) -> float | None:
