@@ -6,9 +6,10 @@ import codecs
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -111,11 +112,9 @@ def _absolute(path: Path) -> Path:
 
 def _listed() -> Iterator[Path]:
     """The paths on standard input, as they come."""
-    if sys.stdin is None:
-        raise UnreadablePhotoError("Standard input is closed", "pipe a list of photos in, or name them")
+    listed = names_in(cast(BufferedReader, sys.stdin.buffer).read1)
     try:
-        for name in names_in(partial(os.read, sys.stdin.fileno())):
-            yield Path(os.fsdecode(name))
+        yield from (Path(os.fsdecode(name)) for name in listed)
     except OSError as error:
         problem = f"Standard input cannot be read ({error.strerror})"
         raise UnreadablePhotoError(problem, "pipe a list of photos in, or name them") from error
