@@ -25,6 +25,7 @@ from facerec_cli.errors import (
     UnknownModelError,
 )
 from facerec_cli.files import new_folder, refusal
+from facerec_cli.json_text import json_text
 
 FORMAT = 1
 BUNDLED = Path(__file__).parent / "weights"
@@ -151,7 +152,7 @@ def _not_described(path: Path) -> DamagedModelError:
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
     """SHA-256 over the encoder's bytes and the fields that decide what its embeddings mean; 64 hex digits."""
     digest = hashlib.sha256(encoder)
-    digest.update(json.dumps([input_spec, metric], sort_keys=True).encode())
+    digest.update(json_text([input_spec, metric], sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -234,7 +235,7 @@ def write_bundle(
     }
     if folder.exists() and not (folder / "model.json").exists():
         raise ModelExistsError(f"{folder} exists and is no model", "move it away, or choose another name")
-    files = {"encoder.onnx": encoder, **others, "model.json": f"{json.dumps(manifest, indent=2)}\n".encode()}
+    files = {"encoder.onnx": encoder, **others, "model.json": f"{json_text(manifest, indent=2)}\n".encode()}
     try:
         with new_folder(folder) as beside:
             for name, data in files.items():
