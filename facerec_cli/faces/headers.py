@@ -185,8 +185,7 @@ def _gif(file: BinaryIO, start: bytes) -> Header:
         else:
             break
         _skip_blocks(file)
-    # One byte a pixel, four in colour, and three twice on the way to an array.
-    return Header("GIF", width, height, 8 * width * height, frames > 1)
+    return Header("GIF", width, height, 10 * width * height, frames > 1)
 
 
 def _table(flags: int) -> int:
