@@ -167,6 +167,8 @@ def _directory(file: BinaryIO, order: Order, offset: int) -> tuple[dict[int, int
 
 def _gif(file: BinaryIO, start: bytes) -> Header:
     """As large as its first frame where that is larger, as Pillow makes it."""
+    if len(start) < 13:
+        raise Unsound
     width, height = number(start[6:8]), number(start[8:10])
     file.seek(13 + _table(start[10]))
     frames = 0
