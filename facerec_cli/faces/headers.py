@@ -171,6 +171,8 @@ def _directory(file: BinaryIO, order: Order, offset: int) -> tuple[dict[int, int
 
 def _gif(file: BinaryIO, start: bytes) -> Header:
     """As large as its first frame where that is larger, as Pillow makes it."""
+    if len(start) < 13:
+        raise Unsound
     width, height = number(start[6:8]), number(start[8:10])
     file.seek(13 + _table(start[10]))
     frames = 0
@@ -189,8 +191,7 @@ def _gif(file: BinaryIO, start: bytes) -> Header:
         else:
             break
         _skip_blocks(file)
-    # One byte a pixel, four in colour, and three twice on the way to an array.
-    return Header("GIF", width, height, 8 * width * height, frames > 1)
+    return Header("GIF", width, height, 10 * width * height, frames > 1)
 
 
 def _table(flags: int) -> int:

@@ -20,7 +20,7 @@ from facerec_cli.faces.header import Header
 Pixels = npt.NDArray[np.uint8]
 
 _UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, IndexError, struct.error),
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, ArithmeticError, LookupError, struct.error),
     Image.DecompressionBombError,
 )
 """What the two raise for files that are not what they should be."""

@@ -35,6 +35,20 @@ GIGABYTE_MB = 1024
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="memory and FIFOs are measured the POSIX way")
 
 
+Transpose = PillowImage.Transpose
+# The transpose that stores an upright photo the way a camera with this orientation stores it.
+STORED_AS = {
+    1: None,
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_90,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_270,
+}
+
+
 def saved(picture: PillowImage.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
@@ -240,3 +254,10 @@ def animated_png(width: int, height: int) -> bytes:
 
 def deep_tiff(width: int, height: int) -> bytes:
     return tiff(width, height, samples=4, bits=16, data=packed_rows(b"\x01" * (width * 8), height))
+
+
+def many_scans(width: int, height: int, scans: int) -> bytes:
+    """A progressive JPEG whose last scan, of a small picture's data, is repeated."""
+    data = jpeg(width, height, progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (scans - data.count(b"\xff\xda")) + data[-2:]

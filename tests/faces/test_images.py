@@ -19,6 +19,7 @@ from tests.faces.pictures import (
     LOSSLESS,
     LOSSY,
     PEAK,
+    STORED_AS,
     animated_png,
     animated_webp,
     assert_one_sentence,
@@ -44,21 +45,8 @@ from tests.faces.pictures import (
     with_alpha,
 )
 
-Transpose = PillowImage.Transpose
-
 # What the decoder may take for a picture that it refuses from the header, beyond what Python and OpenCV take.
 REFUSAL_MB = 64
-# The transpose that stores an upright photo the way a camera with this orientation stores it.
-STORED_AS = {
-    1: None,
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_90,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_270,
-}
 
 
 @pytest.fixture(scope="module")
