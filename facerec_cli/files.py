@@ -30,7 +30,7 @@ def refusal(error: OSError) -> Refusal:
         return Refusal("the disk is full", "free some space")
     if error.errno in _REFUSED:
         return Refusal("it is not readable and writable for you", "change its permissions")
-    if error.errno in _TOO_MANY:
+    if error.errno in _TOO_MANY or "Too many open files" in str(error):
         return Refusal("too many files are open", "close other programs, or have the limit of open files raised")
     if error.errno == errno.ENAMETOOLONG:
         return Refusal("its name is too long", "give it a shorter one")

@@ -39,7 +39,7 @@ class Results:
         self.columns = columns
         self._caption: str | None = None
         self._table = Table(columns, _worded)
-        self._csv = csv.writer(_Output(), lineterminator="\n")
+        self._csv = csv.writer(_Output(), lineterminator="\r\n")
         self._on_terminal = sys.stdout.isatty()
         # An encoding that lacks letters gets them in JSON's escapes.
         self._ensure_ascii = lookup(sys.stdout.encoding).name != "utf-8"
@@ -127,7 +127,7 @@ def _worded(column: str, value: Any) -> str:
 
 
 class _Output:
-    """What csv needs of a file."""
+    """What csv needs of a file. It quotes what its own ends of lines are made of: a lone return ends some readers' too."""
 
     def write(self, text: str) -> None:
-        write(text)
+        write(text.removesuffix("\r\n") + "\n")
