@@ -42,7 +42,7 @@ class Results:
         self._csv = csv.writer(_Output(), lineterminator="\r\n")
         self._on_terminal = sys.stdout.isatty()
         # An encoding that lacks letters gets them in JSON's escapes.
-        self._ensure_ascii = lookup(sys.stdout.encoding).name != "utf-8"
+        self._ensure_ascii = lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
         if output_format == "csv":
             self._csv.writerow(columns)
 
@@ -127,7 +127,7 @@ def _worded(column: str, value: Any) -> str:
 
 
 class _Output:
-    """What csv needs of a file. It quotes what its own ends of lines are made of: a lone return ends some readers' too."""
+    """What csv needs of a file. It quotes what its own line ends are made of: some readers' end at a return alone."""
 
     def write(self, text: str) -> None:
         write(text.removesuffix("\r\n") + "\n")
