@@ -184,6 +184,17 @@ def test_opencv_is_imported_in_one_place() -> None:
     assert importers == {"opencv.py"}
 
 
+def test_json_is_written_in_one_place() -> None:
+    """The one that refuses NaN and Infinity."""
+    writers = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"dump", "dumps", "JSONEncoder"}
+    }
+    assert {module for module in writers if room(module) != "gallery"} == {"json_text"}
+
+
 def test_the_bundle_is_what_the_conversion_makes() -> None:
     """Holds where the original weights are: the checked-in encoder is the script's result, to the byte."""
     original = ROOT.parent / "shared" / "data" / "weights" / "face_recognition_sface_2021dec_int8bq.onnx"

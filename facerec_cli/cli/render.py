@@ -39,10 +39,10 @@ class Results:
         self.columns = columns
         self._caption: str | None = None
         self._table = Table(columns, _worded)
-        self._csv = csv.writer(_Output(), lineterminator="\n")
+        self._csv = csv.writer(_Output(), lineterminator="\r\n")
         self._on_terminal = sys.stdout.isatty()
         # An encoding that lacks letters gets them in JSON's escapes.
-        self._ensure_ascii = lookup(sys.stdout.encoding).name != "utf-8"
+        self._ensure_ascii = lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
         if output_format == "csv":
             self._csv.writerow(columns)
 
@@ -132,7 +132,7 @@ def _worded(column: str, value: Any) -> str:
 
 
 class _Output:
-    """What csv needs of a file."""
+    """What csv needs of a file. It quotes what its own line ends are made of: some readers' end at a return alone."""
 
     def write(self, text: str) -> None:
-        write(text)
+        write(text.removesuffix("\r\n") + "\n")

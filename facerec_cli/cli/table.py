@@ -39,6 +39,7 @@ class Table:
         self._page: list[Row] = []
         self._widths: list[int] = []
         self._numeric: list[bool] = []
+        self._folds: list[bool] = []
         self._room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def add(self, row: Row) -> None:
@@ -75,34 +76,39 @@ class Table:
         return text
 
     def _set_widths(self, lines: Sequence[Sequence[str]]) -> None:
-        self._numeric = [any(isinstance(row[column], int | float) for row in self._page) for column in self._columns]
-        self._widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-        folding = [
-            place
-            for place, column in enumerate(self._columns)
-            if not self._numeric[place] and column != "box" and self._widths[place] > _NARROWEST
-        ]
-        while self._room and folding and sum(self._widths) + len(_GAP) * (len(self._widths) - 1) > self._room:
-            widest = max(folding, key=self._widths.__getitem__)
-            self._widths[widest] -= 1
-            if self._widths[widest] == _NARROWEST:
-                folding.remove(widest)
+        numeric = [any(isinstance(row[column], int | float) for row in self._page) for column in self._columns]
+        self._numeric = numeric
+        self._folds = [not number and column != "box" for number, column in zip(numeric, self._columns, strict=True)]
+        wanted = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+        self._widths = self._squeezed(wanted, [min(width, _NARROWEST) for width in wanted])
+
+    def _squeezed(self, wanted: Sequence[int], least: Sequence[int]) -> list[int]:
+        """Widths that fit a terminal, as far as columns that fold can be squeezed."""
+        widths = list(wanted)
+        while self._room and sum(widths) + len(_GAP) * (len(widths) - 1) > self._room:
+            places = [place for place, width in enumerate(widths) if self._folds[place] and width > least[place]]
+            if not places:
+                break
+            widths[max(places, key=widths.__getitem__)] -= 1
+        return widths
 
     def _lines(self, cells: Sequence[str]) -> Iterator[str]:
         """A row: one line, or several where a terminal has no room for that."""
-        line = self._line(cells)
+        line = self._line(cells, self._widths)
         if not self._room or _width(line) <= self._room:
             yield line
             return
+        wanted = [max(width, _width(cell)) for width, cell in zip(self._widths, cells, strict=True)]
+        widths = self._squeezed(wanted, self._widths)
         folded = [
-            [cell] if numeric or column == "box" else _fold(cell, width)
-            for column, cell, width, numeric in zip(self._columns, cells, self._widths, self._numeric, strict=True)
+            _fold(cell, width) if folds else [cell]
+            for cell, width, folds in zip(cells, widths, self._folds, strict=True)
         ]
-        yield from (self._line(parts) for parts in zip_longest(*folded, fillvalue=""))
+        yield from (self._line(parts, widths) for parts in zip_longest(*folded, fillvalue=""))
 
-    def _line(self, cells: Sequence[str]) -> str:
+    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
         padded = []
-        for cell, width, numeric in zip(cells, self._widths, self._numeric, strict=True):
+        for cell, width, numeric in zip(cells, widths, self._numeric, strict=True):
             space = " " * (width - _width(cell))
             padded.append(space + cell if numeric and self._room else cell + space)
         return _GAP.join(padded).rstrip()
