@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
-from facerec_cli.defaults import DEFAULT_FPIR, MODELS
+from facerec_cli.defaults import MODELS
 from facerec_cli.encoders.bundle import BUNDLED, CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle, write_bundle
-from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Check, Evidence, Source, Tail
+from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Evidence, Source, Tail
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
 from facerec_cli.errors import DataError
@@ -39,7 +39,6 @@ _SHAPES = np.linspace(-0.5, 0.5, 201)
 """Shapes of the tail that are tried; at -0.5 and beyond the fit would end at the closest pair seen."""
 _PRECISION = 1e-6
 """Of distances."""
-_UNCHECKED = Check(DEFAULT_FPIR, people=0, draws=0, by_photos={})
 
 
 def calibrate_model(
@@ -62,6 +61,8 @@ def calibrate_model(
         DataError: there are too few people.
         ModelError: the model cannot be loaded, or not written.
     """
+    # Before anything is taken over, and before the long work.
+    others = bundle.others()
     trained = bundle.people(TRAINING_PEOPLE)
     names = chips.rows_of.keys() - trained
     if chips.is_lfw:
@@ -78,7 +79,6 @@ def calibrate_model(
         raise DataError(
             f"{chips.folder} has {len(people):,} people to calibrate on, and {error}", "add people"
         ) from error
-    others = {name: (bundle.folder / name).read_bytes() for name in bundle.sha256}
     others[CALIBRATION_PEOPLE] = "".join(f"{name}\n" for name in people).encode(errors="surrogateescape")
     home = Path(MODELS) / bundle.folder.name if bundle.folder.parent == BUNDLED else bundle.folder
     return write_bundle(
@@ -173,7 +173,7 @@ def calibrate(
             genuine_pairs=len(genuine),
             measured_down_to_fmr=measured[-1],
             tail=Tail(**middle),
-            check=_UNCHECKED,
+            check=None,
         ),
     )
 
