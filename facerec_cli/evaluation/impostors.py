@@ -108,9 +108,9 @@ def rank(rate: float, pairs: int) -> int:
 class Reader:
     """Reads draws that are much alike: exactly, in memory that does not grow with the pairs, mostly in one pass each.
 
-    A float32 that is not negative is ordered as its bits are. All pairs are counted by the upper 16 bits, and where a
-    rank is looked for, by the lower 16 too. Where that will be, the draws before say; if it is elsewhere, the draw is
-    gone through again.
+    A float32 that is not negative is ordered as its bits are. Pairs are counted by the upper 16 bits, and where a rank
+    is looked for, by the lower 16 too. Where that will be, the draws before say, and farther pairs are left out; if it
+    is elsewhere, the draw is gone through again.
     """
 
     def __init__(self) -> None:
@@ -132,6 +132,9 @@ class Reader:
             places = np.searchsorted(up_to, wanted)
             if np.isin(places, self._fine).all():
                 break
+            if up_to[-1] < wanted[-1]:  # farther than in the draws before: count them all
+                self._fine = self._fine[:0]
+                continue
             near = np.concatenate([places - 1, places, places + 1])
             self._fine = np.union1d(self._fine, near[(near >= 0) & (near < _HALF)])
         nearest = {}
@@ -147,8 +150,10 @@ class Reader:
         place_of = np.full(_HALF, -1, np.int64)
         place_of[self._fine] = np.arange(len(self._fine))
         sample, passed = [], 0
+        farthest = np.uint32((self._fine[-1] + 1) * _HALF - 1 if len(self._fine) else 2**32 - 1)
         for distances in draw.blocks():
             bits = distances.view(np.uint32)
+            bits = bits[bits <= farthest]
             upper = bits // _HALF
             coarse += np.bincount(upper, minlength=_HALF)
             places = place_of[upper]
