@@ -15,39 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from crowd import SIZE, fill
 
-from facerec_cli.columns import text_column, write_columns
 from facerec_cli.encoders.metric import Comparison, Cosine
-from facerec_cli.gallery.hdf5 import FORMAT, Hdf5Gallery
+from facerec_cli.gallery.hdf5 import Hdf5Gallery
 
 DIGEST = "0" * 64
 COMPARISON = Comparison(DIGEST, Cosine())
-SIZE = 128
-
-
-def fill(folder: Path, people: int) -> np.ndarray:
-    """Write gallery.h5 for so many people of one photo each; returns a probe that is person 123's template."""
-    generator = np.random.default_rng(0)
-    templates = generator.standard_normal((people, SIZE), np.float32)
-    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    ids, ones = np.arange(1, people + 1), np.ones(people)
-    text = text_column([f"person {number}" for number in ids])
-    columns = {
-        "people/id": [ids],
-        "people/name": [text],
-        "people/created": [ids],
-        "faces/id": [ids],
-        "faces/person": [ids],
-        "faces/chip": [text],
-        "faces/sha256": [text],
-        "faces/source": [text],
-        "faces/score": [ones.astype(np.float32)],
-        "faces/created": [ids],
-        f"embeddings/{DIGEST}": [templates],
-        f"templates/{DIGEST}": [templates],
-    }
-    write_columns(folder / "gallery.h5", columns, {"format": FORMAT, "next_id": people + 1})
-    return templates[122:123].copy()
 
 
 def median(work: Callable[[], object], runs: int = 11) -> float:
@@ -67,7 +41,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=1_000_000)
     people = parser.parse_args().people
     with tempfile.TemporaryDirectory() as name:
-        probe = fill(Path(name), people)
+        probe = fill(Path(name), people, DIGEST)
 
         def opened() -> Hdf5Gallery:
             gallery = Hdf5Gallery(Path(name))
@@ -80,7 +54,8 @@ def main() -> None:
         assert match.name == "person 123", match
         search = median(lambda: snapshot.search(COMPARISON, probe))
         ten = median(lambda: snapshot.search(COMPARISON, probe, top=10))
-        templates = np.asarray(snapshot.index.templates[DIGEST])
+        parts = [np.array(segment.templates[DIGEST]) for segment in snapshot.index.segments]
+        templates = np.concatenate(parts)
         # The sum touches each byte once and does next to nothing with it.
         reading = median(lambda: templates.view(np.int64).sum())
         print(f"{people:,} people x {SIZE}: {templates.nbytes / 1e6:.0f} MB")

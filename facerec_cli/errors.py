@@ -138,6 +138,14 @@ class DatabaseRefusedError(DatabaseError):
     """The disk or the system refuses to read or write a database."""
 
 
+class UnfinishedChangeError(DatabaseError):
+    """A change is made, but for chips that could not be deleted; the next change deletes them."""
+
+
+class SmallerDatabaseError(DatabaseError):
+    """A rebuilt database would have lost much of what is enrolled."""
+
+
 class DamagedCalibrationError(DatabaseError):
     """What a database keeps of calibrations is damaged; ``subject`` is the database's location."""
 
@@ -160,6 +168,10 @@ class PersonError(FacerecError):
 
 class UnusableNameError(PersonError):
     """A name cannot be a person's."""
+
+
+class UnknownPhotoError(PersonError):
+    """A person has no such photo, or several; ``subject`` is the person."""
 
 
 class UnknownPersonError(PersonError):

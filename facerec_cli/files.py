@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 import sys
@@ -13,8 +14,9 @@ from typing import NamedTuple
 
 from facerec_cli.locks import locked
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
 _MANY = 1_000
 """Files that are worth flushing the whole disk for."""
 
@@ -28,22 +30,31 @@ class Refusal(NamedTuple):
 
 def refusal(error: OSError) -> Refusal:
     """What a system's error means, in words."""
-    if error.errno in _FULL or "No space left" in str(error):  # HDF5 has the text alone
+    if error.errno in _FULL:
         return Refusal("the disk is full", "free some space")
+    if error.errno == errno.EDQUOT:
+        return Refusal("your share of the disk is used up", "free some space")
+    if error.errno in _TOO_MANY_OPEN:
+        return Refusal("too many files are open", "close other programs, or raise the limit on open files")
     if error.errno in _REFUSED:
         return Refusal("it is not readable and writable for you", "change its permissions")
     return Refusal(error.strerror or str(error), "check the disk")
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to; what is there when the block ends takes the place of ``path``.
+def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file beside ``path`` to write to; it takes the place of ``path`` when the block ends.
+
+    Args:
+        path: where it goes.
+        mode: permissions, less the process's mask.
 
     Raises:
         OSError: the file cannot be written; what was at ``path`` before is untouched.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield beside
         move_in(beside, path)
     finally:
@@ -57,19 +68,32 @@ def move_in(beside: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; errors as ``new_file``."""
-    with new_file(path) as beside:
+def folder_mode(mode: int) -> int:
+    """The permissions of a folder of files that have these: who may read them may enter it."""
+    return mode | (mode & 0o444) >> 2
+
+
+def clear_strays(path: Path) -> None:
+    """Remove what killed writers of ``path`` left beside it; only for who holds the lock that writers of it hold."""
+    for stray in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        stray.unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file whole or not at all; arguments and errors as ``new_file``."""
+    with new_file(path, mode=mode) as beside:
         beside.write_bytes(data)
 
 
-def write_through(path: Path, data: bytes) -> None:
-    """Write a file in its place and have it on the disk: for what nothing names until later.
+def write_through(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a new file in its place and have it on the disk: for what nothing names until later.
 
     Raises:
         OSError: it cannot be written; what came of it is left.
     """
-    with path.open("wb") as file:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode), "wb"
+    ) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -21,13 +21,16 @@ class LockHeldError(TimeoutError):
 
 
 @contextmanager
-def locked(path: Path, timeout: float, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+def locked(
+    path: Path, timeout: float, waiting: Callable[[str], None] | None = None, *, mode: int | None = None
+) -> Iterator[None]:
     """Hold a lock; what a killed process held is free.
 
     Args:
         path: the file that stands for the lock, in a folder that is there. It is made, and stays.
         timeout: seconds to wait at most for who holds it.
         waiting: told once, after a moment, who does: ``process 4711 on ada``, or ``another process``.
+        mode: permissions of the file where it is made; by default what the process's mask leaves of 666.
 
     Raises:
         LockHeldError: another holds it for longer.
@@ -37,7 +40,7 @@ def locked(path: Path, timeout: float, waiting: Callable[[str], None] | None = N
 
     path.parent.stat()  # filelock would make the folder
     # Nor is a file's mere presence a lock, which filelock would make do with: a killed process leaves it behind.
-    lock = filelock.FileLock(path, fallback_to_soft=False)
+    lock = filelock.FileLock(path, fallback_to_soft=False, mode=-1 if mode is None else mode)
     patience = min(timeout, _MOMENT) if waiting else timeout
     try:
         try:

@@ -241,8 +241,13 @@ def test_a_folder_that_breaks_when_it_is_flushed_is_an_error(tmp_path: Path, mon
     ("error", "reason", "remedy"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full", "free some space"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full", "free some space"),
-        (OSError("Can't write data (errno = 28, No space left on device)"), "the disk is full", "free some space"),
+        (OSError(errno.EFBIG, "File too large"), "the disk is full", "free some space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "your share of the disk is used up", "free some space"),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "too many files are open",
+            "close other programs, or raise the limit on open files",
+        ),
         (
             OSError(errno.EACCES, "Permission denied"),
             "it is not readable and writable for you",

@@ -91,3 +91,9 @@ def test_what_else_is_refused_is_raised_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), locked(tmp_path / "missing" / "lock", 60):
         raise AssertionError
     assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions otherwise")
+def test_a_lock_is_made_with_the_mode_that_is_asked_for(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", 0, mode=0o600):
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600

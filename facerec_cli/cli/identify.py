@@ -76,7 +76,7 @@ def command(
     from facerec_cli.recognition.identification import Identifier
 
     gallery = open_gallery(database)
-    show_embedding(recognizer, gallery)
+    status = show_embedding(recognizer, gallery)
     identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with (
@@ -97,7 +97,7 @@ def command(
             reporter.error(f"{folder} holds no photo: name another folder.")
         if reporter.done > 1:
             reporter.note(f"{count(reporter.done, 'photo')}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
-        return reporter.status
+        return max(status, reporter.status)
 
 
 def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.consent import agreed, yes_option
 from facerec_cli.cli.progress import Reporter, show_embedding
 from facerec_cli.cli.render import Results, count, why
 
 if TYPE_CHECKING:
-    from facerec_cli.gallery.base import Gallery
+    from collections.abc import Sequence
+
+    from facerec_cli.gallery.base import Gallery, Snapshot
 
 _FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
 
@@ -78,26 +81,92 @@ def rename_person(name: str, new_name: str, database: str) -> int:
 
 @command.command("remove", epilog="Example: facerec people remove 'Ada Lovelace' --yes")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--photo", "photos", multiple=True, metavar="SOURCE", help="Only this photo, as `people show` names it.")
+@yes_option
 @options.database_option
-def remove_people(names: tuple[str, ...], yes: bool, database: str) -> int:
-    """Forget people: their chips, embeddings and names."""
+def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, database: str) -> int:
+    """Forget people, or photos of one: chips, embeddings and names."""
     from facerec_cli.errors import PersonError
     from facerec_cli.gallery.base import clean_name
 
+    if photos and len(names) > 1:
+        raise click.UsageError("--photo is of one person: name one.")
     gallery = _open(database)
     reporter = Reporter()
     for name in names:
-        if not yes and not click.confirm(f"Forget {name}, all chips and embeddings?", err=True):
-            reporter.note(f"{name} stays.")
-            continue
         try:
-            photos = gallery.remove(clean_name(name))
+            person = clean_name(name)
+            chosen = _photos(gallery.snapshot(), person, photos) if photos else None
+            what = "all chips and embeddings" if chosen is None else count(len(chosen), "photo")
+            if not yes and not click.confirm(f"Forget {name}, {what}?", err=True):
+                reporter.note(f"{name} stays.")
+                continue
+            gone = gallery.remove(person, chosen)
         except PersonError as error:
             reporter.error(error)
         else:
-            reporter.note(f"{name} is forgotten: {count(photos, 'photo')}.")
+            whose = f"{name} is forgotten" if chosen is None else f"Of {name} is forgotten"
+            reporter.note(f"{whose}: {count(gone, 'photo')}.")
     return reporter.status
+
+
+def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> list[int]:
+    """The ids of a person's photos, each given by its source or the beginning of its SHA-256.
+
+    Raises:
+        UnknownPhotoError: one names none, or several.
+    """
+    from facerec_cli.errors import UnknownPhotoError
+
+    chosen = []
+    for source in sources:
+        faces = [face for face in snapshot.faces(name) if face.source == source]
+        faces = faces or [face for face in snapshot.faces(name) if len(source) >= 8 and face.sha256.startswith(source)]
+        if not faces:
+            raise UnknownPhotoError(f"{name} has no photo {source}", subject=name)
+        if len(faces) > 1:
+            raise UnknownPhotoError(f"{name} has {len(faces)} photos {source}", subject=name)
+        chosen.append(faces[0].id)
+    return chosen
+
+
+@command.command("merge", epilog="Example: facerec people merge 'Ada Byron' 'Ada Lovelace'")
+@click.argument("name")
+@click.argument("into")
+@options.database_option
+@options.model_option
+def merge_people(name: str, into: str, database: str, model: str) -> int:
+    """Give all photos of NAME to INTO, who is the same person."""
+    from facerec_cli.gallery.base import clean_name
+    from facerec_cli.recognition.recognizer import Recognizer
+
+    gallery = _open(database)
+    photos = gallery.merge(clean_name(name), clean_name(into))
+    status = show_embedding(Recognizer(model), gallery)
+    Reporter().note(f"{clean_name(name)} is now {clean_name(into)}: {count(photos, 'photo')} more.")
+    return status
+
+
+@command.command("lookalikes", epilog="Example: facerec people lookalikes -db database")
+@options.database_option
+@options.model_option
+@options.format_option
+def show_lookalikes(database: str, model: str, output_format: str) -> int:
+    """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
+    from facerec_cli.recognition.lookalikes import lookalikes
+    from facerec_cli.recognition.recognizer import Recognizer
+    from facerec_cli.recognition.threshold import threshold_in
+
+    recognizer = Recognizer(model)
+    gallery = _open(database)
+    status = show_embedding(recognizer, gallery)
+    snapshot = gallery.snapshot()
+    threshold = threshold_in(snapshot, recognizer.bundle)
+    with Results(output_format, ("name", "other", "distance", "threshold")) as results:
+        results.caption(why(threshold))
+        for pair in lookalikes(recognizer, snapshot, threshold):
+            results.add(pair.to_json() | {"threshold": threshold.distance})
+    return status
 
 
 @command.command("calibrate", epilog="Example: facerec people calibrate -db database")
@@ -128,12 +197,17 @@ def calibrate(database: str, model: str, reset: bool) -> int:
 
 
 @command.command("rebuild", epilog="Example: facerec people rebuild -db database")
+@yes_option
 @options.database_option
 @options.model_option
-def rebuild(database: str, model: str) -> int:
-    """Make gallery.h5 anew from the chips in faces/, after damage to it."""
+def rebuild(yes: bool, database: str, model: str) -> int:
+    """Make the index anew from the chips in faces/, after damage to it.
+
+    Chips that the index does not know are listed, and taken in if you agree; so is what would be lost.
+    """
     from facerec_cli.errors import UnusableLocationError
     from facerec_cli.gallery.hdf5 import Hdf5Gallery
+    from facerec_cli.recognition.rebuilding import rebuild as rebuild_index
     from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model)
@@ -141,13 +215,24 @@ def rebuild(database: str, model: str) -> int:
     if not isinstance(gallery, Hdf5Gallery):
         raise UnusableLocationError(f"{database} is no folder, and has no index of its own to rebuild")
     reporter = Reporter()
-    for problem in gallery.rebuild():
-        reporter.warn(problem)
-    show_embedding(recognizer, gallery)
+    survey = gallery.survey()
+    for problem in survey.problems:
+        reporter.warn(f"{problem}: it is left out.")
+    smaller = yes
+    if survey.is_much_smaller and not yes:
+        question = f"Forget {count(len(survey.lost), 'photo')} of {survey.enrolled:,}, whose chips are missing?"
+        smaller = agreed(question)
+    strangers = yes
+    if survey.strangers and not yes:
+        for key in survey.strangers:
+            reporter.warn(f"{database}/{key} is not enrolled.")
+        strangers = agreed(f"Enrol {count(len(survey.strangers), 'such chip')}?")
+    with Reporter("Embedding", len(survey.chips)) as embedding:
+        rebuild_index(recognizer, gallery, survey, strangers=strangers, smaller=smaller, progress=embedding.update)
     counts = gallery.snapshot().photo_counts()
     photos = sum(number * people for number, people in counts.items())
     reporter.note(f"{database} holds {count(photos, 'photo')} of {count(sum(counts.values()), 'person')}.")
-    return 0
+    return reporter.status
 
 
 @command.command("export", epilog="Example: facerec people export -db database > people.jsonl")
@@ -162,13 +247,13 @@ def export(database: str, model: str, output_format: str) -> int:
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    show_embedding(recognizer, gallery)
+    status = show_embedding(recognizer, gallery)
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
         for record in gallery.snapshot().records(recognizer.bundle.digest):
             # An embedding is missing where the chip is lost.
             numbers = None if record.embedding is None else [float(f"{number:.6g}") for number in record.embedding]
             results.add(record.face.to_json() | {"model": recognizer.bundle.digest, "embedding": numbers})
-    return 0
+    return status
 
 
 def _open(database: str) -> Gallery:

@@ -270,20 +270,26 @@ def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
     return chips
 
 
-def show_embedding(recognizer: Recognizer, gallery: Gallery) -> None:
-    """Embed the chips that this model has not embedded yet, and say so; warn about chips that cannot be used."""
+def show_embedding(recognizer: Recognizer, gallery: Gallery) -> int:
+    """Embed the chips that this model has not embedded yet, and say so; returns the exit status.
+
+    Chips that cannot be used are warned about; a person without any that can is an error.
+    """
     from facerec_cli.recognition.embedding import embed_pending
 
     pending = gallery.snapshot().pending_count(recognizer.bundle.digest)
     if not pending:
-        return
+        return 0
     with Reporter(f"Embedding for {recognizer.bundle.name}", pending) as reporter:
-        lost = embed_pending(recognizer, gallery, reporter.update)
-        for error in lost:
-            reporter.warn(error)
-        embedded = pending - len(lost)
-        if embedded:
+        embedded = embed_pending(recognizer, gallery, reporter.update)
+        for lost in embedded.lost:
+            reporter.warn(lost)
+        for nobody in embedded.nobodies:
+            reporter.error(nobody)
+        done = pending - len(embedded.lost)
+        if done > 0:
             reporter.note(
-                f"Embedded {count(embedded, 'enrolled chip')} with the model {recognizer.bundle.name}, once: "
+                f"Embedded {count(done, 'enrolled chip')} with the model {recognizer.bundle.name}, once: "
                 "the photos were not needed."
             )
+        return reporter.status

@@ -153,7 +153,7 @@ def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[s
             raise
         old, is_same = {}, False  # damaged: as good as absent
     if not is_same:
-        write_columns(path, {name: [values] for name, values in _carried(old, listing).items()}, attributes)
+        write_columns(path, _carried(old, listing), attributes)
         columns, _ = read_columns(path, writable=True)
     return columns
 

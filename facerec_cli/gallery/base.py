@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -153,10 +153,10 @@ class Snapshot(Protocol):
         """How many people have k photos, by k."""
 
     def records(self, digest: str) -> Iterator[Record]:
-        """Every enrolled face with its embedding, in the order of enrolment."""
+        """Every enrolled face with its embedding: person by person, in the order of enrolment, and so their faces."""
 
     def pending(self, digest: str) -> Iterator[EnrolledFace]:
-        """The faces that this model has not embedded yet, in the order of enrolment."""
+        """The faces that this model has not embedded yet, in the order of ``records``."""
 
     def pending_count(self, digest: str) -> int:
         """How many they are."""
@@ -168,6 +168,12 @@ class Snapshot(Protocol):
             UnknownPersonError: nobody of this name is enrolled.
             NotEmbeddedError: this model has embedded none of their photos.
         """
+
+    def templates(self, digest: str) -> Iterator[tuple[list[str], Embeddings]]:
+        """The names of those who have a template, and the templates, float32 [n, d], page by page."""
+
+    def without_template(self, digest: str) -> Iterator[str]:
+        """The names of those who have none: this model knows none of their photos."""
 
     def sums(self, digest: str) -> Sums:
         """What the people have in common by this model."""
@@ -229,19 +235,39 @@ class Gallery(Protocol):
             UnknownPersonError: nobody has the old name.
             NameTakenError: somebody has the new one.
             UnusableNameError: the new one cannot be a name.
+            LostChipError: a chip is missing or damaged.
+            UnfinishedChangeError: as ``remove``.
         """
 
-    def remove(self, name: str) -> int:
-        """Forget a person: chips, embeddings and templates. Returns how many photos went.
+    def remove(self, name: str, photos: Collection[int] | None = None) -> int:
+        """Forget a person, or some of their photos by id: chips, embeddings and templates.
+
+        With their last photo a person goes; what is left of them is pending, since templates are of all photos.
+
+        Returns:
+            How many photos went.
 
         Raises:
             UnknownPersonError: nobody of this name is enrolled.
+            UnfinishedChangeError: they are forgotten, but for chips that the next change deletes.
         """
 
-    def store(self, comparison: Comparison, embeddings: Mapping[int, Embedding]) -> None:
-        """Keep a batch of embeddings, float32 [d] by face id, and the templates that follow.
+    def merge(self, name: str, into: str) -> int:
+        """Give all photos of a person to another, who is the same; they are pending, and the name is forgotten.
 
-        Faces that are gone by now are passed over.
+        Returns:
+            How many photos the other did not have.
+
+        Raises:
+            UnknownPersonError: one of the two is not enrolled.
+            LostChipError: a chip is missing or damaged.
+            UnfinishedChangeError: as ``remove``.
+        """
+
+    def store(self, comparison: Comparison, embeddings: Sequence[tuple[EnrolledFace, Embedding]]) -> None:
+        """Keep a batch of embeddings, each float32 [d], and the templates that follow.
+
+        Faces that are gone by now, or whose id is of another photo, are passed over.
         """
 
     def set_calibration(self, digest: str, calibration: Calibration | None) -> None:

@@ -1,193 +1,161 @@
-"""How an index changes: each change is a new one, to be written in place of the old.
+"""How segments change: each change is a new one, to be written in place of the old.
 
-Everything here is a pure function of arrays, as in ``index``.
+Everything here is a pure function of arrays, as in ``segment``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.columns import Column, text_column
-from facerec_cli.encoders.encoder import Embedding, Embeddings
+from facerec_cli.columns import Column
+from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison, templates
-from facerec_cli.gallery.base import NewFace
-from facerec_cli.gallery.chipstore import ChipRecord, chip_path
-from facerec_cli.gallery.index import Index, face_columns, text
+from facerec_cli.gallery.chipstore import ChipRecord
+from facerec_cli.gallery.segment import Segment, face_columns, people_columns
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a file is to hold, as ``columns.write_columns`` takes it.
+@dataclass(frozen=True, eq=False)
+class AddedFace:
+    """A face to go into a segment: the id of its person, its record and its chip's key."""
 
-    Attributes:
-        columns: each array as the parts that make it up.
-        next_id: the next free id.
-        patches: rows to overwrite, by column.
+    person: int
+    record: ChipRecord
+    chip: str
+
+
+def added(segment: Segment, people: Sequence[tuple[int, str, int]], faces: Sequence[AddedFace]) -> Segment:
+    """The segment with new people, as id, name and Unix seconds, and faces of theirs or of those who are in it.
+
+    For every model the faces are pending. Ids must be higher than all before.
     """
+    columns = face_columns([(face.record.id, face.person, face.record, face.chip) for face in faces])
+    return replace(
+        segment,
+        people=_joined(segment.people, people_columns(people)),
+        faces=_joined(segment.faces, columns),
+        embeddings={digest: _lengthened(rows, len(faces)) for digest, rows in segment.embeddings.items()},
+        embedded={digest: _lengthened(mask, len(faces)) for digest, mask in segment.embedded.items()},
+        templates={digest: _lengthened(rows, len(people)) for digest, rows in segment.templates.items()},
+    )
 
-    columns: dict[str, list[Column]]
-    next_id: int
-    patches: dict[str, tuple[Sequence[int], Column]] = field(default_factory=dict)
 
+def without(segment: Segment, face_ids: Sequence[int]) -> Segment:
+    """The segment without some faces, and without the people who have no other.
 
-@dataclass(frozen=True)
-class Addition:
-    """An index with faces added.
-
-    Attributes:
-        is_new: for each face asked for, whether it was not there yet.
-        records: the record and the JPEG of each chip to keep.
-        content: the new index.
+    Whoever keeps some is pending for every model, since their templates were of all.
     """
+    faces = ~np.isin(segment.faces["id"], face_ids)
+    left = np.bincount(segment.owner[faces], minlength=len(segment))
+    smaller = _taken(segment, left > 0, faces)
+    fewer = (left < segment.photo_counts)[left > 0]
+    rows = fewer[smaller.owner]
+    return replace(
+        smaller,
+        embeddings={digest: _cleared(known, rows, np.nan) for digest, known in smaller.embeddings.items()},
+        embedded={digest: _cleared(mask, rows, 0) for digest, mask in smaller.embedded.items()},
+        templates={digest: _cleared(means, fewer, np.nan) for digest, means in smaller.templates.items()},
+    )
 
-    is_new: list[bool]
-    records: list[tuple[ChipRecord, bytes]]
-    content: Content
+
+def renamed(segment: Segment, person_row: int, new_name: str, chips: Mapping[int, str]) -> Segment:
+    """The segment with a person under another name, and other chips, by the id of their faces."""
+    names = segment.people["name"].tolist()
+    names[person_row] = new_name.encode()
+    keys = segment.faces["chip"].tolist()
+    for row in segment.face_rows(person_row):
+        keys[row] = chips[int(segment.faces["id"][row])].encode()
+    return replace(
+        segment,
+        people={**segment.people, "name": _narrowed(np.array(names))},
+        faces={**segment.faces, "chip": _narrowed(np.array(keys))},
+    )
 
 
-def content(index: Index) -> Content:
-    """All of it, to be written."""
-    tables = {"people": index.people, "faces": index.faces}
-    tables |= {"embeddings": index.embeddings, "templates": index.templates}
-    columns = {f"{table}/{name}": [column] for table, named in tables.items() for name, column in named.items()}
-    return Content(columns, index.next_id)
-
-
-def add(index: Index, comparison: Comparison, faces: Sequence[NewFace], now: int) -> Addition:
-    """Add faces that are not there yet, and the people they are the first of.
+def with_embeddings(
+    segment: Segment, comparison: Comparison, embeddings: Sequence[tuple[int, str, Embedding]]
+) -> Segment:
+    """The segment with embeddings, and the templates that follow; no other's change.
 
     Args:
-        index: to start from.
-        comparison: names the model of the embeddings; for other models the faces are pending.
-        faces: to add.
-        now: Unix seconds.
+        segment: to start from.
+        comparison: by which model, and what templates are made by.
+        embeddings: id of the face, SHA-256 of its photo, embedding, float32 [d]; where the face is not in the
+            segment, or is of another photo, it is passed over.
     """
-    rows: dict[str, int | None] = {face.name: index.person_row(face.name) for face in faces}
-    new_people: list[tuple[int, str]] = []
-    added: list[tuple[int, NewFace, ChipRecord]] = []  # person row, face, record
-    person_ids: dict[int, int] = {}
-    seen: set[tuple[str, str]] = set()
-    is_new = []
-    next_id = index.next_id
-    for face in faces:
-        known = (face.name, face.sha256) in seen or index.has_photo(face.name, face.sha256)
-        is_new.append(not known)
-        seen.add((face.name, face.sha256))
-        if known:
-            continue
-        row = rows[face.name]
-        if row is None:
-            row = rows[face.name] = len(index.people["id"]) + len(new_people)
-            new_people.append((next_id, face.name))
-            person_ids[row] = next_id
-            next_id += 1
-        elif row not in person_ids:
-            person_ids[row] = int(index.people["id"][row])
-        added.append((row, face, ChipRecord(next_id, face.name, face.sha256, face.source, face.score, now)))
-        next_id += 1
-    whole = content(index)
-    if added:
-        people = {
-            "id": np.array([person_id for person_id, _ in new_people], np.int64),
-            "name": text_column([name for _, name in new_people]),
-            "created": np.full(len(new_people), now, np.int64),
-        }
-        new_faces = face_columns(
-            [(record.id, person_ids[row], record, chip_path(record.name, record.sha256)) for row, _, record in added]
-        )
-        for table, new in (("people", people), ("faces", new_faces)):
-            for name, values in new.items():
-                whole.columns[f"{table}/{name}"].append(values)
-        owner = np.array([row for row, _, _ in added], np.int64)
-        embeddings = np.stack([face.embedding for _, face, _ in added])
-        whole.patches.update(_append_embeddings(index, whole.columns, comparison, embeddings, owner, len(new_people)))
-    records = [(record, face.jpeg) for _, face, record in added]
-    return Addition(is_new, records, replace(whole, next_id=next_id))
-
-
-def without(index: Index, person_row: int) -> Index:
-    """The index without a person."""
-    people = np.arange(len(index.people["id"])) != person_row
-    faces = index.owner != person_row
-    return Index(
-        people={name: column[people] for name, column in index.people.items()},
-        faces={name: column[faces] for name, column in index.faces.items()},
-        embeddings={model: rows[faces] for model, rows in index.embeddings.items()},
-        templates={model: rows[people] for model, rows in index.templates.items()},
-        next_id=index.next_id,
-    )
-
-
-def renamed(index: Index, person_row: int, new_name: str) -> Index:
-    """The index with a person under another name, and their chips in that name's folder."""
-    names = [text(name) for name in index.people["name"]]
-    names[person_row] = new_name
-    chips = [text(chip) for chip in index.faces["chip"]]
-    for row in index.face_rows(person_row):
-        chips[row] = chip_path(new_name, text(index.faces["sha256"][row]))
+    if not np.isin([face_id for face_id, _, _ in embeddings], segment.faces["id"]).any():
+        return segment
+    row_of = dict(zip(segment.faces["id"].tolist(), range(len(segment.owner)), strict=True))
+    photos = segment.faces["sha256"]
+    given = {
+        row_of[face_id]: embedding
+        for face_id, sha256, embedding in embeddings
+        if face_id in row_of and photos[row_of[face_id]] == sha256.encode()
+    }
+    if not given:
+        return segment
+    digest, vectors, rows = comparison.digest, np.stack(list(given.values())), np.array(list(given))
+    faces, people, size = len(segment.owner), len(segment), vectors.shape[1]
+    known = np.array(segment.embeddings.get(digest, np.full((faces, size), np.nan, np.float32)))
+    known[rows] = vectors
+    mask = np.array(segment.embedded.get(digest, np.zeros(faces, np.uint8)))
+    mask[rows] = 1
+    means = np.array(segment.templates.get(digest, np.full((people, size), np.nan, np.float32)))
+    changed = np.unique(segment.owner[rows])
+    theirs = np.flatnonzero(np.isin(segment.owner, changed) & (mask != 0))
+    owner = np.searchsorted(changed, segment.owner[theirs]).astype(np.int64)
+    means[changed] = templates(known[theirs], owner, len(changed), comparison.metric)
     return replace(
-        index,
-        people={**index.people, "name": text_column(names)},
-        faces={**index.faces, "chip": text_column(chips)},
+        segment,
+        embeddings={**segment.embeddings, digest: known},
+        embedded={**segment.embedded, digest: mask},
+        templates={**segment.templates, digest: means},
     )
 
 
-def with_embeddings(index: Index, comparison: Comparison, embeddings: Mapping[int, Embedding]) -> Index:
-    """The index with embeddings, float32 [d] by face id, and the templates that follow; no other's change."""
-    ids = index.faces["id"]
-    given = np.intersect1d(np.fromiter(embeddings, np.int64, len(embeddings)), ids)
-    if not len(given):
-        return index
-    new = np.stack([embeddings[face_id] for face_id in given.tolist()])
-    size, digest = new.shape[1], comparison.digest
-    known = index.embeddings.get(digest)
-    whole = np.full((len(ids), size), np.nan, np.float32) if known is None else np.array(known)
-    whole[np.searchsorted(ids, given)] = new
-    means = templates(whole, index.owner, len(index.people["id"]), comparison.metric)
-    return replace(
-        index,
-        embeddings={**index.embeddings, digest: whole},
-        templates={**index.templates, digest: means},
+def parted(segment: Segment, most: int) -> list[Segment]:
+    """A segment as several of at most so many bytes, unless one person has more."""
+    whole = sum(column.nbytes for column in segment.columns.values())
+    if whole <= most:
+        return [segment]
+    weight = np.cumsum(segment.photo_counts + 1) / (len(segment.owner) + len(segment)) * whole
+    part = np.minimum((weight / most).astype(np.int64), np.arange(len(segment)))
+    return [_taken(segment, part == number, part[segment.owner] == number) for number in np.unique(part)]
+
+
+def _taken(segment: Segment, people: npt.NDArray[np.bool_], faces: npt.NDArray[np.bool_]) -> Segment:
+    """Some people of a segment, and some of their faces."""
+    return Segment(
+        people={name: _narrowed(column[people]) for name, column in segment.people.items()},
+        faces={name: _narrowed(column[faces]) for name, column in segment.faces.items()},
+        embeddings={digest: rows[faces] for digest, rows in segment.embeddings.items()},
+        embedded={digest: mask[faces] for digest, mask in segment.embedded.items()},
+        templates={digest: rows[people] for digest, rows in segment.templates.items()},
     )
 
 
-def _append_embeddings(
-    index: Index,
-    columns: dict[str, list[Column]],
-    comparison: Comparison,
-    embeddings: Embeddings,
-    owner: npt.NDArray[np.int64],
-    new_people: int,
-) -> dict[str, tuple[Sequence[int], Column]]:
-    """Append rows to every model's embeddings and templates, NaN for other models than this.
+def _joined(one: Mapping[str, Column], other: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: np.concatenate([column, other[name]]) for name, column in one.items()}
 
-    Returns:
-        The template rows of the people who had photos before, to overwrite.
-    """
-    digest, size, people = comparison.digest, embeddings.shape[1], len(index.people["id"])
-    columns.setdefault(f"embeddings/{digest}", [np.full((len(index.owner), size), np.nan, np.float32)])
-    columns.setdefault(f"templates/{digest}", [np.full((people, size), np.nan, np.float32)])
-    touched, new_owner = np.unique(owner, return_inverse=True)
-    before = np.flatnonzero(np.isin(index.owner, touched))
-    old_owner = np.searchsorted(touched, index.owner[before])
-    earlier = columns[f"embeddings/{digest}"][0][before]
-    values = templates(
-        np.concatenate([earlier, embeddings]),
-        np.concatenate([old_owner, new_owner]).astype(np.int64),
-        len(touched),
-        comparison.metric,
-    )
-    known = touched < people
-    for model in {*index.embeddings, digest}:
-        if model == digest:
-            columns[f"embeddings/{model}"].append(embeddings)
-            columns[f"templates/{model}"].append(values[~known])
-        else:
-            width = index.embeddings[model].shape[1]
-            columns[f"embeddings/{model}"].append(np.full((len(embeddings), width), np.nan, np.float32))
-            columns[f"templates/{model}"].append(np.full((new_people, width), np.nan, np.float32))
-    return {f"templates/{digest}": (touched[known].tolist(), values[known])}
+
+def _lengthened(column: Column, count: int) -> Column:
+    """A column with rows of NaN, or of 0, appended."""
+    nothing = np.nan if column.dtype.kind == "f" else 0
+    return np.concatenate([column, np.full((count, *column.shape[1:]), nothing, column.dtype)])
+
+
+def _cleared(column: Column, rows: npt.NDArray[np.bool_], nothing: float) -> Column:
+    """A column with nothing in some rows."""
+    column = np.array(column)
+    column[rows] = nothing
+    return column
+
+
+def _narrowed(column: Column) -> Column:
+    """A column of text as narrow as its longest cell; any other as it is."""
+    if column.dtype.kind != "S":
+        return column
+    return column.astype(f"S{max(1, int(np.char.str_len(column).max(initial=0)))}")

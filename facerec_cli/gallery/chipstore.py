@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
-import shutil
+import stat
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from facerec_cli.errors import UnusableNameError
 from facerec_cli.faces.alignment import CHIP_SIZE, Chip
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.files import sync_folder, write_through
+from facerec_cli.files import folder_mode, refusal, sync_folder, write_through
+from facerec_cli.gallery.base import clean_name
 
 QUALITY = 95
+MAX_SOURCE = 255
+"""Most letters of a photo's file name that are kept."""
+_MOST_BYTES = 1 << 20
+"""A chip has about 6 kB."""
+_KEY = re.compile(r"faces/[^/.\0][^/\0]*/[^/.\0][^/\0]*\.jpg")
+_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "id": (int,),
+    "name": (str,),
+    "sha256": (str,),
+    "source": (str,),
+    "score": (float, int),
+    "created": (int,),
+}
 _APP0, _COMMENT = b"\xff\xe0", b"\xff\xfe"
 
 
@@ -38,67 +56,98 @@ class ChipRecord:
 class ChipStore(Protocol):
     """Keeps chips; every method may raise ``OSError``."""
 
-    def key(self, name: str, sha256: str) -> str:
-        """The key of a chip, by its person and the SHA-256 of its source photo."""
+    def free_key(self, name: str, sha256: str, taken: Collection[str]) -> str:
+        """A key for a new chip, by its person and the SHA-256 of its source photo: none that is in use or taken."""
 
     def read(self, key: str) -> bytes:
         """A chip's JPEG.
 
         Raises:
             FileNotFoundError: there is none of this key.
+            ValueError: what is there is no chip.
         """
 
-    def adding(self) -> AbstractContextManager[Callable[[ChipRecord, bytes], None]]:
-        """What takes chips with their records, durably; all of them go again if the block ends in an error."""
+    def add(self, key: str, jpeg: bytes) -> None:
+        """Keep a chip durably."""
 
-    def remove_person(self, name: str) -> None:
-        """Forget all chips of a person."""
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget chips, where they are there."""
 
 
 class ChipFolder(ChipStore):
-    """Chips as files that people can look at: ``faces/<name-slug>/<sha256-16>.jpg``, which is the key."""
+    """Chips as files that people can look at: ``faces/<name-slug>/<sha256-16>.jpg``, which is the key.
 
-    def __init__(self, folder: Path) -> None:
-        """Keep chips below ``folder``/faces."""
+    Links in it are never followed: what they lead to is not ours.
+    """
+
+    def __init__(self, folder: Path, mode: Callable[[], int]) -> None:
+        """Keep chips below ``folder``/faces, with these permissions."""
         self._folder = folder
+        self._mode = mode
         self.faces = folder / "faces"
 
-    def key(self, name: str, sha256: str) -> str:
-        return chip_path(name, sha256)
+    def free_key(self, name: str, sha256: str, taken: Collection[str]) -> str:
+        stem = f"faces/{slug(name)}/{sha256[:16]}"
+        numbered = chain([f"{stem}.jpg"], (f"{stem}-{number}.jpg" for number in count(2)))
+        return next(key for key in numbered if key not in taken and not os.path.lexists(self._folder / key))
 
-    def all_keys(self) -> list[str]:
-        """Every key there is, sorted."""
-        return [path.relative_to(self._folder).as_posix() for path in sorted(self.faces.glob("*/*.jpg"))]
+    def all_keys(self) -> tuple[list[str], list[str]]:
+        """Every key there is, sorted, and a clause for each thing there that is none.
+
+        Raises:
+            OSError: faces/ cannot be read.
+        """
+        keys: list[str] = []
+        odd: list[str] = []
+        for person in sorted(self.faces.iterdir()):
+            if person.is_symlink() or not person.is_dir():
+                odd.append(f"{person} is not a folder of chips")
+                continue
+            try:
+                chips = sorted(person.iterdir())
+            except OSError as error:
+                odd.append(f"{person} cannot be read, {refusal(error).reason}")
+                continue
+            for chip in chips:
+                if chip.suffix == ".jpg":
+                    keys.append(chip.relative_to(self._folder).as_posix())
+        return keys, odd
 
     def read(self, key: str) -> bytes:
-        return (self._folder / key).read_bytes()
+        # Non-blocking, so that a FIFO cannot hang the open.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        if not self._is_inside(key):
+            raise ValueError("not in faces/")
+        with os.fdopen(os.open(self._folder / key, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+                raise ValueError("not a chip")
+            return file.read()
 
-    @contextmanager
-    def adding(self) -> Iterator[Callable[[ChipRecord, bytes], None]]:
-        written: list[Path] = []
+    def add(self, key: str, jpeg: bytes) -> None:
+        path, mode = self._folder / key, self._mode()
+        if not self._is_inside(key):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
+        for folder in (self.faces, path.parent):
+            folder.mkdir(mode=folder_mode(mode), exist_ok=True)
+        # What names a chip is the index, and that comes after it.
+        write_through(path, jpeg, mode=mode)
 
-        def add(record: ChipRecord, jpeg: bytes) -> None:
-            path = self._folder / chip_path(record.name, record.sha256)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            written.append(path)
-            # What names a chip is the index, and that comes after it.
-            write_through(path, with_record(jpeg, record))
+    def remove(self, keys: Iterable[str]) -> None:
+        folders = set()
+        for key in filter(self._is_inside, keys):
+            path = self._folder / key
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+        for folder in folders:
+            with suppress(OSError):  # it holds other chips
+                folder.rmdir()
+        if folders and self.faces.is_dir():
+            sync_folder(self.faces)
 
-        try:
-            yield add
-        except BaseException:
-            for path in written:
-                path.unlink(missing_ok=True)
-            for folder in {path.parent for path in written}:
-                with suppress(OSError):  # it holds other chips
-                    folder.rmdir()
-            raise
-
-    def remove_person(self, name: str) -> None:
-        folder = self.faces / slug(name)
-        if folder.is_dir():
-            shutil.rmtree(folder)
-            sync_folder(folder.parent)
+    def _is_inside(self, key: str) -> bool:
+        """Whether a key is of a file in faces/, and not by a link somewhere else."""
+        return bool(_KEY.fullmatch(key)) and not (self._folder / key).parent.is_symlink()
 
 
 def encode_chip(chip: Chip) -> bytes:
@@ -133,22 +182,34 @@ def with_record(jpeg: bytes, record: ChipRecord) -> bytes:
 
 
 def read_record(jpeg: bytes) -> ChipRecord | None:
-    """The record inside a chip's JPEG, or None where there is none."""
+    """The record inside a chip's JPEG, or None where there is none, or one that cannot be true."""
     start = _after_app0(jpeg)
     if jpeg[start : start + 2] != _COMMENT:
         return None
     length = int.from_bytes(jpeg[start + 2 : start + 4], "big")
     try:
         fields = json.loads(jpeg[start + 4 : start + 2 + length])
-        return ChipRecord(
-            id=int(fields["id"]),
-            name=str(fields["name"]),
-            sha256=str(fields["sha256"]),
-            source=str(fields["source"]),
-            score=float(fields["score"]),
-            created=int(fields["created"]),
-        )
-    except (ValueError, KeyError, TypeError):
+        record = ChipRecord(**{name: fields[name] for name in _FIELDS})
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    has_types = all(type(getattr(record, name)) in kinds for name, kinds in _FIELDS.items())
+    return record if has_types and record == _cleaned(record) else None
+
+
+def _cleaned(record: ChipRecord) -> ChipRecord | None:
+    """The record with a name as it is stored, if its fields can be."""
+    is_possible = (
+        0 < record.id < 2**62
+        and re.fullmatch("[0-9a-f]{64}", record.sha256)
+        and len(record.source) <= MAX_SOURCE
+        and "\0" not in record.source
+        and 0 <= record.score <= 1
+        and 0 <= record.created < 2**37
+    )
+    try:
+        record.source.encode()
+        return replace(record, name=clean_name(record.name)) if is_possible else None
+    except (UnusableNameError, UnicodeEncodeError):
         return None
 
 
@@ -156,11 +217,6 @@ def slug(name: str) -> str:
     """A folder name for a person: legible, the same on every file system, and different for different names."""
     plain = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name).casefold()).strip("-_")[:40]
     return f"{plain or 'person'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def chip_path(name: str, sha256: str) -> str:
-    """Where a chip lies in a database, by its person and the SHA-256 of its source photo."""
-    return f"faces/{slug(name)}/{sha256[:16]}.jpg"
 
 
 def _after_app0(jpeg: bytes) -> int:

@@ -1,52 +1,58 @@
-"""The embedded gallery: a folder with the enrolled chips and one HDF5 index.
+"""The embedded gallery: a folder with the enrolled chips and an HDF5 index.
 
     database/
       faces/<name-slug>/<sha256-16>.jpg   every enrolled chip; its JPEG comment holds its record
-      gallery.h5                          the index, which the chips can rebuild (but for embeddings, which follow)
+      gallery.h5, segments/               the index, which the chips can rebuild; ``indexfile`` says how it grows
       calibration.json                    where people asked for it: each model's calibration to the people enrolled
+      .unfinished.json                    while somebody writes: the chips that come or go
 
-Writers hold a lock, read the index anew, write it beside itself and rename it in; chips are written under the same lock
-before the index that names them. Readers never lock: they map the old file or the new one, whole.
+Writers hold a lock, finish what a killed one left, read the index anew, note which chips will come or go, write the new
+ones, then the index that names them, and take the old ones away. Readers never lock.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from facerec_cli.columns import read_columns, write_columns
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import (
-    DamagedCalibrationError,
     DamagedDatabaseError,
     DatabaseError,
     DatabaseRefusedError,
     LostChipError,
-    ModelError,
     NameTakenError,
     NoDatabaseError,
+    SmallerDatabaseError,
+    UnfinishedChangeError,
     UnusableLocationError,
 )
-from facerec_cli.files import refusal, write_file
+from facerec_cli.files import clear_strays, refusal, write_file
+from facerec_cli.gallery import changes
+from facerec_cli.gallery.addition import Addition, record_of
 from facerec_cli.gallery.base import EnrolledFace, Gallery, NewFace, clean_name
-from facerec_cli.gallery.changes import Content, add, content, renamed, with_embeddings, without
-from facerec_cli.gallery.chipstore import ChipFolder, ChipRecord, decode_chip, read_record
+from facerec_cli.gallery.calibrations import CalibrationFile
+from facerec_cli.gallery.changes import AddedFace
+from facerec_cli.gallery.chipstore import ChipFolder, decode_chip, with_record
 from facerec_cli.gallery.index import Index
+from facerec_cli.gallery.indexfile import IndexFile
+from facerec_cli.gallery.rebuilding import Survey, rebuilt, survey
+from facerec_cli.gallery.segment import EMPTY
 from facerec_cli.gallery.snapshot import IndexSnapshot
+from facerec_cli.gallery.unfinished import UnfinishedChips
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
 
-FORMAT = 1
 LOCK_TIMEOUT = 60.0
-_CALIBRATION = "calibration.json"
+_MAY_BE_THERE = {".gitignore", ".gitkeep", "README.md", "lost+found", ".DS_Store"}
+"""What a folder may hold and still become a database."""
+_BESIDE_OURS = (".gallery.h5.", "..gitignore.", "..unfinished.json.", ".calibration.json.")
+_OURS = {"faces", "segments", "gallery.h5", ".lock", ".unfinished.json", "calibration.json"}
 
 
 class Hdf5Gallery(Gallery):
@@ -57,202 +63,283 @@ class Hdf5Gallery(Gallery):
 
         Raises:
             NoDatabaseError: there is none and ``create`` is false.
-            UnusableLocationError: a file is there.
+            UnusableLocationError: a file is there, or a folder of other things.
             DatabaseError: it cannot be made.
         """
         self.folder = folder
         self.location = str(folder)
-        self.index_path = folder / "gallery.h5"
-        self._chips = ChipFolder(folder)
-        self._cached: tuple[tuple[int, int, int], Index] | None = None
-        if folder.exists() and not folder.is_dir():
-            raise UnusableLocationError(f"{folder} is a file, not a folder", "name another database")
-        if create:
-            self._create()
-        elif not folder.is_dir():
-            raise NoDatabaseError(f"There is no database at {folder}", "enrol somebody in it")
+        self.index_file = IndexFile(folder)
+        self._chips = ChipFolder(folder, self._mode)
+        self._unfinished = UnfinishedChips(folder)
+        self._calibrations = CalibrationFile(folder)
+        try:
+            if folder.exists() and not folder.is_dir():
+                raise UnusableLocationError(f"{folder} is a file, not a folder", "name another database")
+            if create:
+                self._create()
+            elif not folder.is_dir():
+                raise NoDatabaseError(f"There is no database at {folder}", "enrol somebody in it")
+        except OSError as error:
+            raise self._refused(error) from error
 
     # ------------------------------------------------------------------ reading
 
     def snapshot(self) -> IndexSnapshot:
-        return IndexSnapshot(self.location, self._read(), partial(self._calibration, self._calibration_text()))
+        try:
+            return IndexSnapshot(self.location, self._read(), self._calibrations.read())
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def read_chip(self, face: EnrolledFace) -> Chip:
         try:
-            return decode_chip(self._chips.read(face.chip))
+            return self.chip(face.chip)
         except (OSError, ValueError) as error:
-            reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be used ({error})"
-            raise self._lost(face, reason) from error
+            raise self._lost(face, error) from error
 
     # ------------------------------------------------------------------ writing
 
     def add(self, comparison: Comparison, faces: Sequence[NewFace]) -> list[bool]:
-        with self._writing():
-            addition = add(self._read(), comparison, faces, int(time.time()))
-            if addition.records:
-                self._write(addition.content, addition.records)
-        return addition.is_new
+        with self._writing() as index:
+            addition = Addition(index, self._chips)
+            is_new = [addition.take(face) for face in faces]
+            if addition.jpegs:
+                self._commit(addition.index(comparison), new=addition.jpegs)
+        return is_new
 
     def rename(self, name: str, new_name: str) -> None:
         new_name = clean_name(new_name)
-        with self._writing():
-            now = self.snapshot()
-            row = now.row(name)
+        with self._writing() as index:
+            number, row = self._look(index).place(name)
             if new_name == name:
                 return
-            if now.index.person_row(new_name) is not None:
+            if index.place(new_name) is not None:
                 raise NameTakenError(f"{new_name} is already enrolled in {self.folder}", "choose another name")
-            records = []
-            for face in now.faces(name):
-                created = int(face.created.timestamp())
-                record = ChipRecord(face.id, new_name, face.sha256, face.source, face.score, created)
-                try:
-                    records.append((record, self._chips.read(face.chip)))
-                except FileNotFoundError as error:
-                    raise self._lost(face, "is missing") from error
-            self._write(content(renamed(now.index, row, new_name)), records)
-            self._chips.remove_person(name)
+            segment = index.segments[number]
+            moved = self._moved(segment.faces_of(segment.face_rows(row).tolist()), new_name, {})
+            keys = {face.id: key for face, key, _ in moved}
+            self._commit(
+                index.with_segment(number, changes.renamed(segment, row, new_name, keys)),
+                new={key: jpeg for _, key, jpeg in moved},
+                gone=[face.chip for face, _, _ in moved],
+            )
 
-    def remove(self, name: str) -> int:
-        with self._writing():
-            now = self.snapshot()
-            if now.index.person_row(name) is None:
-                # Killed between the two steps below, an earlier removal may have left the chips.
-                self._chips.remove_person(name)
-            row = now.row(name)
-            self._write(content(without(now.index, row)))
-            self._chips.remove_person(name)
-        return len(now.index.face_rows(row))
+    def merge(self, name: str, into: str) -> int:
+        with self._writing() as index:
+            now = self._look(index)
+            (number, row), (target, target_row) = now.place(name), now.place(into)
+            if name == into:
+                return 0
+            segment = index.segments[number]
+            faces = list(segment.faces_of(segment.face_rows(row).tolist()))
+            others = [face for face in faces if not index.segments[target].has_photo(target_row, face.sha256)]
+            next_id = index.next_id + len(others)
+            ids = {face.id: index.next_id + place for place, face in enumerate(others)}
+            moved = self._moved(others, into, ids)
+            person = int(index.segments[target].people["id"][target_row])
+            smaller = index.with_segment(number, changes.without(segment, [face.id for face in faces]))
+            grown = changes.added(
+                smaller.segments[target],
+                [],
+                [AddedFace(person, record_of(face, into, ids), key) for face, key, _ in moved],
+            )
+            self._commit(
+                Index(smaller.with_segment(target, grown).segments, next_id),
+                new={key: jpeg for _, key, jpeg in moved},
+                gone=[face.chip for face in faces],
+            )
+        return len(others)
 
-    def store(self, comparison: Comparison, embeddings: Mapping[int, Embedding]) -> None:
-        if embeddings:
-            with self._writing():
-                self._write(content(with_embeddings(self._read(), comparison, embeddings)))
+    def remove(self, name: str, photos: Collection[int] | None = None) -> int:
+        with self._writing() as index:
+            number, row = self._look(index).place(name)
+            segment = index.segments[number]
+            faces = [
+                face
+                for face in segment.faces_of(segment.face_rows(row).tolist())
+                if photos is None or face.id in photos
+            ]
+            if faces:
+                smaller = changes.without(segment, [face.id for face in faces])
+                self._commit(index.with_segment(number, smaller), gone=[face.chip for face in faces])
+        return len(faces)
+
+    def store(self, comparison: Comparison, embeddings: Sequence[tuple[EnrolledFace, Embedding]]) -> None:
+        if not embeddings:
+            return
+        given = [(face.id, face.sha256, embedding) for face, embedding in embeddings]
+        with self._writing() as index:
+            segments = [changes.with_embeddings(segment, comparison, given) for segment in index.segments]
+            if any(one is not other for one, other in zip(segments, index.segments, strict=True)):
+                self._commit(Index(segments, index.next_id))
 
     def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
-        with self._writing():
-            kept = {
-                model: known for model, known in self._calibrations(self._calibration_text()).items() if model != digest
-            }
-            if calibration:
-                kept[digest] = calibration.to_json()
-            write_file(self.folder / _CALIBRATION, f"{json.dumps(kept, indent=2)}\n".encode())
+        with self._locked():
+            self._calibrations.change(digest, calibration, mode=self._mode())
 
-    def rebuild(self) -> list[str]:
-        """Make the index anew from the kept chips; embeddings follow when a model is next used.
+    # ------------------------------------------------------------------ rebuilding
+
+    def chip(self, key: str) -> Chip:
+        """A chip by its key, as ``survey`` has them.
+
+        Raises:
+            OSError, ValueError: it cannot be read, or is none.
+        """
+        return decode_chip(self._chips.read(key))
+
+    def survey(self) -> Survey:
+        """Look at what a rebuild would make of the chips.
+
+        Raises:
+            DatabaseError: faces/ cannot be read.
+        """
+        with self._locked():
+            return self._survey()
+
+    def rebuild(
+        self,
+        comparison: Comparison,
+        embeddings: Mapping[str, Embedding],
+        *,
+        strangers: bool = False,
+        smaller: bool = False,
+    ) -> Survey:
+        """Make the index anew from the kept chips, in one step: until then readers have the old one.
+
+        Args:
+            comparison: by which model the embeddings are.
+            embeddings: float32 [d] by the chip's key; where one is missing, it follows when the model is next used.
+            strangers: take chips in that the index does not name.
+            smaller: also where much would be lost.
 
         Returns:
-            A sentence for each chip that could not be used.
+            What was found.
+
+        Raises:
+            SmallerDatabaseError: much would be lost.
+            DatabaseError: faces/ cannot be read, or the index not be written.
         """
-        problems: list[str] = []
-        records: list[tuple[ChipRecord, str]] = []
-        with self._writing():
-            for key in self._chips.all_keys():
-                path = self.folder / key
-                try:
-                    jpeg = self._chips.read(key)
-                    decode_chip(jpeg)
-                except (OSError, ValueError) as error:
-                    problems.append(f"{path} cannot be used ({error}): it is left out.")
-                    continue
-                record = read_record(jpeg)
-                if record is None:
-                    problems.append(f"{path} has no record: it is left out; enrol its photo again.")
-                else:
-                    records.append((record, key))
-            self._write(content(Index.from_records(records)))
-        return problems
+        with self._locked():
+            found = self._survey()
+            if found.is_much_smaller and not smaller:
+                raise SmallerDatabaseError(
+                    f"{self.folder} would lose {len(found.lost):,} of its {found.enrolled:,} photos, "
+                    f"since their chips are not in {self._chips.faces}",
+                    "restore the chips",
+                )
+            left_out = set() if strangers else set(found.strangers)
+            chips = [chip for chip in found.chips if chip[0] not in left_out]
+            index = rebuilt(chips, self._readable(), comparison, embeddings)
+            self.index_file.write(index, mode=self._mode())
+        return found
+
+    def _survey(self) -> Survey:
+        index = self._readable()
+        if index is not None:
+            self._settle(index)
+        try:
+            return survey(self._chips, index)
+        except OSError as error:
+            problem = f"{self._chips.faces} cannot be read, {refusal(error).reason}, and the index stays as it is"
+            raise DatabaseRefusedError(problem, "restore that folder") from error
+
+    def _readable(self) -> Index | None:
+        """The index; None where it is missing or damaged."""
+        try:
+            return self.index_file.read()
+        except DamagedDatabaseError:
+            return None
 
     # ------------------------------------------------------------------ the folder
 
     def _create(self) -> None:
-        try:
-            if not self.folder.exists():
-                self.folder.mkdir(parents=True, mode=0o700)
-                write_file(self.folder / ".gitignore", b"*\n")
-            elif not self.index_path.exists():
-                self.folder.chmod(0o700)
-        except OSError as error:
-            raise self._refused(error) from error
-        if not self.index_path.exists():
-            # An index from the start: chips without one are damage, never a first enrolment still under way.
-            with self._writing():
-                index = self._read()
-                if not self.index_path.exists():
-                    self._write(content(index))
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True, mode=0o700)
+            write_file(self.folder / ".gitignore", b"*\n", mode=self._mode())
+        if self.index_file.path.exists():
+            return
+        there = {path.name for path in self.folder.iterdir()}
+        strange = sorted(name for name in there - _MAY_BE_THERE - _OURS if not name.startswith(_BESIDE_OURS))
+        if strange:
+            raise UnusableLocationError(
+                f"{self.folder} is no database and holds other things, such as {strange[0]}", "name an empty folder"
+            )
+        # An index from the start: chips without one are damage, never a first enrolment still under way.
+        with self._locked():
+            index = self._read()
+            if not self.index_file.path.exists():
+                self.index_file.write(index, mode=self._mode())
 
-    def _calibration(self, text: bytes, digest: str) -> Calibration | None:
-        stored = self._calibrations(text).get(digest)
-        try:
-            return None if stored is None else Calibration.from_json(stored, "the people enrolled")
-        except ModelError as error:
-            raise self._damaged_calibration() from error
-
-    def _calibration_text(self) -> bytes:
-        try:
-            return (self.folder / _CALIBRATION).read_bytes()
-        except FileNotFoundError:
-            return b"{}"
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _calibrations(self, text: bytes) -> dict[str, Any]:
-        try:
-            return dict(json.loads(text))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise self._damaged_calibration() from error
-
-    def _damaged_calibration(self) -> DamagedCalibrationError:
-        path = self.folder / _CALIBRATION
-        return DamagedCalibrationError(f"{path} is damaged", "delete it, and calibrate again", self.location)
+    def _mode(self) -> int:
+        """The permissions of new files: those of the folder, so that what is private stays so, and what is shared."""
+        return self.folder.stat().st_mode & 0o666
 
     def _read(self) -> Index:
         try:
-            status = self.index_path.stat()
-            version = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if self._cached is None or self._cached[0] != version:
-                self._cached = (version, self._load())
-            return self._cached[1]
-        except FileNotFoundError as error:
-            if self._chips.all_keys():
+            index = self.index_file.read()
+            if index is None and self._chips.faces.is_dir() and self._chips.all_keys()[0]:
                 raise DamagedDatabaseError(
-                    f"{self.index_path} is missing, but {self._chips.faces} holds chips",
+                    f"{self.index_file.path} is missing, but {self._chips.faces} holds chips",
                     "rebuild it from them",
                     self.location,
-                ) from error
-            return Index.from_records([])
-        except PermissionError as error:
-            raise self._refused(error) from error
-
-    def _load(self) -> Index:
-        try:
-            columns, attributes = read_columns(self.index_path)
-            if attributes["format"] != FORMAT:
-                raise DatabaseError(
-                    f"{self.index_path} has format {attributes['format']}, and this facerec reads format {FORMAT}",
-                    "upgrade facerec",
                 )
-            return Index.from_columns(columns, attributes["next_id"])
-        except (FileNotFoundError, PermissionError):
-            raise
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise DamagedDatabaseError(
-                f"{self.index_path} is damaged", "rebuild it from the enrolled chips", self.location
-            ) from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return Index([EMPTY], 1) if index is None else index
 
-    def _write(self, whole: Content, records: Sequence[tuple[ChipRecord, bytes]] = ()) -> None:
-        """Write chips durably, then the index that names them; if it cannot follow, the chips go again."""
-        with self._chips.adding() as add_chip:
-            for record, jpeg in records:
-                add_chip(record, jpeg)
-            write_columns(self.index_path, whole.columns, {"format": FORMAT, "next_id": whole.next_id}, whole.patches)
+    def _look(self, index: Index) -> IndexSnapshot:
+        return IndexSnapshot(self.location, index, self._calibrations.read())
+
+    def _commit(self, index: Index, *, new: Mapping[str, bytes] | None = None, gone: Collection[str] = ()) -> None:
+        """Put chips in, write the index that names them, and take chips away that it no longer names."""
+        new = new or {}
+        left = self._unfinished.note([*new, *gone], mode=self._mode()) if new or gone else []
+        try:
+            for key, jpeg in new.items():
+                self._chips.add(key, jpeg)
+            self.index_file.write(index, mode=self._mode())
+        except BaseException:
+            with suppress(OSError, DatabaseError):  # else the next writer does it
+                self._settle(self._read())
+                self.index_file.clear_strays()
+            raise
+        try:
+            self._chips.remove(gone)
+        except OSError as error:
+            reason, remedy = refusal(error)
+            raise UnfinishedChangeError(
+                f"{self.folder} no longer names them, but {len(gone)} chips in {self._chips.faces} "
+                f"could not be deleted, {reason}",
+                remedy,
+            ) from error
+        if new or gone:
+            with suppress(OSError):  # the note stays
+                self._chips.remove(left)
+                self._unfinished.clear()
+
+    def _settle(self, index: Index) -> None:
+        """Finish what a writer had begun: chips that it noted and the index does not name go."""
+        noted = self._unfinished.noted()
+        if noted:
+            self._chips.remove(set(noted) - index.named(noted))
+            self._unfinished.clear()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[Index]:
+        """Hold the lock with the index as it is now, and nothing left of killed writers."""
+        with self._locked():
+            index = self._read()
+            self.index_file.clear_strays()
+            clear_strays(self.folder / ".gitignore")
+            with suppress(OSError):  # the note stays, and whoever can do it, does
+                self._settle(index)
+            yield index
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         """Hold the lock, and turn what the disk refuses into words."""
         import filelock  # noqa: PLC0415 - readers never need it
 
-        lock = filelock.FileLock(self.folder / ".lock", timeout=LOCK_TIMEOUT)
+        lock = filelock.FileLock(self.folder / ".lock", timeout=LOCK_TIMEOUT, mode=self._mode())
         try:
             with lock:
                 yield
@@ -263,9 +350,30 @@ class Hdf5Gallery(Gallery):
         except OSError as error:
             raise self._refused(error) from error
 
-    def _lost(self, face: EnrolledFace, reason: str) -> LostChipError:
+    def _moved(
+        self, faces: Iterable[EnrolledFace], name: str, ids: Mapping[int, int]
+    ) -> list[tuple[EnrolledFace, str, bytes]]:
+        """Each face with the key and the JPEG of its chip under another name, and another id where there is one."""
+        moved: list[tuple[EnrolledFace, str, bytes]] = []
+        taken: set[str] = set()
+        for face in faces:
+            try:
+                jpeg = self._chips.read(face.chip)
+            except (OSError, ValueError) as error:
+                raise self._lost(face, error) from error
+            key = self._chips.free_key(name, face.sha256, taken)
+            taken.add(key)
+            moved.append((face, key, with_record(jpeg, record_of(face, name, ids))))
+        return moved
+
+    def _lost(self, face: EnrolledFace, error: OSError | ValueError) -> LostChipError:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be used ({error})"
         problem = f"The chip {self.folder / face.chip} of {face.name} {reason}"
         return LostChipError(problem, f"enrol {face.source} again, or forget it", face.source)
+
+    def _unreadable(self, error: OSError) -> DatabaseRefusedError:
+        reason, remedy = refusal(error)
+        return DatabaseRefusedError(f"{self.folder} cannot be read, {reason}", remedy)
 
     def _refused(self, error: OSError) -> DatabaseRefusedError:
         reason, remedy = refusal(error)

@@ -24,4 +24,6 @@ def open_gallery(location: str | Path, *, create: bool = False) -> Gallery:
     scheme, is_url, _ = str(location).partition("://")
     if is_url:
         raise UnusableLocationError(f"{location} is no folder, and facerec keeps nobody by {scheme}", "name a folder")
+    if not str(location):
+        raise UnusableLocationError("The database's location is empty", "name a folder")
     return Hdf5Gallery(Path(location), create=create)

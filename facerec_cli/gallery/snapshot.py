@@ -2,85 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-
-import numpy as np
+from collections.abc import Iterator, Mapping
 
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import NotEmbeddedError, UnknownPersonError
 from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapshot, Sums
+from facerec_cli.gallery.calibrations import Calibrations
 from facerec_cli.gallery.index import Index
 
 
 class IndexSnapshot(Snapshot):
     """What an index answers."""
 
-    def __init__(self, location: str, index: Index, calibration: Callable[[str], Calibration | None]) -> None:
+    def __init__(self, location: str, index: Index, calibrations: Calibrations) -> None:
         """Look at an index.
 
         Args:
             location: where its gallery is.
             index: the columns.
-            calibration: reads the calibration of a model, by its digest.
+            calibrations: those to the people enrolled.
         """
         self.location = location
         self.index = index
-        self._calibration = calibration
+        self._calibrations = calibrations
 
-    def row(self, name: str) -> int:
-        """Where a person is in the index.
+    def place(self, name: str) -> tuple[int, int]:
+        """Where a person is in the index: the number of the segment, and the row in it.
 
         Raises:
             UnknownPersonError: nobody of this name is enrolled.
         """
-        row = self.index.person_row(name)
-        if row is None:
+        place = self.index.place(name)
+        if place is None:
             raise UnknownPersonError(f"Nobody named {name!r} is enrolled in {self.location}", "look who is")
-        return row
+        return place
 
     def people(self, after: int = 0) -> Iterator[Person]:
         return self.index.people_after(after)
 
     def person(self, name: str) -> Person:
-        return next(self.people(after=int(self.index.people["id"][self.row(name)]) - 1))
+        number, row = self.place(name)
+        segment = self.index.segments[number]
+        return next(segment.people_after(int(segment.people["id"][row]) - 1))
 
     def faces(self, name: str) -> list[EnrolledFace]:
-        return list(self.index.faces_of(self.index.face_rows(self.row(name))))
+        number, row = self.place(name)
+        segment = self.index.segments[number]
+        return list(segment.faces_of(segment.face_rows(row).tolist()))
 
     def has_photo(self, name: str, sha256: str) -> bool:
         return self.index.has_photo(name, sha256)
 
     def photo_counts(self) -> Mapping[int, int]:
-        people = np.bincount(self.index.photo_counts)
-        return {photos: int(people[photos]) for photos in np.flatnonzero(people).tolist()}
+        return self.index.photo_counts
 
     def records(self, digest: str) -> Iterator[Record]:
         return self.index.records(digest)
 
     def pending(self, digest: str) -> Iterator[EnrolledFace]:
-        return self.index.faces_of(self.index.pending(digest))
+        return self.index.pending(digest)
 
     def pending_count(self, digest: str) -> int:
-        return len(self.index.pending(digest))
+        return self.index.pending_count(digest)
 
     def template(self, digest: str, name: str) -> Embedding:
-        template = self.index.template(digest, self.row(name))
+        template = self.index.template(digest, self.place(name))
         if template is None:
             raise NotEmbeddedError(f"None of the photos of {name} in {self.location} is embedded", "enrol one again")
         return template
+
+    def templates(self, digest: str) -> Iterator[tuple[list[str], Embeddings]]:
+        return self.index.templates(digest)
+
+    def without_template(self, digest: str) -> Iterator[str]:
+        return self.index.without_template(digest)
 
     def sums(self, digest: str) -> Sums:
         return self.index.sums(digest)
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
         nearest = self.index.search(comparison, probes, top)
-        if not any(nearest) and len(self.index.people["id"]) and not self.index.has_templates(comparison.digest):
+        if not any(nearest) and not self.index.is_empty and next(self.templates(comparison.digest), None) is None:
             raise NotEmbeddedError(
                 f"None of the photos in {self.location} is embedded by this model", "embed them, or enrol them again"
             )
         return nearest
 
     def calibration(self, digest: str) -> Calibration | None:
-        return self._calibration(digest)
+        return self._calibrations.of(digest)

@@ -22,11 +22,11 @@ def calibrate_enrolled(recognizer: Recognizer, gallery: Gallery) -> Calibration:
         DatabaseError: there are too few people, or the gallery cannot be changed.
         ModelError: the model cannot be loaded.
     """
-    embed_pending(recognizer, gallery)
+    snapshot = embed_pending(recognizer, gallery).snapshot
     digest = recognizer.bundle.digest
     embeddings: list[Embedding] = []
     rows: dict[str, list[int]] = {}
-    for record in gallery.snapshot().records(digest):
+    for record in snapshot.records(digest):
         if record.embedding is not None:
             rows.setdefault(record.face.name, []).append(len(embeddings))
             embeddings.append(record.embedding)

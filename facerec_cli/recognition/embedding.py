@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from facerec_cli.encoders.encoder import Embedding
-from facerec_cli.errors import LostChipError
-from facerec_cli.gallery.base import EnrolledFace, Gallery
+from facerec_cli.errors import LostChipError, NotEmbeddedError
+from facerec_cli.gallery.base import EnrolledFace, Gallery, Snapshot
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
 
 
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """A gallery in which a model has embedded all that it can.
+
+    Attributes:
+        snapshot: the gallery then.
+        lost: chips that cannot be used.
+        nobodies: an error for each person all of whose chips are lost, so that nobody can be called them.
+    """
+
+    snapshot: Snapshot
+    lost: Sequence[LostChipError]
+    nobodies: Sequence[NotEmbeddedError]
+
+
 def embed_pending(
     recognizer: Recognizer, gallery: Gallery, progress: Callable[[int, int], None] | None = None
-) -> list[LostChipError]:
-    """Embed the enrolled chips that have no embedding of this model yet.
+) -> Embedded:
+    """Embed the enrolled chips that have no embedding of this model yet, also those that others enrol meanwhile.
 
     The gallery gets them batch by batch: what was done stays done, whatever ends the work.
 
@@ -24,40 +40,57 @@ def embed_pending(
         gallery: which.
         progress: told how many chips are done, of how many.
 
-    Returns:
-        The chips that could not be used; their people are known by their other photos.
-
     Raises:
         DatabaseError: the gallery cannot be changed.
         ModelError: the model cannot be loaded.
     """
     digest = recognizer.bundle.digest
-    snapshot = gallery.snapshot()
-    count = snapshot.pending_count(digest)
+    lost: dict[int, LostChipError] = {}
+    while True:
+        snapshot = gallery.snapshot()
+        count = snapshot.pending_count(digest)
+        todo = [face for face in snapshot.pending(digest) if face.id not in lost] if count else []
+        if not todo:
+            break
+        lost |= _embed(recognizer, gallery, todo, progress)
     if not count:
-        return []
+        return Embedded(snapshot, (), ())
+    nobodies = [
+        NotEmbeddedError(f"No chip of {name} in {gallery.location} can be used", "enrol them again")
+        for name in snapshot.without_template(digest)
+    ]
+    return Embedded(snapshot, tuple(lost.values()), nobodies)
 
-    def embed(face: EnrolledFace) -> tuple[int, Embedding | LostChipError]:
+
+def _embed(
+    recognizer: Recognizer,
+    gallery: Gallery,
+    faces: Sequence[EnrolledFace],
+    progress: Callable[[int, int], None] | None,
+) -> dict[int, LostChipError]:
+    """Embed faces, and keep what comes of it; returns the errors of those that are lost, by id."""
+
+    def embed(face: EnrolledFace) -> tuple[EnrolledFace, Embedding | LostChipError]:
         try:
-            return face.id, recognizer.embed([gallery.read_chip(face)])[0]
+            return face, recognizer.embed([gallery.read_chip(face)])[0]
         except LostChipError as error:
-            return face.id, error
+            return face, error
 
-    lost: list[LostChipError] = []
-    batch: dict[int, Embedding] = {}
+    lost: dict[int, LostChipError] = {}
+    batch: list[tuple[EnrolledFace, Embedding]] = []
     pace = Pace()
     try:
-        for done, (face_id, result) in enumerate(ordered_map(embed, snapshot.pending(digest)), start=1):
+        for done, (face, result) in enumerate(ordered_map(embed, faces), start=1):
             if isinstance(result, LostChipError):
-                lost.append(result)
+                lost[face.id] = result
             else:
-                batch[face_id] = result
-            if pace.is_due():
-                ready, batch = batch, {}
+                batch.append((face, result))
+            if pace.is_due(len(batch)):
+                ready, batch = batch, []
                 with pace.writing():
                     gallery.store(recognizer.comparison, ready)
             if progress:
-                progress(done, count)
+                progress(done, len(faces))
     finally:
         # Also after Ctrl-C.
         gallery.store(recognizer.comparison, batch)

@@ -14,7 +14,7 @@ from facerec_cli.errors import NotEmbeddedError, PhotoError
 from facerec_cli.faces.images import PhotoLike, open_photo, source_of
 from facerec_cli.faces.quality import complaint
 from facerec_cli.gallery.base import Gallery, Match, NewFace, clean_name
-from facerec_cli.gallery.chipstore import decode_chip, encode_chip
+from facerec_cli.gallery.chipstore import MAX_SOURCE, decode_chip, encode_chip
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.pacing import Pace
@@ -62,7 +62,7 @@ def enroll_all(
     try:
         for outcome in ordered_map(extract, named, ahead=_AHEAD):
             batch.append(outcome)
-            if pace.is_due():
+            if pace.is_due(len(batch)):
                 ready, batch = batch, []
                 with pace.writing():
                     written = _commit(recognizer, gallery, ready)
@@ -94,7 +94,7 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
     jpeg = encode_chip(face.chip)
     embedding = recognizer.embed([decode_chip(jpeg)])[0]
     # A file's name may be of another encoding; what is kept is text.
-    file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")
+    file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")[:MAX_SOURCE]
     new = NewFace(name, jpeg, embedding, sha256, file_name, face.score)
     return _Ready(Enrolment(source, name, complaint=complaint(face.quality)), new)
 

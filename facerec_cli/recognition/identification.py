@@ -55,8 +55,8 @@ class Identifier:
             DatabaseError, ModelError: the gallery or the model cannot be used.
         """
         self._recognizer = recognizer
-        self.lost = embed_pending(recognizer, gallery)
-        self._snapshot = gallery.snapshot()
+        embedded = embed_pending(recognizer, gallery)
+        self.lost, self._snapshot = embedded.lost, embedded.snapshot
         self.threshold = threshold_in(self._snapshot, recognizer.bundle, fpir=fpir, distance=threshold)
 
     def identify(self, photo: PhotoLike, *, top: int = 1) -> PhotoResult:

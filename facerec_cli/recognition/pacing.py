@@ -10,6 +10,9 @@ _SECONDS = 1.0
 """Longest wait of a finished item for its batch, while writing is quick."""
 _SHARE = 10
 """A batch is not written before this many times the duration of the last writing has passed."""
+_MOST_SECONDS = 10.0
+_MOST_ITEMS = 1_000
+"""However long writing takes: more is never lost, nor held in memory."""
 
 
 class Pace:
@@ -19,9 +22,10 @@ class Pace:
         """Begin."""
         self._since, self._duration = time.monotonic(), 0.0
 
-    def is_due(self) -> bool:
-        """Whether to write what there is."""
-        return time.monotonic() - self._since >= max(_SECONDS, _SHARE * self._duration)
+    def is_due(self, items: int) -> bool:
+        """Whether to write the items there are."""
+        wait = min(max(_SECONDS, _SHARE * self._duration), _MOST_SECONDS)
+        return items >= _MOST_ITEMS or time.monotonic() - self._since >= wait
 
     @contextmanager
     def writing(self) -> Iterator[None]:

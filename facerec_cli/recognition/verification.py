@@ -65,8 +65,7 @@ def verify_person(
         UnknownPersonError: nobody of this name is enrolled.
         NotEmbeddedError: none of the person's chips can be used.
     """
-    embed_pending(recognizer, gallery)
-    snapshot = gallery.snapshot()
+    snapshot = embed_pending(recognizer, gallery).snapshot
     person = snapshot.person(clean_name(name))
     template = snapshot.template(recognizer.bundle.digest, person.name)
     probe, source = _embedded(recognizer, photo, largest)

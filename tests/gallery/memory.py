@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import count
 
 import numpy as np
 
@@ -18,38 +18,29 @@ from facerec_cli.encoders.metric import Comparison, Metric, templates
 from facerec_cli.errors import LostChipError, NameTakenError, NotEmbeddedError, UnknownPersonError
 from facerec_cli.faces.alignment import Chip
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, Record, Snapshot, Sums, clean_name
-from facerec_cli.gallery.chipstore import ChipRecord, ChipStore, decode_chip
+from facerec_cli.gallery.chipstore import ChipStore, decode_chip
 
 
 class ChipsInMemory(ChipStore):
     """Chips by keys that say nothing."""
 
     def __init__(self) -> None:
-        self.jpegs: dict[str, tuple[str, bytes]] = {}
+        self.jpegs: dict[str, bytes] = {}
 
-    def key(self, name: str, sha256: str) -> str:
-        return f"{hash((name, sha256)):x}"
+    def free_key(self, name: str, sha256: str, taken: Collection[str]) -> str:
+        return next(key for key in map(str, count()) if key not in taken and key not in self.jpegs)
 
     def read(self, key: str) -> bytes:
         if key not in self.jpegs:
             raise FileNotFoundError(key)
-        return self.jpegs[key][1]
+        return self.jpegs[key]
 
-    @contextmanager
-    def adding(self) -> Iterator[Callable[[ChipRecord, bytes], None]]:
-        before = dict(self.jpegs)
+    def add(self, key: str, jpeg: bytes) -> None:
+        self.jpegs[key] = jpeg
 
-        def add(record: ChipRecord, jpeg: bytes) -> None:
-            self.jpegs[self.key(record.name, record.sha256)] = (record.name, jpeg)
-
-        try:
-            yield add
-        except BaseException:
-            self.jpegs = before
-            raise
-
-    def remove_person(self, name: str) -> None:
-        self.jpegs = {key: (owner, jpeg) for key, (owner, jpeg) in self.jpegs.items() if owner != name}
+    def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.jpegs.pop(key, None)
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ class State(Snapshot):
 
     def records(self, digest: str) -> Iterator[Record]:
         known = self.embeddings.get(digest, {})
-        return (Record(face, known.get(face.id)) for face in self.enrolled)
+        return (Record(face, known.get(face.id)) for name in self.names.values() for face in self.faces(name))
 
     def pending(self, digest: str) -> Iterator[EnrolledFace]:
         return (record.face for record in self.records(digest) if record.embedding is None)
@@ -114,6 +105,14 @@ class State(Snapshot):
             except NotEmbeddedError:
                 continue
         return found
+
+    def templates(self, digest: str) -> Iterator[tuple[list[str], Embeddings]]:
+        for name, template in self.known(digest).items():
+            yield [name], template[None]
+
+    def without_template(self, digest: str) -> Iterator[str]:
+        known = self.known(digest)
+        return (name for name in self.names.values() if name not in known)
 
     def sums(self, digest: str) -> Sums:
         known = list(self.known(digest).values())
@@ -158,7 +157,7 @@ class MemoryGallery(Gallery):
             raise LostChipError(f"The chip of {face.name} is missing", subject=face.source) from error
 
     def add(self, comparison: Comparison, faces: Sequence[NewFace]) -> list[bool]:
-        with self.lock, self.chips.adding() as add_chip:
+        with self.lock:
             names, enrolled, next_id = dict(self.state.names), list(self.state.enrolled), self.state.next_id
             vectors, is_new = dict(self.state.embeddings.get(comparison.digest, {})), []
             for face in faces:
@@ -167,52 +166,70 @@ class MemoryGallery(Gallery):
                     continue
                 if face.name not in names.values():
                     names[next_id], next_id = face.name, next_id + 1
-                record = ChipRecord(next_id, face.name, face.sha256, face.source, face.score, int(time.time()))
-                created = datetime.fromtimestamp(record.created, timezone.utc)
-                key = self.chips.key(face.name, face.sha256)
+                created = datetime.fromtimestamp(int(time.time()), timezone.utc)
+                key = self.chips.free_key(face.name, face.sha256, ())
                 score = float(np.float32(face.score))
                 enrolled.append(EnrolledFace(next_id, face.name, key, face.sha256, face.source, score, created))
-                add_chip(record, face.jpeg)
+                self.chips.add(key, face.jpeg)
                 vectors[next_id], next_id = face.embedding, next_id + 1
             self.replace(comparison, vectors, names=names, enrolled=tuple(enrolled), next_id=next_id)
         return is_new
 
     def rename(self, name: str, new_name: str) -> None:
         new_name = clean_name(new_name)
-        with self.lock, self.chips.adding() as add_chip:
-            person, faces = self.state.person(name), self.state.faces(name)
+        with self.lock:
+            person = self.state.person(name)
             if new_name == name:
                 return
             if new_name in self.state.names.values():
                 raise NameTakenError(f"{new_name} is already enrolled in {self.location}")
-            moved = {}
-            for face in faces:
-                record = ChipRecord(face.id, new_name, face.sha256, face.source, face.score, 0)
-                add_chip(record, self.chips.read(face.chip))
-                moved[face.id] = replace(face, name=new_name, chip=self.chips.key(new_name, face.sha256))
-            enrolled = tuple(moved.get(face.id, face) for face in self.state.enrolled)
+            enrolled = tuple(
+                replace(face, name=new_name) if face.name == name else face for face in self.state.enrolled
+            )
             self.state = replace(self.state, names={**self.state.names, person.id: new_name}, enrolled=enrolled)
-            self.chips.remove_person(name)
 
-    def remove(self, name: str) -> int:
+    def merge(self, name: str, into: str) -> int:
         with self.lock:
-            person, gone = self.state.person(name), {face.id for face in self.state.faces(name)}
+            self.state.person(name), self.state.person(into)
+            if name == into:
+                return 0
+            known = {face.sha256 for face in self.state.faces(into)}
+            moved = [face for face in self.state.faces(name) if face.sha256 not in known]
+            jpegs = {face.id: self.chips.read(face.chip) for face in moved}
+            self.remove(name)
+            enrolled, next_id = list(self.state.enrolled), self.state.next_id
+            for face in moved:
+                enrolled.append(replace(face, id=next_id, name=into))
+                self.chips.add(face.chip, jpegs[face.id])
+                next_id += 1
+            self.state = replace(self.state, enrolled=tuple(enrolled), next_id=next_id)
+            return len(moved)
+
+    def remove(self, name: str, photos: Collection[int] | None = None) -> int:
+        with self.lock:
+            person, faces = self.state.person(name), self.state.faces(name)
+            gone = {face.id for face in faces if photos is None or face.id in photos}
+            if not gone:
+                return 0
+            has_left = len(gone) == len(faces)
+            # Templates are of all photos, so that those that are left are embedded anew.
+            pending = {face.id for face in faces}
             self.state = replace(
                 self.state,
-                names={key: other for key, other in self.state.names.items() if key != person.id},
+                names={key: other for key, other in self.state.names.items() if key != person.id or not has_left},
                 enrolled=tuple(face for face in self.state.enrolled if face.id not in gone),
                 embeddings={
-                    digest: {key: vector for key, vector in vectors.items() if key not in gone}
+                    digest: {key: vector for key, vector in vectors.items() if key not in pending}
                     for digest, vectors in self.state.embeddings.items()
                 },
             )
-            self.chips.remove_person(name)
+            self.chips.remove(face.chip for face in faces if face.id in gone)
         return len(gone)
 
-    def store(self, comparison: Comparison, embeddings: Mapping[int, Embedding]) -> None:
+    def store(self, comparison: Comparison, embeddings: Sequence[tuple[EnrolledFace, Embedding]]) -> None:
         with self.lock:
-            there = {face.id for face in self.state.enrolled}
-            given = {key: vector for key, vector in embeddings.items() if key in there}
+            there = {(face.id, face.sha256) for face in self.state.enrolled}
+            given = {face.id: vector for face, vector in embeddings if (face.id, face.sha256) in there}
             self.replace(comparison, {**self.state.embeddings.get(comparison.digest, {}), **given})
 
     def set_calibration(self, digest: str, calibration: Calibration | None) -> None:

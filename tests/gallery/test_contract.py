@@ -24,12 +24,22 @@ from facerec_cli.errors import (
 )
 from facerec_cli.gallery.base import Gallery, Snapshot
 from facerec_cli.gallery.chipstore import decode_chip
+from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from facerec_cli.gallery.opening import open_gallery
 from tests.gallery.faces import COMPARISON, DIGEST, JPEG, OTHER, OTHER_COMPARISON, face, sha256, unit
 from tests.gallery.memory import MemoryGallery
 
+
+def of_many_segments(place: Path) -> Gallery:
+    """A folder that keeps hardly anybody in one file."""
+    gallery = Hdf5Gallery(place / "segments", create=True)
+    gallery.index_file.sealed_bytes = 300
+    return gallery
+
+
 STORES: dict[str, Callable[[Path], Gallery]] = {
     "folder": lambda place: open_gallery(place / "database", create=True),
+    "segments": of_many_segments,
     "memory": lambda _: MemoryGallery(),
 }
 
@@ -212,7 +222,7 @@ def test_models_do_not_mix(gallery: Gallery) -> None:
     with pytest.raises(NotEmbeddedError):
         now.template(DIGEST, "Bob")
     (pending,) = now.pending(OTHER)
-    gallery.store(OTHER_COMPARISON, {pending.id: unit(1, 0, 0)})
+    gallery.store(OTHER_COMPARISON, [(pending, unit(1, 0, 0))])
     now = gallery.snapshot()
     assert now.pending_count(OTHER) == 0
     assert now.search(OTHER_COMPARISON, unit(1, 0, 0)[None])[0][0].name == "Ada"
@@ -229,11 +239,11 @@ def test_what_is_not_embedded_is_absent_and_no_answer(gallery: Gallery) -> None:
 def test_embeddings_come_in_batches(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face(f"person {number}", unit(1, number), number) for number in range(5)])
     faces = list(gallery.snapshot().pending(OTHER))
-    gallery.store(OTHER_COMPARISON, {enrolled.id: unit(1, 0, 1) for enrolled in faces[:2]})
+    gallery.store(OTHER_COMPARISON, [(enrolled, unit(1, 0, 1)) for enrolled in faces[:2]])
     now = gallery.snapshot()
     assert [enrolled.id for enrolled in now.pending(OTHER)] == [enrolled.id for enrolled in faces[2:]]
     assert len(now.search(OTHER_COMPARISON, unit(1, 0, 1)[None], top=9)[0]) == 2
-    gallery.store(OTHER_COMPARISON, {enrolled.id: unit(0, 1, 1) for enrolled in faces[2:]})
+    gallery.store(OTHER_COMPARISON, [(enrolled, unit(0, 1, 1)) for enrolled in faces[2:]])
     assert gallery.snapshot().pending_count(OTHER) == 0
     for record in gallery.snapshot().records(OTHER):
         assert record.embedding is not None
@@ -245,9 +255,9 @@ def test_embeddings_of_who_is_gone_are_passed_over(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     ada, bob = gallery.snapshot().pending(OTHER)
     gallery.remove("Ada")
-    gallery.store(OTHER_COMPARISON, {ada.id: unit(1, 0, 0), bob.id: unit(0, 1, 0)})
-    gallery.store(OTHER_COMPARISON, {ada.id: unit(1, 0, 0)})
-    gallery.store(OTHER_COMPARISON, {})
+    gallery.store(OTHER_COMPARISON, [(ada, unit(1, 0, 0)), (bob, unit(0, 1, 0))])
+    gallery.store(OTHER_COMPARISON, [(ada, unit(1, 0, 0))])
+    gallery.store(OTHER_COMPARISON, [])
     assert names(gallery.snapshot()) == ["Bob"]
     assert gallery.snapshot().template(OTHER, "Bob") == pytest.approx(unit(0, 1, 0))
 
@@ -322,6 +332,8 @@ STEPS = st.one_of(
     st.tuples(st.just("add"), PEOPLE, st.integers(0, 4), st.sampled_from([COMPARISON, OTHER_COMPARISON])),
     st.tuples(st.just("rename"), PEOPLE, PEOPLE),
     st.tuples(st.just("remove"), PEOPLE),
+    st.tuples(st.just("remove photo"), PEOPLE, st.integers(0, 2)),
+    st.tuples(st.just("merge"), PEOPLE, PEOPLE),
     st.tuples(st.just("store"), st.integers(0, 2)),
 )
 
@@ -369,8 +381,13 @@ def taken(gallery: Gallery, step: str, arguments: list[object]) -> object:
             return None
         case "remove", [str(name)]:
             return gallery.remove(name)
+        case "remove photo", [str(name), int(photo)]:
+            faces = gallery.snapshot().faces(name)
+            return gallery.remove(name, [face.id for face in faces[photo : photo + 1]])
+        case "merge", [str(name), str(into)]:
+            return gallery.merge(name, into)
         case "store", [int(count)]:
             pending = list(islice(gallery.snapshot().pending(OTHER), count))
-            gallery.store(OTHER_COMPARISON, {enrolled.id: unit(1, enrolled.id) for enrolled in pending})
+            gallery.store(OTHER_COMPARISON, [(enrolled, unit(1, enrolled.id)) for enrolled in pending])
             return None
     raise AssertionError(step)
