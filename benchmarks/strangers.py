@@ -24,8 +24,9 @@ from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, res
 from facerec_cli.encoders.calibration import Outcome, Source, comparisons, fmr_for
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
-from facerec_cli.evaluation.calibrating import calibrate, genuine_distances, impostor_draws
+from facerec_cli.evaluation.calibrating import calibrate, genuine_distances
 from facerec_cli.evaluation.evaluating import embed_rows
+from facerec_cli.evaluation.impostors import impostor_draws
 from facerec_cli.evaluation.strangers import DRAWS, PHOTOS, Draw, draw_gallery, outcome
 
 SIZES = (10, 50, 200, 1_000)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from facerec_cli.locks import locked
 
 _FULL = {errno.ENOSPC, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -102,6 +105,9 @@ def write_through(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder beside ``path`` to fill; it takes the place of ``path``, whatever was there, when the block ends.
 
+    At any moment one of the two is there, or, where the system cannot exchange folders in one step, is put there by
+    ``finish_folders``. What killed fillings of ``path`` left beside it is cleared.
+
     Raises:
         OSError: it cannot be written; what was at ``path`` before is untouched.
     """
@@ -109,25 +115,115 @@ def new_folder(path: Path) -> Iterator[Path]:
     import tempfile  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    finish_folders(path.parent)
+    for name, place in _places(path.parent):
+        if name == path.name and _is_abandoned(place):
+            shutil.rmtree(place, ignore_errors=True)
     place = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    beside, old = place / "new", place / "old"
     try:
-        beside.mkdir()
-        yield beside
-        _sync_below(beside)
-        try:
-            if path.exists():
-                path.replace(old)
-            beside.replace(path)
-        except BaseException:
-            if old.exists() and not path.exists():
-                old.replace(path)
-            raise
-        sync_folder(path.parent)
+        with _in_use(place):
+            beside = place / _NEW
+            beside.mkdir(parents=True)
+            yield beside
+            _sync_below(beside)
+            _put_in(place, path)
+            sync_folder(path.parent)
     finally:
         # What was there before is kept, wherever it is, until something stands in its place.
-        if path.exists() or not old.exists():
+        if os.path.lexists(path) or not os.path.lexists(place / _OLD):
             shutil.rmtree(place, ignore_errors=True)
+
+
+def finish_folders(parent: Path) -> None:
+    """Put in place what a ``new_folder`` had ready when it was killed between its two renames.
+
+    Readers who miss a folder ask for it. Where the system can exchange folders, there is no such moment.
+
+    Raises:
+        OSError: a folder that is ready cannot be put in place.
+    """
+    for name, place in _places(parent):
+        if os.path.lexists(parent / name) or not (place / _OLD).exists() or not (place / _NEW).exists():
+            continue
+        # Who is alive is done in an instant.
+        if _is_abandoned(place, patience=_INSTANT) and not os.path.lexists(parent / name):
+            (place / _NEW).replace(parent / name)
+
+
+_NEW, _OLD, _LOCK = "new", "old", "lock"
+"""In the place beside a folder that is replaced: what is being filled, what was there, and the lock of who fills it."""
+_PLACE = re.compile(r"\.(.+)-[a-z0-9_]{8}", re.DOTALL)
+_INSTANT = 5.0
+"""Seconds."""
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of Linux, and RENAME_SWAP of macOS."""
+
+
+def _places(parent: Path) -> list[tuple[str, Path]]:
+    """Where folders are, or were, being filled, with the names that they are for."""
+    try:
+        entries = list(os.scandir(parent))
+    except PermissionError:  # a folder may be writable and not readable
+        return []
+    found = []
+    for entry in entries:
+        match = _PLACE.fullmatch(entry.name)
+        if match and entry.is_dir(follow_symlinks=False):
+            try:
+                is_ours = {inner.name for inner in os.scandir(entry.path)} <= {_NEW, _OLD, _LOCK}
+            except OSError:  # gone by now, or somebody else's
+                continue
+            if is_ours:
+                found.append((match[1], Path(entry.path)))
+    return found
+
+
+@contextmanager
+def _in_use(place: Path) -> Iterator[None]:
+    """Tell others that a place is being filled; without locks nobody can be told, and nobody clears it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(place / _LOCK, timeout=0))
+        except OSError as error:
+            if error.errno != errno.ENOLCK:
+                raise
+        yield
+
+
+def _is_abandoned(place: Path, patience: float = 0) -> bool:
+    """Whether nobody fills a place any more; seconds to wait for who does."""
+    try:
+        with locked(place / _LOCK, patience):
+            return True
+    except OSError:  # held, gone by now, or nobody can know
+        return False
+
+
+def _put_in(place: Path, path: Path) -> None:
+    """Have what is filled in a place take the place of ``path``; if that fails, ``path`` is what it was."""
+    new, old = place / _NEW, place / _OLD
+    if _exchanged(new, path):
+        return
+    try:
+        if os.path.lexists(path):
+            path.replace(old)
+        new.replace(path)
+    except BaseException:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            old.replace(path)
+        raise
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two paths in one step; False where there is nothing to exchange, or the system or the disk cannot."""
+    if os.name != "posix":
+        return False
+    import ctypes  # noqa: PLC0415 - slow to import
+
+    rename = getattr(ctypes.CDLL(None), "renameat2" if sys.platform == "linux" else "renameatx_np", None)
+    # Of absolute paths the two numbers of folders say nothing.
+    paths = [os.fsencode(path.absolute()) for path in (one, other)]
+    return rename is not None and rename(-1, paths[0], -1, paths[1], ctypes.c_uint(_EXCHANGE)) == 0
 
 
 def _sync_below(folder: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.files import new_file, new_folder, refusal, sync_folder, write_file
+from facerec_cli import files
+from facerec_cli.files import finish_folders, new_file, new_folder, refusal, sync_folder, write_file
+from facerec_cli.locks import locked
 
 
 class Stopped(Exception):
@@ -73,6 +75,13 @@ def test_a_folder_that_is_not_finished_changes_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == ["folder"]
 
 
+@pytest.fixture
+def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that cannot exchange two folders in one step."""
+    monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+
+
+@pytest.mark.usefixtures("without_exchange")
 def test_the_old_folder_comes_back_if_the_new_one_cannot_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +102,99 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_follow(
     assert names(tmp_path) == ["folder"]
 
 
+@pytest.mark.usefixtures("without_exchange")
+def test_a_folder_is_replaced_where_folders_cannot_be_exchanged(tmp_path: Path) -> None:
+    for text in ("one", "two", "three"):
+        with new_folder(tmp_path / "folder") as beside:
+            (beside / "file").write_text(text)
+        assert (tmp_path / "folder" / "file").read_text() == text
+        assert names(tmp_path) == ["folder"]
+
+
+def test_what_killed_writers_left_goes_with_the_next_and_nothing_else_does(tmp_path: Path) -> None:
+    for stray in (".folder-abcd1234", ".folder-0123_xyz"):
+        (tmp_path / stray / "new").mkdir(parents=True)
+        (tmp_path / stray / "new" / "file").write_text("half")
+    (tmp_path / ".folder-00000000").mkdir()
+    # Other folders' strays, and what looks like one and is somebody's own.
+    for kept in (".other-abcd1234/new", ".folder-original/photos", ".folder-abcd12345/new", "folder-abcd1234/new"):
+        (tmp_path / kept).mkdir(parents=True)
+    (tmp_path / ".folder-a_link_b").symlink_to(tmp_path / ".other-abcd1234")
+    before = set(names(tmp_path)) - {".folder-abcd1234", ".folder-0123_xyz", ".folder-00000000"}
+    with new_folder(tmp_path / "folder"):
+        pass
+    assert set(names(tmp_path)) == before | {"folder"}
+
+
+def test_what_another_fills_is_left_alone(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "folder") as one:
+        (one / "file").write_text("one")
+        with new_folder(tmp_path / "folder") as other:
+            (other / "file").write_text("other")
+        assert one.is_dir()
+    assert (tmp_path / "folder" / "file").read_text() == "one"
+    assert names(tmp_path) == ["folder"]
+
+
+def between_renames(folder: Path) -> Path:
+    """What a kill between the two renames leaves."""
+    place = folder.with_name(f".{folder.name}-abcd1234")
+    for which in ("new", "old"):
+        (place / which).mkdir(parents=True)
+        (place / which / "file").write_text(which)
+    return place
+
+
+def test_a_reader_finishes_what_was_killed_between_two_renames(tmp_path: Path) -> None:
+    between_renames(tmp_path / "folder")
+    finish_folders(tmp_path)
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    # A folder that somebody deleted since does not come back.
+    (tmp_path / "folder").rename(tmp_path / "elsewhere")
+    finish_folders(tmp_path)
+    assert not (tmp_path / "folder").exists()
+    with new_folder(tmp_path / "folder"):
+        pass
+    assert names(tmp_path) == ["elsewhere", "folder"]
+
+
+def test_a_reader_leaves_it_to_who_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_INSTANT", 0.1)
+    place = between_renames(tmp_path / "folder")
+    with locked(place / "lock", timeout=0):
+        finish_folders(tmp_path)
+    assert not (tmp_path / "folder").exists()
+
+
+def test_where_nothing_can_be_locked_folders_are_written_and_nobody_s_are_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", without)
+    (tmp_path / ".folder-abcd1234" / "new").mkdir(parents=True)
+    for text in ("one", "two"):
+        with new_folder(tmp_path / "folder") as beside:
+            (beside / "file").write_text(text)
+    assert (tmp_path / "folder" / "file").read_text() == "two"
+    assert names(tmp_path) == [".folder-abcd1234", "folder"]
+
+
+def test_what_stood_there_may_be_a_file_or_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "to a folder").symlink_to("elsewhere")
+    for name in ("file", "link", "to a folder"):
+        with new_folder(tmp_path / name):
+            pass
+        assert (tmp_path / name).is_dir()
+        assert not (tmp_path / name).is_symlink()
+    assert names(tmp_path) == ["elsewhere", "file", "link", "to a folder"]
+
+
+@pytest.mark.usefixtures("without_exchange")
 def test_an_old_folder_that_cannot_come_back_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "folder"
     path.mkdir()

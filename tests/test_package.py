@@ -74,8 +74,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 
 
 FLOORS: list[set[str]] = [
-    {"defaults", "errors", "json_text"},
-    {"files", "parallel", "runtime"},
+    {"defaults", "errors", "json_text", "locks"},
+    {"files", "parallel", "runtime", "untrusted"},
     {"columns"},
     {"faces"},
     {"encoders"},

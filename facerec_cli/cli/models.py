@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, load_data_set
 from facerec_cli.cli.render import Results, count, percent
 from facerec_cli.cli.training_extra import prepare_keras
+from facerec_cli.defaults import MODELS
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.calibration import Calibration, Evidence
@@ -31,6 +33,8 @@ def list_models(output_format: str) -> int:
     from facerec_cli.errors import ModelError
 
     reporter = Reporter()
+    if Path(MODELS).is_dir() and not os.access(MODELS, os.R_OK | os.X_OK):
+        reporter.warn(f"The folder {MODELS} is not readable for you, so that its models are not listed.")
     size = "size" if output_format == "table" else "embedding_size"
     with Results(output_format, ("name", size, "metric", "folder", "description")) as results:
         for name, folder in find_bundles().items():
@@ -57,23 +61,30 @@ def list_models(output_format: str) -> int:
 def show_model(name: str, output_format: str) -> int:
     """Show what a model is, where it comes from, and its calibration."""
     from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.errors import ModelError
 
+    reporter = Reporter()
     bundle = resolve_bundle(name)
-    calibration = bundle.calibration
-    record = {
+    try:
+        calibration = bundle.calibration
+    except ModelError as error:
+        reporter.error(error)
+        calibration = None
+    record: dict[str, object] = {
         "name": bundle.name,
         "folder": str(bundle.folder),
         "embedding_size": bundle.embedding_size,
         "metric": bundle.metric,
         "digest": bundle.digest,
-        **bundle.about,
     }
+    # What a model says of itself is never in the place of what was found.
+    record = {**record, **{key: value for key, value in bundle.about.items() if key not in record}}
     rows = [{"field": key.replace("_", " "), "value": str(value)} for key, value in record.items()]
     if calibration:
         rows += calibration_rows(calibration)
     with Results(output_format, ("field", "value")) as results:
         results.add(record | {"calibration": calibration.to_json() if calibration else None}, rows)
-    return 0
+    return reporter.status
 
 
 @command.command(
@@ -160,12 +171,14 @@ def calibration_rows(calibration: Calibration) -> list[dict[str, str]]:
 def _evidence_values(evidence: Evidence) -> dict[str, str]:
     """What a calibration's tail and its check say, for people, by what they are."""
     tail, check = evidence.tail, evidence.check
-    values = {
-        "tail": (
+    values = {}
+    if tail:
+        values["tail"] = (
             f"generalised Pareto below FMR {tail.fmr:.2g}: shape {tail.shape:.3f}, scale {tail.scale:.4f}, "
             f"within {tail.error:.4f} of the measured distances, medians of {evidence.draws} draws"
         )
-    }
+    if not check:
+        return values
     for photos, outcome in check.by_photos.items():
         named, people = percent(round(outcome.strangers_named, 4)), percent(round(outcome.people_found, 4))
         values[f"check, {count(photos, 'photo')} a person"] = (

@@ -276,7 +276,7 @@ def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
     """The chips of a data set, and a word about what gives none."""
     from facerec_cli.datasets.chips import load_chips
 
-    chips = load_chips(data, reporter.update)
+    chips = load_chips(data, reporter.update, lambda who: reporter.note(f"Waiting for {who}, which does the same."))
     for error in chips.unreadable:
         reporter.error(error)
     if chips.faceless:

@@ -9,14 +9,15 @@ kept. Photos that are new or changed, by size or time, are done again; all are w
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
 
-import filelock
 import numpy as np
 import numpy.typing as npt
 
@@ -30,10 +31,13 @@ from facerec_cli.faces.detector import WEIGHTS
 from facerec_cli.faces.extraction import Extraction, Extractor, Face
 from facerec_cli.faces.quality import MEASUREMENT, Quality
 from facerec_cli.files import refusal
+from facerec_cli.locks import LockHeldError, locked
 from facerec_cli.parallel import ordered_map
 
 FORMAT = 1
 _PENDING, _FACE, _NO_FACE, _UNREADABLE = range(4)
+_PATIENCE = 30.0
+"""Seconds in which somebody else who computes the chips gets on with them, or is not waited for."""
 _QUALITIES = tuple(field.name for field in fields(Quality))
 
 
@@ -81,7 +85,11 @@ class ChipSet:
         return rows
 
 
-def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None) -> ChipSet:
+def load_chips(
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    waiting: Callable[[str], None] | None = None,
+) -> ChipSet:
     """The chips of a data set's photos, computed where they are not there yet.
 
     Of a photo with several faces LFW means the one nearest to the centre; elsewhere the largest is taken.
@@ -89,10 +97,11 @@ def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None)
     Args:
         folder: a sub-folder, or a photo, a person.
         progress: told how many photos are done, of how many.
+        waiting: told who else computes them, ``process 4711 on ada``, where one has to wait for more than a moment.
 
     Raises:
         PhotoError: the folder cannot be read, or holds no photo.
-        DataError: the chips cannot be kept beside it.
+        DataError: the chips cannot be kept beside it, or who else computes them gets nowhere.
     """
     folder = folder.resolve()
     found = search(folder)
@@ -102,9 +111,9 @@ def load_chips(folder: Path, progress: Callable[[int, int], None] | None = None)
     photos = [path.relative_to(folder).as_posix() for _, path in named]
     in_centre = is_lfw(photos)
     path = folder.with_name(f"{folder.name}.chips.h5")
-    with _writing(path):
+    with _writing(path, waiting):
         columns = _matching(path, _listing(folder, photos), in_centre)
-        unreadable = _fill(columns, folder, photos, in_centre, progress)
+        unreadable = _fill(path, columns, folder, photos, in_centre, progress)
     return ChipSet(
         folder=folder,
         photos=photos,
@@ -145,8 +154,10 @@ def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[s
         is_same = bool(old) and all(np.array_equal(columns[name], values) for name, values in listing.items())
     except FileNotFoundError:
         old, is_same = {}, False
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # damaged: as good as absent
-        old, is_same = {}, False
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno:  # refused, where HDF5 that cannot make sense of it gives none
+            raise
+        old, is_same = {}, False  # damaged: as good as absent
     if not is_same:
         write_columns(path, _carried(old, listing), attributes)
         columns, _ = read_columns(path, writable=True)
@@ -183,6 +194,7 @@ def _carried(old: dict[str, Column], listing: dict[str, Column]) -> dict[str, Co
 
 
 def _fill(
+    path: Path,
     columns: dict[str, Column],
     folder: Path,
     photos: list[str],
@@ -194,6 +206,7 @@ def _fill(
     todo = np.flatnonzero(np.isin(columns["state"], (_PENDING, _UNREADABLE))).tolist()
     if not todo:
         return []
+    _allocate(path)
     extractor = Extractor(WORKING_SIZE)
 
     def extract(row: int) -> tuple[Face, Quality] | PhotoError | None:
@@ -243,14 +256,51 @@ def _aligner() -> int:
     return int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
 
 
+def _allocate(path: Path) -> None:
+    """Have room on the disk for the whole file: who fills a map of one is killed where there is none."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("rb+") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:  # a disk that cannot promise it
+                raise
+
+
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, waiting: Callable[[str], None] | None) -> Iterator[None]:
     """Hold the file's lock, and turn what the disk refuses into words."""
     try:
-        with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+        with ExitStack() as stack:
+            _hold(stack, path, waiting)
             yield
     except OSError as error:
         reason, remedy = refusal(error)
         raise DataError(
             f"The chips cannot be kept in {path}, {reason}", f"{remedy}, or copy the photos to another disk"
         ) from error
+
+
+def _hold(stack: ExitStack, path: Path, waiting: Callable[[str], None] | None) -> None:
+    """Hold the file's lock, waiting for who else does as long as that one gets on."""
+    before = -1
+    while True:
+        try:
+            stack.enter_context(locked(path.with_name(f".{path.name}.lock"), _PATIENCE, waiting))
+            return
+        except LockHeldError as error:
+            done = _done(path)
+            if done == before:
+                raise DataError(
+                    f"The chips in {path} cannot be had, {error.strerror} and gets nowhere", "end it, or wait for it"
+                ) from error
+            before, waiting = done, None
+
+
+def _done(path: Path) -> int:
+    """How many rows are filled in by now; 0 while the file is made."""
+    try:
+        return int(np.count_nonzero(read_columns(path)[0]["state"] != _PENDING))
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError):
+        return 0

@@ -6,8 +6,10 @@ uint8 [n, 112, 112, 3] RGB, and gives float32 [n, d]: scaling, resizing and colo
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
-import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +26,13 @@ from facerec_cli.errors import (
     NoNetworkError,
     UnknownModelError,
 )
-from facerec_cli.files import new_folder, refusal
+from facerec_cli.files import finish_folders, new_folder, refusal
 from facerec_cli.json_text import json_text
+from facerec_cli.untrusted import Fields, check_plain, is_plain, parsed, plain, regular_bytes
 
 FORMAT = 1
+ENCODER = "encoder.onnx"
+MANIFEST = "model.json"
 BUNDLED = Path(__file__).parent / "weights"
 NETWORK = "network.keras"
 """A trained model's network as Keras saves it."""
@@ -38,6 +43,11 @@ CALIBRATION_PEOPLE = "calibration_people.txt"
 name of their folder."""
 CHIP_INPUT: dict[str, Any] = {"shape": [112, 112, 3], "dtype": "uint8", "colour": "RGB", "range": [0, 255]}
 """What every encoder.onnx takes, a chip: stated in model.json so that other programs can run it."""
+_MOST_BYTES = 2**31 - 1
+"""Of a file: an ONNX file cannot have more."""
+_MOST_MANIFEST = 2**20
+_SHA256 = "[0-9a-f]{64}"
+_LONGEST_EMBEDDING = 100_000
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,9 @@ class Bundle:
         Raises:
             DamagedModelError: the file is missing or is not the one that model.json describes.
         """
-        path = self.folder / "encoder.onnx"
-        encoder = _read(path)
+        encoder = self._read(ENCODER)
         if model_digest(encoder, self.input, self.metric) != self.digest:
-            raise _not_described(path)
+            raise _not_described(self.folder / ENCODER)
         return encoder
 
     def network_bytes(self) -> bytes:
@@ -103,6 +112,14 @@ class Bundle:
                 "export it as ONNX, or choose a model that was trained here",
             )
         return self._verified(NETWORK, self.sha256[NETWORK])
+
+    def others(self) -> dict[str, bytes]:
+        """All files besides model.json and encoder.onnx, verified against model.json, by name.
+
+        Raises:
+            DamagedModelError: one is missing or is not the one that model.json describes.
+        """
+        return {name: self._verified(name, sha256) for name, sha256 in self.sha256.items()}
 
     def load_metric(self) -> Metric:
         """How the model's embeddings are compared.
@@ -131,18 +148,20 @@ class Bundle:
         return frozenset(name for name in listed.decode(errors="surrogateescape").split("\n") if name)
 
     def _verified(self, name: str, sha256: str) -> bytes:
-        path = self.folder / name
-        stored = _read(path)
+        stored = self._read(name)
         if hashlib.sha256(stored).hexdigest() != sha256:
-            raise _not_described(path)
+            raise _not_described(self.folder / name)
         return stored
 
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DamagedModelError(f"{path} cannot be read ({error.strerror})", "restore the model") from error
+    def _read(self, name: str) -> bytes:
+        """A file of the bundle's own, in its folder or a folder in it, and never what a link names."""
+        path = self.folder / name
+        try:
+            if path.parent != self.folder and path.parent.is_symlink():
+                raise OSError(errno.ELOOP, "its folder is a link", str(path))
+            return regular_bytes(path, _MOST_BYTES)
+        except OSError as error:
+            raise DamagedModelError(f"{path} cannot be read ({error.strerror})", "restore the model") from error
 
 
 def _not_described(path: Path) -> DamagedModelError:
@@ -162,34 +181,66 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         ModelError: the folder holds no bundle, a damaged one, or one of a newer format.
     """
-    path = folder / "model.json"
+    path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["format"]
+        fields = Fields(parsed(regular_bytes(path, _MOST_MANIFEST)), MANIFEST)
+        version = fields.whole("format", 1)
         if version != FORMAT:
             raise ModelError(f"{path} has format {version}, and this facerec reads format {FORMAT}", "upgrade facerec")
+        name, metric = fields.text("name", 255), fields.text("metric", 100)
+        digest = _digest(fields, "digest")
         bundle = Bundle(
             folder=folder,
-            name=manifest["name"],
-            embedding_size=int(manifest["embedding_size"]),
-            metric=manifest["metric"],
-            digest=manifest["digest"],
-            sha256=manifest["sha256"],
-            stored_calibration=manifest["calibration"],
-            about=manifest["about"],
-            input=manifest["input"],
+            name=name,
+            embedding_size=fields.whole("embedding_size", 1, _LONGEST_EMBEDDING),
+            metric=metric,
+            digest=digest,
+            sha256=_sums(fields.within("sha256")),
+            stored_calibration=fields.any("calibration"),
+            about=fields.within("about").values,
+            input=fields.within("input").values,
         )
+        check_plain(bundle.about)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read ({error.strerror})", "give a model folder or the name of a model"
         ) from error
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise DamagedModelError(f"{path} is damaged ({error!r})", "restore the model") from error
+    except ValueError as error:
+        raise DamagedModelError(f"{path} is damaged ({error})", "restore the model") from error
+    if bundle.input != CHIP_INPUT:
+        raise ModelError(f"{path} asks for another input than facerec's chips", "upgrade facerec")
     try:
         metric_named(bundle.metric)
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise ModelError(f"{path} asks for the metric {bundle.metric!r}, unknown here", "upgrade facerec") from error
     return bundle
+
+
+def _sums(fields: Fields) -> dict[str, str]:
+    """SHA-256 by file name, of files that can only be the bundle's own."""
+    for name in fields.values:
+        if not _is_own(name):
+            raise ValueError("it names a file that a model cannot have")
+    return {name: _digest(fields, name) for name in fields.values}
+
+
+def _digest(fields: Fields, name: str) -> str:
+    value = fields.text(name, 64)
+    if not re.fullmatch(_SHA256, value):
+        raise ValueError(f"{name} is no SHA-256")
+    return value
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file of that name lies in a bundle's folder or a folder in it, and is one of the others there."""
+    parts = name.split("/")
+    return (
+        len(parts) <= 2
+        and all(0 < len(part) <= 255 and not part.startswith(".") for part in parts)
+        and not set(name) & set("\\:\0")
+        and is_plain(name)
+        and parts[0] not in (MANIFEST, ENCODER)
+    )
 
 
 def write_bundle(
@@ -220,23 +271,25 @@ def write_bundle(
         ModelExistsError: the folder exists and is no bundle.
         ModelRefusedError: it cannot be written.
     """
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
     others = others | dict(metric.files)
     manifest = {
         "format": FORMAT,
-        "name": folder.name,
+        "name": plain(folder.name),
         "input": CHIP_INPUT,
         "embedding_size": embedding_size,
         "metric": metric.name,
         "digest": model_digest(encoder, CHIP_INPUT, metric.name),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(others.items())},
         "version": VERSION,
-        "about": about,
-        "calibration": calibration.to_json() if calibration else None,
+        "about": plain(about),
+        "calibration": plain(calibration.to_json()) if calibration else None,
     }
-    if folder.exists() and not (folder / "model.json").exists():
-        raise ModelExistsError(f"{folder} exists and is no model", "move it away, or choose another name")
-    files = {"encoder.onnx": encoder, **others, "model.json": f"{json_text(manifest, indent=2)}\n".encode()}
+    files = {ENCODER: encoder, **others, MANIFEST: f"{json_text(manifest, indent=2)}\n".encode()}
     try:
+        if folder.exists() and not (folder / MANIFEST).exists():
+            raise ModelExistsError(f"{folder} exists and is no model", "move it away, or choose another name")
         with new_folder(folder) as beside:
             for name, data in files.items():
                 (beside / name).parent.mkdir(exist_ok=True)
@@ -251,12 +304,38 @@ def write_bundle(
 
 def find_bundles(models: Path = Path(MODELS)) -> dict[str, Path]:
     """The models that can be named: those in ``models``, then the bundled ones; name to folder."""
+    _finish(models)
     found: dict[str, Path] = {}
     for place in (models, BUNDLED):
-        for manifest in sorted(place.glob("*/model.json")):
-            if not manifest.parent.name.startswith("."):  # one that was being written when its writer was killed
-                found.setdefault(manifest.parent.name, manifest.parent)
+        for folder in _folders(place):
+            # One with a leading dot was being written when its writer was killed.
+            if not folder.name.startswith(".") and _may_hold_model(folder):
+                found.setdefault(folder.name, folder)
     return found
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        return sorted(path for path in place.iterdir() if path.is_dir())
+    except OSError:  # not there, or not for this user
+        return []
+
+
+def _may_hold_model(folder: Path) -> bool:
+    """Whether a folder has a model.json, be it a bad one; one that the user may not look into is a bad one too."""
+    try:
+        (folder / MANIFEST).lstat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # no file system has such a name
+        return False
+    return True
+
+
+def _finish(place: Path) -> None:
+    """Finish the replacing of models that was killed; where that is for others to do, they stay missing till then."""
+    with contextlib.suppress(OSError):
+        finish_folders(place)
 
 
 def resolve_bundle(model: str | Path, models: Path = Path(MODELS)) -> Bundle:
@@ -266,15 +345,15 @@ def resolve_bundle(model: str | Path, models: Path = Path(MODELS)) -> Bundle:
         UnknownModelError: there is no such model.
         ModelError: it cannot be read.
     """
-    try:
-        is_folder = (Path(model) / "model.json").is_file()
-    except OSError:  # no file system has so long a name
-        is_folder = False
-    if is_folder:
-        return read_bundle(Path(model))
+    folder = Path(model)
+    if _may_hold_model(folder):
+        return read_bundle(folder)
     known = find_bundles(models)
     if str(model) in known:
         return read_bundle(known[str(model)])
+    _finish(folder.parent)
+    if _may_hold_model(folder):
+        return read_bundle(folder)
     others = ", ".join(sorted(known))
     raise UnknownModelError(
         f"There is no model named {str(model)[:80]!r}", f"choose one of those there are ({others}), or a folder", others

@@ -6,16 +6,21 @@ It is measured and fitted in ``evaluation.calibrating``; deciding a name takes n
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from facerec_cli.errors import ModelError
+from facerec_cli.untrusted import Fields
 
 EXPONENTIAL = 1e-9
 """A shape of a tail nearer to zero than this is zero: the exponential distribution."""
+_FARTHEST = 1e9
+"""More than any distance, and any slope."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,8 @@ class Evidence:
         impostor_pairs_per_draw: fewest that a draw had.
         genuine_pairs: how many.
         measured_down_to_fmr: the lowest rate that was read off; rarer ones come from the tails.
-        tail: the medians of the draws' tails.
-        check: the promise held against the people.
+        tail: the medians of the draws' tails, where that is known.
+        check: the promise held against the people, where it was.
     """
 
     protocol: str
@@ -105,8 +110,8 @@ class Evidence:
     impostor_pairs_per_draw: int
     genuine_pairs: int
     measured_down_to_fmr: float
-    tail: Tail
-    check: Check
+    tail: Tail | None
+    check: Check | None
 
 
 @dataclass(frozen=True)
@@ -139,20 +144,17 @@ class Calibration:
             ModelError: it is not one.
         """
         try:
+            fields = Fields(data, "it")
             read = cls(
-                tuple(float(rate) for rate in data["fmr"]),
-                tuple(float(distance) for distance in data["distance"]),
-                float(data["slope"]),
-                Source(**data["source"]),
-                _evidence(data["evidence"]) if data["evidence"] else None,
+                fields.numbers("fmr", 0, 1),
+                fields.numbers("distance", 0, _FARTHEST),
+                fields.number("slope", 0, _FARTHEST),
+                _source(fields.within("source")),
+                _evidence(fields.within("evidence")) if fields.values.get("evidence") else None,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(whose, repr(error)) from error
-        numbers = np.array([*read.fmr, *read.distance, read.slope])
-        if len(read.fmr) < 2 or len(read.fmr) != len(read.distance) or not np.isfinite(numbers).all():
-            raise _damaged(whose, "numbers are missing")
-        if not (np.diff(read.fmr) < 0).all() or not 0 < read.fmr[-1] < read.fmr[0] < 1:
-            raise _damaged(whose, "its rates do not fall")
+            _check(read)
+        except ValueError as error:
+            raise ModelError(f"The calibration of {whose} is damaged ({error})", "calibrate again") from error
         return read
 
     def to_json(self) -> dict[str, Any]:
@@ -198,11 +200,53 @@ def fmr_for(rate: float, searched: float) -> float:
     return -math.expm1(math.log1p(-rate) / searched)
 
 
-def _evidence(data: Mapping[str, Any]) -> Evidence:
-    check = data["check"]
-    outcomes = {int(photos): Outcome(**outcome) for photos, outcome in check["by_photos"].items()}
-    return Evidence(**{**data, "tail": Tail(**data["tail"]), "check": Check(**{**check, "by_photos": outcomes})})
+def _check(read: Calibration) -> None:
+    """Whether rates and distances are a curve, which falls; raises ValueError."""
+    if len(read.fmr) < 2 or len(read.fmr) != len(read.distance):
+        raise ValueError("numbers are missing")
+    if not all(one > other for one, other in pairwise(read.fmr)) or not 0 < read.fmr[-1] < read.fmr[0] < 1:
+        raise ValueError("its rates do not fall")
+    if not all(one >= other for one, other in pairwise(read.distance)):
+        raise ValueError("its distances rise where its rates fall")
+    if read.slope == 0:
+        raise ValueError("its slope is 0")
 
 
-def _damaged(whose: str, why: str) -> ModelError:
-    return ModelError(f"The calibration of {whose} is damaged ({why})", "calibrate again")
+def _source(fields: Fields) -> Source:
+    kind, date = fields.any("kind"), fields.values.get("date")
+    if kind not in ("model", "gallery"):
+        raise ValueError("it is of no kind that there is")
+    return Source(kind, fields.text("data"), fields.whole("people"), None if date is None else fields.text("date", 40))
+
+
+def _evidence(fields: Fields) -> Evidence:
+    return Evidence(
+        protocol=fields.text("protocol"),
+        draws=fields.whole("draws"),
+        impostor_pairs_per_draw=fields.whole("impostor_pairs_per_draw"),
+        genuine_pairs=fields.whole("genuine_pairs"),
+        measured_down_to_fmr=fields.number("measured_down_to_fmr", 0, 1),
+        tail=_tail(fields.within("tail")) if fields.values.get("tail") else None,
+        check=_promise(fields.within("check")) if fields.values.get("check") else None,
+    )
+
+
+def _tail(fields: Fields) -> Tail:
+    return Tail(
+        fmr=fields.number("fmr", 0, 1),
+        start=fields.number("start", 0, _FARTHEST),
+        shape=fields.number("shape", -_FARTHEST, _FARTHEST),
+        scale=fields.number("scale", 0, _FARTHEST),
+        error=fields.number("error", 0, _FARTHEST),
+    )
+
+
+def _promise(fields: Fields) -> Check:
+    by_photos = fields.within("by_photos")
+    outcomes = {}
+    for photos in by_photos.values:
+        if not re.fullmatch("[1-9][0-9]{0,5}", str(photos)):
+            raise ValueError("a number of photos is none")
+        of = by_photos.within(photos)
+        outcomes[int(photos)] = Outcome(of.number("strangers_named", 0, 1), of.number("people_found", 0, 1))
+    return Check(fields.number("fpir", 0, 1), fields.whole("people"), fields.whole("draws"), outcomes)

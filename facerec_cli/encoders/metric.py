@@ -114,8 +114,12 @@ class LearnedL1(Metric):
 
     @classmethod
     def read(cls, name: str, size: int, read_file: ReadFile) -> LearnedL1:
-        numbers = np.load(io.BytesIO(read_file(L1_FILE, name.partition(":")[2])), allow_pickle=False)
-        if numbers.shape != (size + 1,) or numbers.dtype != np.float32 or not np.isfinite(numbers).all():
+        stored = io.BytesIO(read_file(L1_FILE, name.partition(":")[2]))
+        # By its parts: np.load takes the memory that a header claims, and reads other formats too.
+        version = np.lib.format.read_magic(stored)
+        shape, _, kind = np.lib.format.read_array_header_1_0(stored) if version == (1, 0) else ((), False, None)
+        numbers = np.frombuffer(stored.read(), np.float32)
+        if shape != (size + 1,) or kind != np.float32 or numbers.shape != shape or not np.isfinite(numbers).all():
             raise ValueError(f"{L1_FILE} does not hold {size + 1} float32 numbers")
         return cls(numbers[:-1], float(numbers[-1]))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facerec_cli.encoders.bundle import CHIP_INPUT, Bundle
+from facerec_cli.encoders.bundle import CHIP_INPUT, ENCODER, Bundle
 from facerec_cli.encoders.encoder import Embeddings, Encoder
+from facerec_cli.encoders.graph import check_graph
 from facerec_cli.errors import DamagedModelError
 from facerec_cli.runtime import new_session
+from facerec_cli.untrusted import plain
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
@@ -36,25 +39,20 @@ class OnnxEncoder(Encoder):
             encoder: its ``encoder_bytes()``.
 
         Raises:
-            DamagedModelError: it is not a graph that ONNX Runtime can run.
+            DamagedModelError: it is not a graph that ONNX Runtime can run, or needs more than its own file.
         """
-        try:
+        self._path = bundle.folder / ENCODER
+        check_graph(encoder, self._path)
+        with self._understood("loaded"):
             self._session = new_session(encoder)
-        except Exception as error:  # ONNX Runtime's own errors share no other base class
-            if not type(error).__module__.startswith("onnxruntime"):
-                raise
+        taken, given = self._session.get_inputs(), self._session.get_outputs()
+        contract = [(one.type, list(one.shape[1:])) for one in (*taken, *given[:1])]
+        if contract != [("tensor(uint8)", CHIP_INPUT["shape"]), ("tensor(float)", [bundle.embedding_size])]:
             raise DamagedModelError(
-                f"{bundle.folder / 'encoder.onnx'} cannot be loaded ({str(error).splitlines()[0]})", "restore the model"
-            ) from error
-        (taken, *more), (given, *_) = self._session.get_inputs(), self._session.get_outputs()
-        contract = (taken.type, list(taken.shape[1:]), list(given.shape[1:]))
-        if more or contract != ("tensor(uint8)", CHIP_INPUT["shape"], [bundle.embedding_size]):
-            raise DamagedModelError(
-                f"{bundle.folder / 'encoder.onnx'} does not turn a chip into {bundle.embedding_size} numbers, as "
-                "model.json says",
+                f"{self._path} does not turn a chip into {bundle.embedding_size} numbers, as model.json says",
                 "restore the model",
             )
-        self._input = taken.name
+        self._input = taken[0].name
         self._metric = bundle.load_metric()
         self.size = bundle.embedding_size
 
@@ -69,11 +67,32 @@ class OnnxEncoder(Encoder):
 
         Returns:
             float32 [n, d].
+
+        Raises:
+            DamagedModelError: the graph fails, or gives something else than it said.
         """
         embeddings = np.empty((len(chips), self.size), np.float32)
         for row, chip in enumerate(chips):
-            embeddings[row] = self._session.run(None, {self._input: chip[np.newaxis]})[0][0]
+            with self._understood("run"):
+                given = self._session.run(None, {self._input: chip[np.newaxis]})[0]
+            if given.shape != (1, self.size):
+                raise DamagedModelError(
+                    f"{self._path} gives {list(given.shape)} for a chip, where [1, {self.size}] is right",
+                    "restore the model",
+                )
+            embeddings[row] = given[0]
         return self._metric.scaled(embeddings)
+
+    @contextmanager
+    def _understood(self, what: str) -> Iterator[None]:
+        """Turn ONNX Runtime's own errors, which share no other base class, into words."""
+        try:
+            yield
+        except Exception as error:
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            why = plain(str(error).partition("\n")[0])
+            raise DamagedModelError(f"{self._path} cannot be {what} ({why})", "restore the model") from error
 
 
 def run_graph(graph: bytes, chips: Sequence[Chip]) -> Embeddings:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from itertools import combinations
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +11,21 @@ import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
-from facerec_cli.defaults import DEFAULT_FPIR, MODELS
+from facerec_cli.defaults import MODELS
 from facerec_cli.encoders.bundle import BUNDLED, CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle, write_bundle
-from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Check, Evidence, Source, Tail
+from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Evidence, Source, Tail
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
 from facerec_cli.errors import DataError
 from facerec_cli.evaluation.evaluating import embed_rows
-from facerec_cli.evaluation.pairs import MOST_PHOTOS
+from facerec_cli.evaluation.impostors import Draw, Reader, impostor_draws, rank
+from facerec_cli.evaluation.pairs import MOST_PHOTOS, pair_distances
 from facerec_cli.evaluation.strangers import check_promise
 
 MIN_PAIRS = 50
 """Fewest impostor pairs that a rate is read off from."""
 MIN_PEOPLE = 200
 """Fewest people to calibrate on: of LFW, 200 let 0 to 2.4 % of strangers through where 1 % is asked."""
-DRAWS = 20
-"""Bootstrap draws of the people."""
 PROTOCOL = f"people drawn with repetition, one photo each, all pairs; genuine: at most {MOST_PHOTOS} photos a person"
 _TAIL_PAIRS = 20
 """Fewest impostor pairs behind a quantile that the tail is fitted to."""
@@ -39,7 +37,15 @@ _SHAPES = np.linspace(-0.5, 0.5, 201)
 """Shapes of the tail that are tried; at -0.5 and beyond the fit would end at the closest pair seen."""
 _PRECISION = 1e-6
 """Of distances."""
-_UNCHECKED = Check(DEFAULT_FPIR, people=0, draws=0, by_photos={})
+
+
+class UncalibratableError(ValueError):
+    """A model cannot be calibrated on some people: why, as a clause, and what to do about it."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        """Describe it; both are clauses."""
+        super().__init__(problem)
+        self.remedy = remedy
 
 
 def calibrate_model(
@@ -59,9 +65,11 @@ def calibrate_model(
         The calibrated model.
 
     Raises:
-        DataError: there are too few people.
+        DataError: the model cannot be calibrated on the people.
         ModelError: the model cannot be loaded, or not written.
     """
+    # Before anything is taken over, and before the long work.
+    others = bundle.others()
     trained = bundle.people(TRAINING_PEOPLE)
     names = chips.rows_of.keys() - trained
     if chips.is_lfw:
@@ -74,11 +82,10 @@ def calibrate_model(
     metric = bundle.load_metric()
     try:
         calibration = calibrate_people(embeddings, rows, metric, Source("model", data, len(people)))
-    except ValueError as error:
+    except UncalibratableError as error:
         raise DataError(
-            f"{chips.folder} has {len(people):,} people to calibrate on, and {error}", "add people"
+            f"{chips.folder} has {len(people):,} people to calibrate on, and {error}", error.remedy
         ) from error
-    others = {name: (bundle.folder / name).read_bytes() for name in bundle.sha256}
     others[CALIBRATION_PEOPLE] = "".join(f"{name}\n" for name in people).encode(errors="surrogateescape")
     home = Path(MODELS) / bundle.folder.name if bundle.folder.parent == BUNDLED else bundle.folder
     return write_bundle(
@@ -105,12 +112,12 @@ def calibrate_people(
         slope: of the logistic, where the genuine pairs are too few to fit one.
 
     Raises:
-        ValueError: people or photos are too few.
+        UncalibratableError: people or photos are too few, or the model tells nobody apart.
     """
     if len(rows) < MIN_PEOPLE:
-        raise ValueError(f"it takes {MIN_PEOPLE} people")
+        raise UncalibratableError(f"it takes {MIN_PEOPLE} people", "add people")
     if not np.isfinite(embeddings[[row for own in rows for row in own]]).all():
-        raise ValueError("the model gives embeddings that are not numbers")
+        raise UncalibratableError("the model gives embeddings that are not numbers", "choose another model")
     generator = np.random.default_rng(0)
     draws = impostor_draws(embeddings, rows, metric, generator)
     genuine = genuine_distances(embeddings, rows, metric, generator)
@@ -121,7 +128,7 @@ def calibrate_people(
 
 
 def calibrate(
-    draws: Iterable[npt.NDArray[np.float32]],
+    draws: Iterable[Draw],
     genuine: npt.NDArray[np.float32],
     source: Source,
     slope: float | None = None,
@@ -136,29 +143,36 @@ def calibrate(
     calibrated on, since a threshold too high by chance lets through more than one too low holds back.
 
     Args:
-        draws: distances between different people, as ``impostor_draws`` has them; float32 [pairs] each, of at least
-            500.
+        draws: distances between different people, of at least 500 pairs each.
         genuine: distances between photos of one person, float32 [pairs].
         source: whose faces they are.
         slope: of the logistic, where the genuine pairs are too few to fit one.
 
     Raises:
-        ValueError: there are too few genuine pairs.
+        UncalibratableError: there are too few genuine pairs, or they are no nearer than the others.
     """
-    ordered, tails, sample = [], [], []
-    for draw in draws:
-        closest = _Closest.of(draw)
-        ordered.append(closest)
-        tails.append(_fit_tail(closest.distance, max(_TAIL_PAIRS / closest.pairs, _RAREST_FITTED)))
-        sample.append(draw[:: max(1, len(draw) // _SLOPE_SAMPLE)])
-    if len(genuine) >= MIN_PAIRS:
-        slope = _logistic_slope(np.concatenate(sample), genuine)
-    if slope is None:
-        raise ValueError(f"{len(genuine):,} genuine pairs are too few, {MIN_PAIRS:,} are needed")
-    pairs = min(closest.pairs for closest in ordered)
     rates = [10.0**-power for power in range(1, 7)]
+    reader, readings, tails = Reader(), [], []
+    for draw in draws:
+        rarest = max(_TAIL_PAIRS / draw.pairs, _RAREST_FITTED)
+        read_off = [rate for rate in rates if rate * draw.pairs >= MIN_PAIRS] + [_first(rarest), *_rates(rarest)]
+        ranks = [rank(rate, draw.pairs) for rate in read_off]
+        reading = reader.read(draw, ranks, max(1, draw.pairs // _SLOPE_SAMPLE))
+        if not np.isfinite([*reading.nearest.values(), reading.sample.max()]).all():
+            raise UncalibratableError("the model gives distances that are not numbers", "choose another model")
+        readings.append(reading)
+        tails.append(_fit_tail(reading.distance, rarest))
+    if len(genuine) >= MIN_PAIRS:
+        slope = _logistic_slope(np.concatenate([reading.sample for reading in readings]), genuine)
+    if slope is None:
+        raise UncalibratableError(
+            f"{len(genuine):,} genuine pairs are too few, {MIN_PAIRS:,} are needed", "add photos of the same people"
+        )
+    if not slope > 0:
+        raise _indifferent()
+    pairs = min(reading.pairs for reading in readings)
     measured = [rate for rate in rates if rate * pairs >= MIN_PAIRS]
-    distances = [float(np.median([closest.distance(rate) for closest in ordered])) for rate in measured]
+    distances = [float(np.median([reading.distance(rate) for reading in readings])) for rate in measured]
     distances += [_distance_on_average(tails, rate) for rate in rates[len(measured) :]]
     middle = {part.name: float(np.median([getattr(tail, part.name) for tail in tails])) for part in fields(Tail)}
     return Calibration(
@@ -168,36 +182,20 @@ def calibrate(
         source,
         Evidence(
             protocol=PROTOCOL,
-            draws=len(ordered),
+            draws=len(readings),
             impostor_pairs_per_draw=pairs,
             genuine_pairs=len(genuine),
             measured_down_to_fmr=measured[-1],
             tail=Tail(**middle),
-            check=_UNCHECKED,
+            check=None,
         ),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Closest:
-    """The closest tenth of a draw: twenty draws of eight million pairs would fill a laptop.
-
-    Attributes:
-        distances: float32, ascending.
-        pairs: how many the draw has.
-    """
-
-    distances: npt.NDArray[np.float32]
-    pairs: int
-
-    @classmethod
-    def of(cls, draw: npt.NDArray[np.float32]) -> _Closest:
-        tenth = len(draw) // 10
-        return cls(np.sort(np.partition(draw, tenth)[: tenth + 1]), len(draw))
-
-    def distance(self, rate: float) -> float:
-        """The distance that a share of the pairs, at most a tenth, reaches."""
-        return float(self.distances[round(rate * self.pairs) - 1])
+def _indifferent() -> UncalibratableError:
+    return UncalibratableError(
+        "the model finds photos of one person no more alike than photos of two", "choose another model"
+    )
 
 
 def _distance_on_average(tails: Sequence[Tail], rate: float) -> float:
@@ -217,14 +215,23 @@ def _excess(share: npt.NDArray[np.float64], shape: float) -> npt.NDArray[np.floa
     return np.asarray(-np.log(share) if abs(shape) < EXPONENTIAL else (share**-shape - 1) / shape, np.float64)
 
 
+def _first(rarest: float) -> float:
+    """The rate where the tail begins that is fitted down to the rarest."""
+    return min(0.03, max(0.001, 100 * rarest))
+
+
+def _rates(rarest: float) -> npt.NDArray[np.float64]:
+    """The rates below its beginning that it is fitted at."""
+    return np.geomspace(_first(rarest), rarest, 17)[1:]
+
+
 def _fit_tail(distance_at: Callable[[float], float], rarest: float) -> Tail:
     """Fit the measured distances from a rate down to the rarest.
 
     On 400 to 4,038 people of LFW a fit that begins two decades up, between 3 % and 0.1 %, foretells the distance at
     FMR 1e-5 within 0.02; one that begins at 10 % is too loose by 0.01 to 0.05, since a distribution's body is no tail.
     """
-    first = min(0.03, max(0.001, 100 * rarest))
-    rates = np.geomspace(first, rarest, 17)[1:]
+    first, rates = _first(rarest), _rates(rarest)
     start = distance_at(first)
     below = start - np.array([distance_at(rate) for rate in rates])
     best: Tail | None = None
@@ -239,33 +246,6 @@ def _fit_tail(distance_at: Callable[[float], float], rarest: float) -> Tail:
     return best
 
 
-def impostor_draws(
-    embeddings: npt.NDArray[np.float32],
-    rows: Sequence[Sequence[int]],
-    metric: Metric,
-    generator: np.random.Generator,
-    draws: int = DRAWS,
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Distances between different people, for each draw; float32 [pairs].
-
-    Every draw has as many people as there are, drawn with repetition, and a photo of each drawn anew: so do the draws
-    differ by as much as if others had been there to calibrate on (Efron, "Bootstrap methods: another look at the
-    jackknife", Annals of Statistics 1979), and every pair of people weighs the same.
-
-    Args:
-        embeddings: float32 [photos, d].
-        rows: the rows of each person's photos.
-        metric: the model's.
-        generator: of the draws.
-        draws: how many.
-    """
-    one, other = np.triu_indices(len(rows), k=1)
-    for _ in range(draws):
-        people = generator.integers(len(rows), size=len(rows))
-        drawn = embeddings[[generator.choice(rows[person]) for person in people]]
-        yield metric.matrix(drawn, drawn)[one, other][people[one] != people[other]]
-
-
 def genuine_distances(
     embeddings: npt.NDArray[np.float32],
     rows: Sequence[Sequence[int]],
@@ -273,11 +253,10 @@ def genuine_distances(
     generator: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
     """Distances of all pairs of one person's photos, at most ten photos a person; float32 [pairs]."""
-    pairs = [
-        pair for own in rows for pair in combinations(generator.permutation(np.asarray(own))[:MOST_PHOTOS].tolist(), 2)
-    ]
-    one, other = np.array(pairs, np.int64).reshape(-1, 2).T
-    return metric.pairs(embeddings[one], embeddings[other])
+    drawn = [generator.permutation(np.asarray(own, np.int64))[:MOST_PHOTOS] for own in rows]
+    pairs = [np.triu_indices(len(own), k=1) for own in drawn]
+    one, other = (np.concatenate([own[pair[side]] for own, pair in zip(drawn, pairs, strict=True)]) for side in (0, 1))
+    return pair_distances(one, other, embeddings, metric)
 
 
 def _logistic_slope(impostor: npt.NDArray[np.float32], genuine: npt.NDArray[np.float32]) -> float:
@@ -297,7 +276,10 @@ def _logistic_slope(impostor: npt.NDArray[np.float32], genuine: npt.NDArray[np.f
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -700, 700)))
         gradient = design.T @ (weight * (y - p))
         hessian = (design * (weight * p * (1 - p))[:, None]).T @ design
-        move = np.linalg.solve(hessian, gradient)
+        try:
+            move = np.linalg.solve(hessian, gradient)
+        except np.linalg.LinAlgError as error:  # all are equally far
+            raise _indifferent() from error
         beta += move
         if np.abs(move).max() < 1e-9:
             break

@@ -42,10 +42,8 @@ class Pairs:
         return people[self.first_person] * np.where(self.same, 1.0, people[self.second_person])
 
     def distances(self, embeddings: Embeddings, metric: Metric) -> npt.NDArray[np.float32]:
-        """Each pair's distance, float32 [pairs]; a block of pairs at a time, for embeddings of thousands of numbers."""
-        blocks = [slice(start, start + _BLOCK) for start in range(0, len(self.first), _BLOCK)]
-        measured = [metric.pairs(embeddings[self.first[block]], embeddings[self.second[block]]) for block in blocks]
-        return np.concatenate([np.empty(0, np.float32), *measured])
+        """Each pair's distance, float32 [pairs]."""
+        return pair_distances(self.first, self.second, embeddings, metric)
 
     def chosen(self, places: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Pairs:
         """Some of the pairs, by their places or by a flag for each."""
@@ -59,6 +57,16 @@ class ScoredPairs:
     pairs: Pairs
     distances: npt.NDArray[np.float32]
     threshold: float
+
+
+def pair_distances(first: Rows, second: Rows, embeddings: Embeddings, metric: Metric) -> npt.NDArray[np.float32]:
+    """The distance of each row of one to that of the other, float32 [pairs].
+
+    It goes a block of pairs at a time, for embeddings of thousands of numbers.
+    """
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(first), _BLOCK)]
+    measured = [metric.pairs(embeddings[first[block]], embeddings[second[block]]) for block in blocks]
+    return np.concatenate([np.empty(0, np.float32), *measured])
 
 
 def pairs_of(rows: Sequence[Sequence[int]]) -> Pairs:

@@ -9,7 +9,7 @@ import numpy as np
 from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.errors import DatabaseError
-from facerec_cli.evaluation.calibrating import MIN_PEOPLE, calibrate_people
+from facerec_cli.evaluation.calibrating import UncalibratableError, calibrate_people
 from facerec_cli.gallery.base import Gallery
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
@@ -40,10 +40,10 @@ def calibrate_enrolled(recognizer: Recognizer, gallery: Gallery) -> Calibration:
             source,
             slope=own.slope if own else None,
         )
-    except ValueError as error:
+    except UncalibratableError as error:
         raise DatabaseError(
             f"{gallery.location} has {len(rows):,} people, and {error}, so that what was in force stays in force",
-            f"calibrate again when {MIN_PEOPLE} people are enrolled",
+            error.remedy,
         ) from error
     gallery.set_calibration(digest, calibration)
     return calibration

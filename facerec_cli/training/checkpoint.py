@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -142,6 +143,11 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def _save(self, is_best: bool) -> None:
         """Weights first, then the file that names them: killed in between, the older checkpoint counts."""
         self.work.mkdir(parents=True, exist_ok=True)
+        for stray in self.work.glob(".*"):  # of a training that was killed while it saved
+            if stray.is_dir():
+                shutil.rmtree(stray)
+            else:
+                stray.unlink()
         if is_best:
             self._save_weights(self.work / BEST)
         weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
@@ -157,7 +163,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                 old.unlink()
 
     def _save_weights(self, path: Path) -> None:
-        with new_file(path) as beside, TemporaryDirectory(dir=self.work) as folder:
+        with new_file(path) as beside, TemporaryDirectory(dir=self.work, prefix=".") as folder:
             written = Path(folder, path.name)  # Keras insists on the end of the name
             self.trained.save_weights(written)
             written.replace(beside)

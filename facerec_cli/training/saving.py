@@ -14,7 +14,7 @@ from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VAL
 from facerec_cli.encoders.calibration import Source
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import DataError, UncalibratedModelError
-from facerec_cli.evaluation.calibrating import calibrate_people
+from facerec_cli.evaluation.calibrating import UncalibratableError, calibrate_people
 from facerec_cli.evaluation.measuring import Protocol, VerificationProtocol
 from facerec_cli.evaluation.plots import learning_curves
 from facerec_cli.evaluation.protocols import Exclusions, view1
@@ -60,7 +60,7 @@ def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[s
     try:
         source = Source("model", f"{data.chips.folder.name}, people held out of training", len(data.held_out))
         calibration = calibrate_people(embeddings, list(data.held_out.values()), trained.metric, source)
-    except ValueError as error:
+    except UncalibratableError as error:
         uncalibrated = UncalibratedModelError(
             f"The model is not calibrated, since {error}, so it has no threshold of its own; the distance "
             f"{trained.best.threshold:.3f} told the people held out apart best",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from facerec_cli.encoders.bundle import BUNDLED
 from facerec_cli.errors import (
@@ -24,6 +22,8 @@ from facerec_cli.errors import (
 )
 from facerec_cli.files import refusal, write_file
 from facerec_cli.json_text import json_text
+from facerec_cli.locks import LockHeldError, locked
+from facerec_cli.untrusted import is_plain
 
 FOLDS = range(1, 11)
 """Of LFW's View 2."""
@@ -61,17 +61,17 @@ class Workplace:
             TrainingHeldError: somebody else is training it.
         """
         self._check_usable()
-        lock = filelock.FileLock(self.models / f".{self.name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise TrainingHeldError(
-                f"Another process is training {self.name}", "wait for it, or choose another name"
-            ) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.models / f".{self.name}.lock", timeout=0))
+            except LockHeldError as error:
+                raise TrainingHeldError(
+                    f"Another process is training {self.name}", "wait for it, or choose another name"
+                ) from error
+            except OSError as error:
+                reason, remedy = refusal(error)
+                raise ModelError(f"Nobody can train in {self.models}, {reason}", remedy) from error
             yield
-        finally:
-            lock.release()
 
     def check_free(self, *, resume: bool, overwrite: bool, finished_is_fine: bool = False) -> None:
         """Whether a model of this name may be made, before any work is done for it.
@@ -129,7 +129,7 @@ class Workplace:
 
     def _check_usable(self) -> None:
         name = self.name
-        if Path(name).name != name or name.startswith(".") or (BUNDLED / name).exists():
+        if Path(name).name != name or name.startswith(".") or not is_plain(name) or (BUNDLED / name).exists():
             raise UnusableModelNameError(
                 f"{name!r} is no name for a model of yours",
                 "give one without / or a leading dot, and no bundled one's",

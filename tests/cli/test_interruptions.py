@@ -72,7 +72,8 @@ def test_an_interruption_while_it_is_loaded_is_one_line(module: str, samples: Pa
     (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(
-        [sys.executable, "-m", "facerec_cli", "verify", samples / "rishi_sunak.jpg", samples / "barack_obama.jpg"],
+        [sys.executable, "-m", "facerec_cli", "verify"]
+    command += [str(samples / photo) for photo in ("rishi_sunak.jpg", "barack_obama.jpg")],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -88,7 +89,8 @@ def test_a_library_that_makes_an_error_of_an_interruption(samples: Path, tmp_pat
         "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n    raise ImportError('initialization failed')\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "facerec_cli", "verify", samples / "rishi_sunak.jpg", samples / "barack_obama.jpg"]
+    command = [sys.executable, "-m", "facerec_cli", "verify"]
+    command += [str(samples / photo) for photo in ("rishi_sunak.jpg", "barack_obama.jpg")]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, STOPPED)
 

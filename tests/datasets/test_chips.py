@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from facerec_cli import locks
+from facerec_cli.datasets import chips as chips_module
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.errors import DataError, PhotoError
 from facerec_cli.faces.extraction import Extractor
@@ -397,6 +400,50 @@ def test_two_at_once_share_the_work(people: Path, whole: ChipSet) -> None:
     assert_same(chips, whole)
 
 
+def test_who_gets_nowhere_is_named_and_not_waited_for(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chips_module, "_PATIENCE", 0.3)
+    monkeypatch.setattr(locks, "_MOMENT", 0.1)
+    process = loading(people, stop_at=3)
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    told: list[str] = []
+    try:
+        with pytest.raises(DataError, match=f"process {process.pid} on .* gets nowhere$") as raised:
+            load_chips(people, waiting=told.append)
+    finally:
+        process.kill()
+        process.communicate()
+    assert_one_clause(str(raised.value))
+    assert str(people.with_name("people.chips.h5")) in str(raised.value)
+    assert [who.split(" on ")[0] for who in told] == [f"process {process.pid}"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks otherwise")
+@pytest.mark.parametrize("refused", [errno.ENOLCK, errno.ENOSYS])
+def test_a_disk_without_locks_is_one_sentence(refused: int, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(descriptor: int, operation: int) -> None:
+        raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr("fcntl.flock", without)
+    with pytest.raises(DataError, match=r"its file system has no locks$") as raised:
+        load_chips(people)
+    assert_one_clause(str(raised.value))
+
+
+def test_a_file_that_cannot_be_read_is_not_made_anew(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_chips(people)
+    kept = people.with_name("people.chips.h5").read_bytes()
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched, pytest.raises(DataError, match="files"):
+        patched.setattr(chips_module, "read_columns", refuse)
+        load_chips(people)
+    assert people.with_name("people.chips.h5").read_bytes() == kept
+
+
 # ------------------------------------------------------------------ disks
 
 
@@ -445,6 +492,25 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_done(small_disk: Pa
     chips, told = counted(folder)
     assert told == of(14)
     assert chips.has_face.all()
+
+
+def test_a_file_with_holes_on_a_full_disk_is_one_sentence_and_no_crash(
+    small_disk: Path, samples: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    folder = small_copy(samples, tmp_path / "elsewhere" / "people")
+    process = loading(folder, stop_at=1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    # As a copy by a program that leaves out what is zero, onto a disk that has room for little more.
+    for name in ("people", "people.chips.h5"):
+        subprocess.run(["cp", "-a", "--sparse=always", folder.with_name(name), small_disk], check=True)
+    with pytest.raises(DataError, match="the disk is full"):
+        load_chips(small_disk / "people")
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    assert load_chips(small_disk / "people").has_face.all()
 
 
 def test_a_read_only_disk_is_one_sentence(small_disk: Path, samples: Path) -> None:

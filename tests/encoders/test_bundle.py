@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from facerec_cli import files
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.encoders.bundle import (
@@ -121,18 +122,19 @@ def stop_renaming(patched: pytest.MonkeyPatch, at: int) -> None:
     """Let the renames before that one happen, and those after it."""
     calls = 0
 
-    def stopping(rename: Callable[..., None]) -> Callable[..., None]:
-        def renamed(*arguments: Any, **options: Any) -> None:
+    def stopping(rename: Callable[..., Any]) -> Callable[..., Any]:
+        def renamed(*arguments: Any, **options: Any) -> Any:
             nonlocal calls
             calls += 1
             if calls == at:
                 raise Stopped
-            rename(*arguments, **options)
+            return rename(*arguments, **options)
 
         return renamed
 
     patched.setattr(os, "replace", stopping(os.replace))
     patched.setattr(os, "rename", stopping(os.rename))
+    patched.setattr(files, "_exchanged", stopping(files._exchanged))
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "rename"])
@@ -382,10 +384,17 @@ def test_a_missing_encoder_is_one_sentence(tmp_path: Path) -> None:
     assert_one_sentence(raised.value, tmp_path / "mine" / "encoder.onnx")
 
 
-@pytest.mark.parametrize(("field", "value"), [("digest", "0" * 64), ("input", CHIP_INPUT | {"colour": "BGR"})])
-def test_a_manifest_that_describes_another_encoder_is_one_sentence(field: str, value: object, tmp_path: Path) -> None:
+def test_another_input_than_chips_asks_for_an_upgrade(tmp_path: Path) -> None:
     write(tmp_path / "mine")
-    damage(tmp_path / "mine", **{field: value})
+    damage(tmp_path / "mine", input=CHIP_INPUT | {"colour": "BGR"})
+    with pytest.raises(ModelError, match="another input") as raised:
+        read_bundle(tmp_path / "mine")
+    assert raised.value.remedy == "upgrade facerec"
+
+
+def test_a_manifest_that_describes_another_encoder_is_one_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "mine")
+    damage(tmp_path / "mine", digest="0" * 64)
     with pytest.raises(ModelError, match=r"not the file that its model\.json describes"):
         read_bundle(tmp_path / "mine").encoder_bytes()
 

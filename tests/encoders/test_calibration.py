@@ -100,6 +100,8 @@ def test_what_a_calibration_rests_on_is_typed() -> None:
     calibration = pretrained()
     assert (calibration.source.kind, calibration.source.people) == ("model", 4038)
     assert calibration.evidence is not None
+    assert calibration.evidence.tail is not None
+    assert calibration.evidence.check is not None
     assert calibration.evidence.tail.fmr == pytest.approx(0.001)
     assert sorted(calibration.evidence.check.by_photos) == [1, 2, 3, 5, 10]
 
@@ -116,6 +118,24 @@ def test_what_a_calibration_rests_on_is_typed() -> None:
         {"distance": [0.8]},
         {"fmr": [0.01, 0.1]},
         {"fmr": [1.0, 0.1]},
+        {"fmr": [0.1, 0.1]},
+        {"fmr": [0.1, 0.0]},
+        {"fmr": [0.1, -0.01]},
+        {"fmr": ["0.1", "0.01"]},
+        {"fmr": {"0.1": 1, "0.01": 2}},
+        {"distance": [0.7, 0.8]},
+        {"distance": [0.7, -0.1]},
+        {"distance": [float("inf"), 0.7]},
+        {"distance": [float("nan"), 0.7]},
+        {"distance": [True, False]},
+        {"slope": 0},
+        {"slope": -30.0},
+        {"slope": True},
+        {"source": {"kind": "hearsay", "data": "x", "people": 200}},
+        {"source": {"kind": "model", "data": "\x1b[2J", "people": 200}},
+        {"source": {"kind": "model", "data": "x", "people": -1}},
+        {"source": {"kind": "model", "data": "x", "people": 200, "date": 7}},
+        {"evidence": 7},
     ],
 )
 def test_a_damaged_calibration_names_whose_it_is(damage: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -12,16 +14,18 @@ from hypothesis import strategies as st
 
 from facerec_cli.encoders.calibration import Calibration, Evidence, Source, Tail
 from facerec_cli.encoders.metric import Cosine
+from facerec_cli.evaluation import calibrating
 from facerec_cli.evaluation.calibrating import (
     MIN_PAIRS,
     MIN_PEOPLE,
     PROTOCOL,
+    UncalibratableError,
     _distance_on_average,
     _fit_tail,
-    calibrate,
+    calibrate_people,
     genuine_distances,
-    impostor_draws,
 )
+from facerec_cli.evaluation.impostors import Draw, impostor_draws
 
 Distances = npt.NDArray[np.float32]
 SOURCE = Source("model", "mine", 448)
@@ -34,7 +38,27 @@ def evidence_of(calibration: Calibration) -> Evidence:
     return calibration.evidence
 
 
+def tail_of(calibration: Calibration) -> Tail:
+    tail = evidence_of(calibration).tail
+    assert tail is not None
+    return tail
+
+
 # ------------------------------------------------------------------ calibrate
+
+
+def calibrate(
+    draws: Iterable[Distances], genuine: Distances, source: Source, slope: float | None = None
+) -> Calibration:
+    """Calibrate on draws whose distances are at hand, in one block."""
+    return calibrating.calibrate((Draw(len(draw), partial(iter, [draw])) for draw in draws), genuine, source, slope)
+
+
+def all_of(draw: Draw) -> Distances:
+    """A draw's distances."""
+    found = np.concatenate(list(draw.blocks()))
+    assert len(found) == draw.pairs
+    return found
 
 
 def drawn(distribution: NormalDist, pairs: int, seed: int) -> Distances:
@@ -62,8 +86,8 @@ def test_measured_rates_are_quantiles_worked_by_hand() -> None:
     assert evidence.protocol == PROTOCOL
     assert (evidence.impostor_pairs_per_draw, evidence.draws, evidence.genuine_pairs) == (1_000_000, 1, 500)
     assert evidence.measured_down_to_fmr == pytest.approx(1e-4)
-    assert (evidence.check.draws, evidence.check.by_photos) == (0, {})
-    tail = evidence.tail
+    assert evidence.check is None
+    tail = tail_of(calibration)
     # The tail is fitted from the 20th nearest pair up two decades, to FMR 0.002: distance 0.002.
     assert tail.fmr == pytest.approx(0.002)
     assert tail.start == pytest.approx(0.002)
@@ -126,6 +150,36 @@ def test_two_hundred_people_are_enough() -> None:
 def test_too_few_genuine_pairs_are_refused(pairs: int) -> None:
     with pytest.raises(ValueError, match=f"^{pairs} genuine pairs are too few.*{MIN_PAIRS}"):
         calibrate([evenly(IMPOSTORS, 20_000)], drawn(GENUINE, pairs, 1), SOURCE)
+
+
+@pytest.mark.parametrize("genuine", [NormalDist(1.5, 0.1), NormalDist(1.0, 1e-9)])
+def test_a_model_that_tells_nobody_apart_is_refused(genuine: NormalDist) -> None:
+    impostors = evenly(IMPOSTORS, 20_000) if genuine.mean > 1 else np.ones(20_000, np.float32)
+    with pytest.raises(UncalibratableError, match="no more alike") as raised:
+        calibrate([impostors], drawn(genuine, 500, 1), SOURCE)
+    assert raised.value.remedy == "choose another model"
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_distances_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(UncalibratableError, match="not numbers"):
+        calibrate([np.full(20_000, bad, np.float32)], drawn(GENUINE, 500, 1), SOURCE, slope=1.0)
+
+
+@pytest.mark.parametrize(
+    ("photos", "value", "problem", "remedy"),
+    [
+        (1, 0.0, "0 genuine pairs are too few", "add photos of the same people"),
+        (2, np.nan, "embeddings that are not numbers", "choose another model"),
+    ],
+)
+def test_what_is_wrong_with_people_or_model_is_said(photos: int, value: float, problem: str, remedy: str) -> None:
+    embeddings = Cosine().scaled(np.random.default_rng(0).normal(size=(MIN_PEOPLE * photos, 8)).astype(np.float32))
+    embeddings[-1] = value if np.isnan(value) else embeddings[-1]
+    rows = [[photos * person + photo for photo in range(photos)] for person in range(MIN_PEOPLE)]
+    with pytest.raises(UncalibratableError, match=problem) as raised:
+        calibrate_people(embeddings, rows, Cosine(), SOURCE)
+    assert raised.value.remedy == remedy
 
 
 def test_a_slope_that_is_given_serves_where_genuine_pairs_are_too_few() -> None:
@@ -204,9 +258,9 @@ def test_the_rate_asked_for_is_kept_on_average_over_who_is_calibrated_on() -> No
     reached, of_the_middle_tail = [], []
     for _ in range(12):
         draws = impostor_draws(people(MIN_PEOPLE), rows, Cosine(), generator)
-        calibration = calibrate(draws, nobody_s, SOURCE, slope=30.0)
+        calibration = calibrate(map(all_of, draws), nobody_s, SOURCE, slope=30.0)
         reached.append(np.searchsorted(distances, calibration.threshold(1e-5)) / len(distances))
-        tail = evidence_of(calibration).tail
+        tail = tail_of(calibration)
         of_the_middle_tail.append(np.searchsorted(distances, _distance_on_average([tail], 1e-5)) / len(distances))
     assert np.mean(reached) < 1.5e-5
     # From one tail, and the middle of them at that, it is several in a hundred thousand.
@@ -240,7 +294,7 @@ def test_a_calibration_holds_the_tail_of_its_pairs(shape: float) -> None:
     # 500,000 pairs: the 20th nearest is at 4e-5, and the tail begins at 0.004.
     sample = np.random.default_rng(0).permutation(pareto_sample(500_000, shape, 0.02))
     calibration = calibrate([sample], drawn(GENUINE, 500, 1), SOURCE)
-    tail = evidence_of(calibration).tail
+    tail = tail_of(calibration)
     assert (tail.fmr, tail.start) == pytest.approx((0.004, 0.7))
     # Rates are rounded to whole pairs, 20 at the rarest, which moves the shape by a step of the grid at most.
     assert tail.shape == pytest.approx(shape, abs=0.0051)
@@ -262,7 +316,7 @@ def test_a_random_sample_of_a_tail_is_recovered_within_chance() -> None:
         draw = generator.uniform(0.7, 1.4, len(below))
         draw[below] = 0.7 - 0.02 * (share**0.2 - 1) / -0.2
         draws.append(draw.astype(np.float32))
-    tail = evidence_of(calibrate(draws, drawn(GENUINE, 500, 1), SOURCE)).tail
+    tail = tail_of(calibrate(draws, drawn(GENUINE, 500, 1), SOURCE))
     assert tail.fmr == pytest.approx(0.001)
     assert tail.shape == pytest.approx(-0.2, abs=0.1)
     # A tail that begins later has a smaller scale: 0.02 * (0.001 / 0.002)^0.2 = 0.0174.
@@ -276,7 +330,7 @@ def test_the_tail_hangs_not_on_wrong_labels() -> None:
     mislabelled[:19] = 0.01
     genuine = drawn(GENUINE, 500, 1)
     one, other = calibrate([sample], genuine, SOURCE), calibrate([mislabelled], genuine, SOURCE)
-    assert evidence_of(other).tail == evidence_of(one).tail
+    assert tail_of(other) == tail_of(one)
     assert other.distance == one.distance
     # Where they are many more, they do.
     mislabelled[:200] = 0.01
@@ -309,7 +363,9 @@ def photos_of(distances: Distances) -> npt.NDArray[np.int64]:
 
 
 def test_impostor_pairs_are_of_people_drawn_with_repetition_and_never_of_one_person() -> None:
-    draws = [photos_of(draw) for draw in impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1), 4_000)]
+    draws = [
+        photos_of(all_of(draw)) for draw in impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1), 4_000)
+    ]
     assert len(draws) == 4_000
     met = np.zeros((8, 8), int)
     for photos in draws:
@@ -328,7 +384,7 @@ def test_impostor_pairs_are_of_people_drawn_with_repetition_and_never_of_one_per
 
 
 def test_impostor_draws_are_twenty_and_differ() -> None:
-    draws = list(impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1)))
+    draws = list(map(all_of, impostor_draws(NUMBERS, ROWS, Places(), np.random.default_rng(1))))
     assert len(draws) == 20
     assert len({draw.tobytes() for draw in draws}) > 10
     assert all(draw.dtype == np.float32 for draw in draws)

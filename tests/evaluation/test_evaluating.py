@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from facerec_cli.encoders.bundle import (
 )
 from facerec_cli.encoders.calibration import Source
 from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.errors import DataError, UnsuitableModelError, UnsuitableProtocolError
+from facerec_cli.errors import DamagedModelError, DataError, UnsuitableModelError, UnsuitableProtocolError
 from facerec_cli.evaluation import calibrating
 from facerec_cli.evaluation.calibrating import calibrate_model
 from facerec_cli.evaluation.evaluating import choose_protocols, embed_rows, evaluate, judges_of_training
@@ -189,6 +190,38 @@ def test_too_few_people_are_named_and_change_nothing(many: ChipSet, tmp_path: Pa
     with pytest.raises(DataError, match=r"crowd has 199 people to calibrate on, and it takes 200 people$"):
         calibrate_model(model, many)
     assert read_bundle(model.folder) == model
+
+
+@pytest.mark.parametrize("damage", ["changed", "linked", "missing"])
+def test_a_file_that_is_not_the_model_s_is_never_taken_over(damage: str, many: ChipSet, tmp_path: Path) -> None:
+    model = bundle(tmp_path / "mine", trained="Person 000\n")
+    people = model.folder / TRAINING_PEOPLE
+    if damage == "changed":
+        people.write_text("Person 001\n")
+    else:
+        people.rename(tmp_path / "outside")
+    if damage == "linked":
+        people.symlink_to(tmp_path / "outside")
+    before = (model.folder / "model.json").read_bytes()
+    with pytest.raises(DamagedModelError, match=TRAINING_PEOPLE):
+        calibrate_model(model, many)
+    assert (model.folder / "model.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_model_whose_calibration_is_damaged_is_calibrated_anew(many: ChipSet, tmp_path: Path) -> None:
+    model = bundle(tmp_path / "mine")
+    path = model.folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"calibration": {"fmr": "?"}}))
+    assert calibrate_model(read_bundle(model.folder), many).calibration is not None
+
+
+def test_a_model_in_the_current_folder_is_calibrated_there(
+    many: ChipSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bundle(tmp_path / "mine").folder)
+    calibrated = calibrate_model(read_bundle(Path()), many, Path())
+    assert (calibrated.folder, calibrated.name) == (tmp_path / "mine", "mine")
 
 
 def test_the_page_s_calibration(

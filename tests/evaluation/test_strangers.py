@@ -173,6 +173,7 @@ def test_people_are_calibrated_with_the_rule_checked() -> None:
     # One pair each of 199 people, and 10 * 9 / 2 of the one with more than ten photos.
     assert evidence.genuine_pairs == 199 + 45
     check = evidence.check
+    assert check is not None
     assert (check.fpir, check.people, check.draws) == (0.01, 50, 20)
     # Two photos: one person has a third, to ask with.
     assert list(check.by_photos) == [1, 2]
@@ -188,6 +189,7 @@ def test_people_with_one_photo_need_a_slope() -> None:
     assert calibration.slope == 20
     # Nobody can be asked for: the rule cannot be checked.
     assert calibration.evidence is not None
+    assert calibration.evidence.check is not None
     assert calibration.evidence.check.by_photos == {}
     with pytest.raises(ValueError, match="0 genuine pairs are too few"):
         calibrate_people(embeddings, rows, METRIC, SOURCE)

@@ -52,10 +52,17 @@ def test_a_resumed_training_is_the_unbroken_one(tmp_path: Path) -> None:
     # No minutes at all: it ends after its first epoch.
     _, part = run(tmp_path / "broken", minutes=1e-9)
     assert outcome(part) == outcome(history[:1])
+    # What a kill in the middle of saving leaves goes with the next saving.
+    (tmp_path / "broken" / ".best.weights.h5.4711.abcdef01").write_bytes(b"half")
+    (tmp_path / "broken" / ".abcdefgh").mkdir()
+    (tmp_path / "broken" / ".abcdefgh" / "best.weights.h5").write_bytes(b"half")
     resumed, again = run(tmp_path / "broken")
     assert outcome(again) == outcome(history)
     assert np.array_equal(resumed, whole)
     assert [epoch.epoch for epoch in again] == [1, 2, 3]
+    assert {path.name for path in (tmp_path / "broken").iterdir()} == {
+        path.name for path in (tmp_path / "whole").iterdir()
+    }
 
 
 def test_a_training_in_bfloat16_is_measured_and_saved_in_float32(tmp_path: Path) -> None:

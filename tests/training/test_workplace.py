@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def finished(models: Path, name: str) -> Workplace:
     return Workplace(models, name)
 
 
-@pytest.mark.parametrize("name", ["a/b", "", "..", ".hidden", "pretrained"])
+@pytest.mark.parametrize("name", ["a/b", "", "..", ".hidden", "pretrained", "a\nb", "a\x1b[2J", "\u202egnp"])
 def test_odd_names_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnusableModelNameError, match="is no name for a model of yours"):
         Workplace(tmp_path / "models", name).check_free(resume=False, overwrite=True)
@@ -89,3 +91,13 @@ def test_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
 
 def test_the_ten_folds_have_places_of_their_own(tmp_path: Path) -> None:
     assert [place.name for place in fold_places(tmp_path, "mine")] == [f"mine-fold-{fold}" for fold in range(1, 11)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks otherwise")
+def test_a_disk_without_locks_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", without)
+    with pytest.raises(ModelError, match=r"its file system has no locks$"), Workplace(tmp_path, "mine").held():
+        raise AssertionError
