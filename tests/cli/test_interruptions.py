@@ -72,8 +72,7 @@ def test_an_interruption_while_it_is_loaded_is_one_line(module: str, samples: Pa
     (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(
-        [sys.executable, "-m", "facerec_cli", "verify"]
-    command += [str(samples / photo) for photo in ("rishi_sunak.jpg", "barack_obama.jpg")],
+        [sys.executable, "-m", "facerec_cli", "verify", samples / "rishi_sunak.jpg", samples / "barack_obama.jpg"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
