@@ -170,6 +170,8 @@ def _tell(outcome: Enrolment, reporter: Reporter) -> None:
         reporter.error(outcome.error)
     elif not outcome.is_new:
         reporter.note(f"{outcome.source} is already enrolled for {outcome.name}: nothing changed.")
+    if outcome.note:
+        reporter.warn(f"{outcome.note}.")
     if outcome.complaint:
         better = f"enrol a better one of {outcome.name} too"
         reporter.warn(f"{outcome.source} is a poor photo, {outcome.complaint}: {better}.")

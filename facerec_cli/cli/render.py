@@ -96,9 +96,13 @@ def why(threshold: Threshold) -> str:
         to_whom = f", calibrated to {count(source.people, 'person')} enrolled ({source.date})"
     return (
         f"A match is a distance of at most {threshold.distance}, so that about {percent(threshold.rate)} of "
-        f"strangers are named: {count(threshold.people, 'person')} enrolled, {threshold.comparisons:.4g} "
-        f"comparisons{to_whom}."
+        f"strangers are named: {count(threshold.people, 'person')} enrolled, "
+        f"{_comparisons(threshold.comparisons)} comparisons{to_whom}."
     )
+
+
+def _comparisons(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 def percent(rate: float) -> str:

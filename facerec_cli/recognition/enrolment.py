@@ -88,7 +88,8 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
             sha256 = at_hand.sha256
             if gallery.snapshot().has_photo(name, sha256):
                 return _Ready(Enrolment(source, name))
-            face = recognizer.extract(at_hand).one_face(largest=largest)
+            seen = recognizer.extract(at_hand)
+            face = seen.one_face(largest=largest)
     except PhotoError as error:
         return _Ready(Enrolment(source, name, error=error))
     jpeg = encode_chip(face.chip)
@@ -96,7 +97,7 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
     # A file's name may be of another encoding; what is kept is text.
     file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")[:MAX_SOURCE]
     new = NewFace(name, jpeg, embedding, sha256, file_name, face.score)
-    return _Ready(Enrolment(source, name, complaint=complaint(face.quality)), new)
+    return _Ready(Enrolment(source, name, complaint=complaint(face.quality), note=seen.note), new)
 
 
 def _commit(recognizer: Recognizer, gallery: Gallery, batch: Sequence[_Ready]) -> list[Enrolment]:

@@ -132,6 +132,7 @@ class Enrolment:
         lookalike: another person whose template this face matches, with its distance.
         complaint: what makes the photo a poor one, as a clause.
         error: why the photo, or the person's name, was refused.
+        note: what of the photo was not looked at, as a clause that names it; None where nothing.
     """
 
     source: str
@@ -140,6 +141,7 @@ class Enrolment:
     lookalike: Match | None = None
     complaint: str | None = None
     error: FacerecError | None = None
+    note: str | None = None
 
     @property
     def status(self) -> str:
