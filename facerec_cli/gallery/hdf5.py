@@ -308,7 +308,7 @@ class Hdf5Gallery(Gallery):
         except OSError as error:
             reason, remedy = refusal(error)
             raise UnfinishedChangeError(
-                f"{self.folder} no longer names them, but {len(gone)} chips in {self._chips.faces} "
+                f"{self.folder} no longer names them, but their chips in {self._chips.faces} "
                 f"could not be deleted, {reason}",
                 remedy,
             ) from error
