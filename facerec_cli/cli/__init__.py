@@ -10,7 +10,6 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -122,10 +121,13 @@ def _run(received: list[int]) -> int:
         )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """An error, what it comes from, what that comes from, and so on."""
+    causes: list[BaseException] = []
+    while error and error not in causes:
+        causes.append(error)
         error = error.__cause__ or error.__context__
+    return causes
 
 
 def _stopped(received: list[int]) -> int:

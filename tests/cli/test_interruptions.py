@@ -88,8 +88,8 @@ def test_a_library_that_makes_an_error_of_an_interruption(samples: Path, tmp_pat
         "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n    raise ImportError('initialization failed')\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "facerec_cli", "verify"]
-    command += [str(samples / photo) for photo in ("rishi_sunak.jpg", "barack_obama.jpg")]
+    photos = [str(samples / name) for name in ("rishi_sunak.jpg", "barack_obama.jpg")]
+    command = [sys.executable, "-m", "facerec_cli", "verify", *photos]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, STOPPED)
 

@@ -157,6 +157,10 @@ def test_a_tiny_training_ends_in_a_model_that_other_processes_use(facerec: Run, 
     assert done.returncode == 0, done.stderr
     assert "There is nothing to go on with: tiny is trained from the beginning." in done.stderr
     assert list((tmp_path / "logs" / "tiny").rglob("events.*"))
+    begun = (
+        f"Training tiny from {sum(1 for _ in folder.rglob('*.*'))} photos in {folder}: up to 1 epoch, with a line here"
+    )
+    assert begun in done.stderr.partition("epoch 1/1")[0]
     assert "epoch 1/1" in done.stderr
     bundle = read_bundle(tmp_path / "models" / "tiny")
     assert not (tmp_path / "models" / ".tiny.training").exists()
