@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _list(data: Path) -> int:
                 {
                     "name": name,
                     "size": f"{size / 1e6:,.0f} MB" if size else "unknown",
-                    "here": str(data / name) if (data / name).is_dir() else "no",
+                    "here": str(data / name) if os.path.isdir(data / name) else "no",  # noqa: PTH112 - does not raise
                     "licence": "research, no promise of commercial fitness",
                 }
             )
@@ -140,9 +141,10 @@ def _fetch_lists(files: tuple[Path, ...], data: Path, jobs: int, mirror: str | N
                 reporter.error(
                     FetchError(f"Nothing that {file} lists could be fetched", "check the network and the list")
                 )
+        refused = f", {counts['refused']:,} refused" if counts["refused"] else ""
         reporter.note(
             f"{count(counts['fetched'], 'photo')} fetched to {data}, {counts['there already']:,} there already, "
-            f"{counts['dead']:,} dead, {counts['mismatched']:,} with another MD5, {counts['unreadable']:,} unreadable, "
-            f"{counts['refused']:,} refused."
+            f"{counts['dead']:,} dead, {counts['mismatched']:,} with another MD5, {counts['unreadable']:,} unreadable"
+            f"{refused}."
         )
     return reporter.status

@@ -138,14 +138,24 @@ async def body(response: httpx.Response, settings: Settings) -> AsyncIterator[by
         httpx.TransportError: it breaks off, or nothing comes at all.
     """
     since, came = time.monotonic(), 0
-    async for chunk in response.aiter_raw():
+    chunks = response.aiter_raw()
+    while chunk := await _next(chunks, settings.timeout):
         came += len(chunk)
         passed = time.monotonic() - since
         if passed >= settings.timeout:
             if came < settings.slowest * passed:
-                raise SlowError(f"{came / passed:,.0f} bytes a second are too few")
+                raise SlowError(f"it sends fewer than {settings.slowest:,.0f} bytes a second")
             since, came = time.monotonic(), 0
         yield chunk
+
+
+async def _next(chunks: AsyncIterator[bytes], timeout: float) -> bytes:
+    """The next chunk of a body, empty after the last; headers between chunks, which come one by one, are none."""
+    try:
+        with anyio.fail_after(timeout):
+            return await anext(chunks, b"")
+    except TimeoutError as error:
+        raise PassingError("no answer in time") from error
 
 
 def whole_size(response: httpx.Response) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -35,7 +36,7 @@ _COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error),
     # What the libraries let through: malformed numbers and names, and ways of compressing that they do not know.
-    *(ValueError, OverflowError, NotImplementedError),
+    *(ValueError, IndexError, OverflowError, NotImplementedError),
 )
 
 
@@ -63,10 +64,10 @@ def entries(source: Path, advanced: Callable[[int], None] = lambda _: None) -> I
         FetchError: it cannot be read; it is no archive, damaged, or larger than ``MOST_BYTES`` or ``MOST_ENTRIES``
             unpacked; or it has a path that leads outside, a link, or a device. A folder's links are followed.
     """
-    if source.is_dir():
-        yield from _of_folder(source)
-        return
     with _reading(source):
+        if source.is_dir():
+            yield from _of_folder(source)
+            return
         if not source.is_file():
             raise FetchError(f"{source} is no regular file", "give an archive or a folder")
         with source.open("rb") as file:
@@ -85,6 +86,11 @@ def entries(source: Path, advanced: Callable[[int], None] = lambda _: None) -> I
             if start[257:262] != b"ustar":
                 raise FetchError(f"{source} is no tar or zip archive", "take another")
             yield from _of_tar(source, file, file, advanced)
+
+
+def is_added(name: str) -> bool:
+    """Whether systems add files or folders of that name to what people have: macOS, Synology, a disk's check."""
+    return name.startswith((".", "@", "#")) or name in ("__MACOSX", "lost+found")
 
 
 class _Limits:
@@ -131,15 +137,15 @@ def _of_tar(
             path = _path(source, member.name)
             if not member.isdir():
                 if not member.isreg():
-                    raise _outside(source, f"a link or device, {member.name}")
+                    raise _outside(source, f"a link or device, {member.name!r}")
                 content = tar.extractfile(member)
                 assert content is not None
                 yield Entry(path, _blocks(source, content))
             advanced(file.tell() - told)
             told = file.tell()
         # The checksum of what is compressed comes last.
-        while stream.read(_BLOCK):
-            pass
+        while block := stream.read(_BLOCK):
+            limits.add(len(block))
 
 
 def _of_zip(source: Path, file: IO[bytes], advanced: Callable[[int], None]) -> Iterator[Entry]:
@@ -154,7 +160,7 @@ def _of_zip(source: Path, file: IO[bytes], advanced: Callable[[int], None]) -> I
             if member.is_dir():
                 continue
             if kind not in (0, stat.S_IFREG):
-                raise _outside(source, f"a link or device, {member.filename}")
+                raise _outside(source, f"a link or device, {member.filename!r}")
             if member.flag_bits & 1:
                 raise FetchError(f"{source} is encrypted", "decrypt it first")
             with archive.open(member) as content:
@@ -169,19 +175,19 @@ def _of_folder(source: Path) -> Iterator[Entry]:
     def refused(error: OSError) -> None:
         raise error
 
-    with _reading(source):
-        for folder, folders, names in os.walk(source, followlinks=True, onerror=refused):
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            for name in names:
-                path = Path(folder, name)
-                if path.is_file():
-                    limits.add(path.stat().st_size)
-                    with path.open("rb") as content:
-                        yield Entry(PurePosixPath(path.relative_to(source).as_posix()), _blocks(path, content))
+    for folder, folders, names in os.walk(source, followlinks=True, onerror=refused):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not is_added(name)]
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file():
+                limits.add(path.stat().st_size)
+                with path.open("rb") as content:
+                    yield Entry(PurePosixPath(path.relative_to(source).as_posix()), _blocks(path, content))
 
 
 def _blocks(source: Path, content: IO[bytes]) -> Iterator[bytes]:
@@ -194,7 +200,7 @@ def _path(source: Path, name: str) -> PurePosixPath:
     """The path of an archive's entry; some zip programs on Windows write backslashes."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\0" in name or name[1:2] == ":":
-        raise _outside(source, f"the path {name}")
+        raise _outside(source, f"the path {name!r}")
     return path
 
 
@@ -210,8 +216,8 @@ def _reading(source: Path) -> Iterator[None]:
     except _DAMAGE as error:
         raise FetchError(f"{source} is damaged ({error or 'it ends early'})", "fetch it again") from error
     except OSError as error:
-        # The decompressors' own errors have no number, the system's have.
-        if error.errno is None:
+        # The decompressors' own errors have no number, and an offset before the start comes from a damaged header.
+        if error.errno in (None, errno.EINVAL):
             raise FetchError(f"{source} is damaged ({error})", "fetch it again") from error
         why, remedy = refusal(error)
         raise FetchError(f"{error.filename or source} cannot be read, {why}", remedy) from error

@@ -14,7 +14,7 @@ from facerec_cli.datasets.remote import RemoteFile
 from facerec_cli.datasets.unpack import unpack
 from facerec_cli.datasets.workplace import unwritable, workplace
 from facerec_cli.errors import FetchError, TermsError
-from facerec_cli.files import move_in, write_file
+from facerec_cli.files import move_in, refusal, write_file
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,27 @@ def fetch_lfw(
         FetchFolderError: the folder cannot be written, or another process fetches to it.
         NetworkSettingsError: what the environment says about the network cannot be used.
     """
-    if own is not None and not own.exists():
-        raise FetchError(f"{own} does not exist", "check the path")
-    watcher = watcher or NoWatcher()
+    try:
+        if own is not None and not own.exists():
+            raise FetchError(f"{own} does not exist", "check the path")
+    except OSError as error:
+        why, remedy = refusal(error)
+        raise FetchError(f"{own} cannot be read, {why}", remedy) from error
+    try:
+        return _fetch(name, data, consent, mirror, own, watcher or NoWatcher(), settings)
+    except OSError as error:
+        raise unwritable(data, error) from error
+
+
+def _fetch(
+    name: str,
+    data: Path,
+    consent: Callable[[str], bool],
+    mirror: str | None,
+    own: Path | None,
+    watcher: DownloadWatcher,
+    settings: Settings,
+) -> Fetched:
     folder, place = data / name, data / f".{name}.fetching"
     archive = ARCHIVES[name]
     pieces = Pieces(data / archive.name)
@@ -98,21 +116,15 @@ def _ask(data: Path, consent: Callable[[str], bool]) -> None:
         return
     if not consent(TERMS):
         raise TermsError("The terms of Labeled Faces in the Wild need your consent", "give it")
-    try:
-        write_file(noted, f"{TERMS}\n".encode())
-    except OSError as error:
-        raise unwritable(noted, error) from error
+    write_file(noted, f"{TERMS}\n".encode())
 
 
 def _write_protocol_files(data: Path, place: Path) -> None:
     """Write those that are not there, each whole or not at all."""
     for name, content in protocol_files().items():
         if not (data / name).exists():
-            try:
-                (place / name).write_bytes(content)
-                move_in(place / name, data / name)
-            except OSError as error:
-                raise unwritable(data / name, error) from error
+            (place / name).write_bytes(content)
+            move_in(place / name, data / name)
 
 
 def _place(source: Path, folder: Path, place: Path, watcher: DownloadWatcher) -> None:

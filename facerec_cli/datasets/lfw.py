@@ -131,7 +131,7 @@ def check_photos(source: Path, photos: Iterable[str]) -> None:
     if odd:
         raise FetchError(
             f"{source} is not LFW, which has {len(wanted):,} photos of {_people_of(wanted):,} people, and here are "
-            f"{len(here):,} of {_people_of(here):,}; {len(odd):,} people differ, {odd[0]} the first of them",
+            f"{len(here):,} of {_people_of(here):,}; {len(odd):,} people differ, {odd[0]!r} the first of them",
             "fetch it from another source",
         )
 

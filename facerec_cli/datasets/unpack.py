@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from facerec_cli.datasets.archives import Entry, entries
+from facerec_cli.datasets.archives import Entry, entries, is_added
 from facerec_cli.datasets.workplace import unwritable
 from facerec_cli.errors import FetchError
 from facerec_cli.files import new_folder, sync_folder
@@ -53,7 +53,9 @@ def _write(source: Path, folder: Path, advanced: Callable[[int], None]) -> list[
         above = source / entry.path.parent.parent
         top = top or above
         if above != top:
-            raise FetchError(f"{source} has photos both in {top} and in {above}", "give the one that is wanted")
+            raise FetchError(
+                f"{source} has photos both in {str(top)!r} and in {str(above)!r}", "give the one that is wanted"
+            )
         person, photo = entry.path.parts[-2:]
         if person not in people:
             (folder / person).mkdir()
@@ -62,13 +64,12 @@ def _write(source: Path, folder: Path, advanced: Callable[[int], None]) -> list[
             with (folder / person / photo).open("xb") as file:
                 file.writelines(entry.blocks)
         except FileExistsError as error:
-            raise FetchError(f"{source} was not taken, it has {entry.path} twice", "take another") from error
+            raise FetchError(f"{source} was not taken, it has {str(entry.path)!r} twice", "take another") from error
         written.append(f"{person}/{photo}")
     return written
 
 
 def _is_photo(entry: Entry) -> bool:
-    """Whether a file is a person's photo, and not what macOS, Synology and others add to folders and archives."""
+    """Whether a file is a person's photo."""
     parts = entry.path.parts
-    is_added = any(part.startswith((".", "@", "#")) or part == "__MACOSX" for part in parts)
-    return len(parts) >= 2 and entry.path.suffix.lower() == ".jpg" and not is_added
+    return len(parts) >= 2 and entry.path.suffix.lower() == ".jpg" and not any(map(is_added, parts))

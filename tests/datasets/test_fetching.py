@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -215,6 +216,19 @@ def test_an_unpacked_folder_is_taken_and_a_wrong_one_refused(archive: Path, tmp_
     assert not refused.is_there
     assert re.search(rf"is not LFW.*{photo.parent.name}", str(refused.failures[-1]))
     assert not (tmp_path / "other" / "lfw").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_what_may_not_be_looked_at_is_named(server: Server, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(FetchFolderError, match="cannot be written"):
+        fetch(closed / "data")
+    with pytest.raises(FetchError, match=r"mine\.tgz cannot be read"):
+        fetch(tmp_path / "data", closed / "mine.tgz")
+    (tmp_path / "own" / "Aaron").mkdir(parents=True, mode=0o300)
+    (failure,) = fetch(tmp_path / "data", tmp_path / "own").failures
+    assert "own/Aaron cannot be read" in str(failure)
 
 
 def test_a_copy_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
