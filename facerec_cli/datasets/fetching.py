@@ -14,7 +14,7 @@ from facerec_cli.datasets.remote import RemoteFile
 from facerec_cli.datasets.unpack import unpack
 from facerec_cli.datasets.workplace import unwritable, workplace
 from facerec_cli.errors import FetchError, TermsError
-from facerec_cli.files import move_in, refusal, write_file
+from facerec_cli.files import move_in, refusal
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,19 @@ def _fetch(
     folder, place = data / name, data / f".{name}.fetching"
     archive = ARCHIVES[name]
     pieces = Pieces(data / archive.name)
-    was_there = folder.is_dir()
-    is_complete = was_there and all((data / file).exists() for file in PROTOCOL_FILES)
+    is_complete = folder.is_dir() and all((data / file).exists() for file in PROTOCOL_FILES)
     if is_complete and not place.exists() and not pieces.folder.exists():
         return Fetched(folder, True, True, [])
     failures: list[FetchError] = []
     with workplace(place):
+        was_there = folder.is_dir()
         if not was_there and own is None:
-            _ask(data, consent)
+            _ask(data, place, consent)
             outcomes = download([_mirrored(archive, mirror)], data, watcher, settings)
             failures += [error for error in outcomes.values() if error]
-        _write_protocol_files(data, place)
+        for file, content in protocol_files().items():
+            if not (data / file).exists():
+                _write(data / file, place, content)
         if not was_there and not failures:
             try:
                 _place(own or data / archive.name, folder, place, watcher)
@@ -109,22 +111,20 @@ def _fetch(
     return Fetched(folder, folder.is_dir(), was_there, failures)
 
 
-def _ask(data: Path, consent: Callable[[str], bool]) -> None:
+def _ask(data: Path, place: Path, consent: Callable[[str], bool]) -> None:
     """Have LFW's terms consented to, unless they were before."""
     noted = data / ".lfw-terms-accepted"
     if noted.exists():
         return
     if not consent(TERMS):
         raise TermsError("The terms of Labeled Faces in the Wild need your consent", "give it")
-    write_file(noted, f"{TERMS}\n".encode())
+    _write(noted, place, f"{TERMS}\n".encode())
 
 
-def _write_protocol_files(data: Path, place: Path) -> None:
-    """Write those that are not there, each whole or not at all."""
-    for name, content in protocol_files().items():
-        if not (data / name).exists():
-            (place / name).write_bytes(content)
-            move_in(place / name, data / name)
+def _write(path: Path, place: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    (place / path.name).write_bytes(content)
+    move_in(place / path.name, path)
 
 
 def _place(source: Path, folder: Path, place: Path, watcher: DownloadWatcher) -> None:
