@@ -29,7 +29,8 @@ OURS = """
 import sys
 from pathlib import Path
 from facerec_cli.cli.progress import DownloadBars
-from facerec_cli.datasets.download import Settings, download
+from facerec_cli.datasets.answers import Settings
+from facerec_cli.datasets.download import download
 from facerec_cli.datasets.remote import RemoteFile
 url, folder, jobs, sha256 = sys.argv[1:]
 file, settings = RemoteFile("file", (url,), sha256), Settings(jobs=int(jobs))

@@ -254,6 +254,14 @@ class SourcesError(FetchError):
     """None of a file's sources gives it."""
 
 
+class NetworkSettingsError(FetchError):
+    """A proxy or certificates that the environment names cannot be used."""
+
+
+class PrivateAddressError(FetchError):
+    """A URL leads to an address that is not the public network's."""
+
+
 class TermsError(FetchError):
     """A data set's terms are not accepted."""
 

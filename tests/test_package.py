@@ -38,6 +38,7 @@ def test_the_wheel_carries_weights_licences_and_nothing_else_of_ours(wheel: Path
         "facerec_cli/encoders/weights/pretrained/encoder.onnx",
         "facerec_cli/encoders/weights/pretrained/model.json",
         "facerec_cli/encoders/weights/pretrained/LICENSE-sface",
+        "facerec_cli/datasets/lfw_pairs.tsv.gz",
         "facerec_cli/datasets/lfw_people.csv",
         "facerec_cli/training/recipes/siamese.toml",
         "facerec_cli/py.typed",

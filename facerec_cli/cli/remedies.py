@@ -42,6 +42,7 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.IncompleteLfwError: "`facerec fetch` brings LFW whole",
     errors.UnsuitableProtocolError: "choose another --protocol",
     errors.SourcesError: "{remedy}, name another source with --mirror, or give a copy that you have with --from",
+    errors.PrivateAddressError: "{remedy}, name its host with --mirror, or allow all such with --allow-private",
     errors.TermsError: "run the command again with --yes",
     errors.FetchFolderError: "{remedy}, or choose another place with --data",
     errors.ReportError: "{remedy}, or name another folder with --report",

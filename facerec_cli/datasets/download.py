@@ -7,26 +7,37 @@ import random
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import anyio
 import httpx
 
+from facerec_cli.datasets.answers import (
+    DEFAULT_SETTINGS,
+    PassingError,
+    Settings,
+    SlowError,
+    SourceError,
+    answer,
+    body,
+    is_page,
+    new_client,
+    reason,
+    strong_etag,
+    whole_size,
+)
 from facerec_cli.datasets.pieces import Pieces, Span, Version
-from facerec_cli.datasets.remote import RemoteFile
-from facerec_cli.defaults import VERSION
+from facerec_cli.datasets.remote import LARGEST, RemoteFile
+from facerec_cli.datasets.workplace import unwritable
 from facerec_cli.errors import FetchError, FetchFolderError, SourcesError
-from facerec_cli.files import move_in, refusal
+from facerec_cli.files import move_in
 
 Outcome = TypeVar("Outcome")
 
 SPLIT = 1 << 20
 """No range smaller than this is split between connections, bytes."""
 LONGEST_WAIT = 60.0
-_RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
 class DownloadWatcher(Protocol):
@@ -61,33 +72,6 @@ class NoWatcher(DownloadWatcher):
         pass
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How hard to try.
-
-    Attributes:
-        jobs: connections a file.
-        timeout: seconds without a byte after which a connection is given up.
-        attempts: failures in a row, without a byte between them, after which a source is given up.
-        pause: first wait after a failure, seconds; doubled at each further one.
-    """
-
-    jobs: int = 8
-    timeout: float = 20.0
-    attempts: int = 6
-    pause: float = 0.5
-
-
-DEFAULT_SETTINGS = Settings()
-
-
-def new_client(settings: Settings, files: int = 1) -> httpx.AsyncClient:
-    """A client that follows redirects and heeds the environment's proxies and certificates."""
-    limits = httpx.Limits(max_connections=settings.jobs * files + files, max_keepalive_connections=settings.jobs)
-    headers = {"Accept-Encoding": "identity", "User-Agent": f"facerec/{VERSION}"}
-    return httpx.AsyncClient(follow_redirects=True, timeout=settings.timeout, limits=limits, headers=headers)
-
-
 def download(
     files: Sequence[RemoteFile], folder: Path, watcher: DownloadWatcher, settings: Settings = DEFAULT_SETTINGS
 ) -> dict[str, FetchError | None]:
@@ -97,6 +81,9 @@ def download(
 
     Returns:
         For each file's name None, or why it could not be fetched.
+
+    Raises:
+        NetworkSettingsError: what the environment says about the network cannot be used.
     """
     outcomes: dict[str, FetchError | None] = {}
 
@@ -109,29 +96,17 @@ def download(
         except OSError as error:
             outcomes[file.name] = unwritable(folder / file.name, error)
 
-    async def everything() -> None:
-        async with new_client(settings, len(files)) as client, anyio.create_task_group() as tasks:
+    async def everything(client: httpx.AsyncClient) -> None:
+        async with client, anyio.create_task_group() as tasks:
             for file in files:
                 tasks.start_soon(one, client, file)
 
-    anyio.run(everything)
+    anyio.run(everything, new_client(settings, len(files)))
     return outcomes
-
-
-class _SourceError(Exception):
-    """A source cannot give the file; the text says why."""
 
 
 class _ChangedError(Exception):
     """The file is not the one that the pieces on disk belong to."""
-
-
-class _PassingError(Exception):
-    """A failure that may not come again; ``wait`` is how long the server asked to be left alone, seconds."""
-
-    def __init__(self, why: str, wait: float | None = None) -> None:
-        super().__init__(why)
-        self.wait = wait
 
 
 @dataclass
@@ -158,13 +133,14 @@ class _Download:
 
     async def run(self) -> None:
         """Try each source until the file is there."""
-        if self.target.exists() and self.file.sha256 in (None, sha256_of(self.target)):
+        if self.target.exists() and sha256_of(self.target) == self.file.sha256:
+            self.pieces.discard()
             return
         failures = []
         for url in self.file.urls:
             try:
                 await self._from(url)
-            except _SourceError as error:
+            except SourceError as error:
                 failures.append(f"{url}: {error}")
                 if url != self.file.urls[-1]:
                     self.watcher.noted(f"{self.file.name} does not come from {failures[-1]}; trying the next source.")
@@ -183,24 +159,17 @@ class _Download:
             else:
                 self._finish()
                 return
-        raise _SourceError("the file keeps changing there")
+        raise SourceError("the file keeps changing there")
 
     async def _bring(self, url: str) -> None:
         """Bring every byte, as pieces on disk."""
-        source = None
-        if self.file.size is None or self.file.size > SPLIT:
-            source = await self._persist(lambda: self._probe(url))
+        source = await self._persist(url, lambda: self._probe(url))
         if source is None:
-            await self._persist(lambda: self._whole(url))
+            await self._persist(url, lambda: self._whole(url))
             return
         known = self.pieces.source()
-        same_bytes = known is not None and known.size == source.size
-        if known and known.url == url:
-            same_bytes = same_bytes and known.etag == source.etag
-        elif self.file.sha256 is None:
-            # Without a checksum nothing says that two sources have the same bytes.
-            same_bytes = False
-        if not same_bytes:
+        # Two sources of one size have the same bytes, or the checksum will tell; one source may have two versions.
+        if known is None or known.size != source.size or (known.url == url and known.etag != source.etag):
             self.pieces.discard()
         self.pieces.begin(source)
         gaps = self.pieces.gaps(source.size)
@@ -230,11 +199,12 @@ class _Download:
                 while (segment := take()) is not None:
                     running.append(segment)
                     await self._persist(
+                        source.url,
                         lambda current=segment: self._range(source, current),  # type: ignore[misc]
                         lambda current=segment: current.position,  # type: ignore[misc]
                     )
                     running.remove(segment)
-            except (_SourceError, _ChangedError) as error:
+            except (SourceError, _ChangedError, OSError) as error:
                 failures.append(error)
                 tasks.cancel_scope.cancel()
 
@@ -246,58 +216,72 @@ class _Download:
 
     async def _probe(self, url: str) -> Version | None:
         """The file's size and version, or None where the server does not give ranges."""
-        async with self.client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
-            _check(response)
-            total = _total(response)
-            return None if total is None else Version(url, total, _strong_etag(response))
+        async with answer(self.client, url, self.settings, {"Range": "bytes=0-0"}) as response:
+            total = self._checked_size(response)
+            return None if total is None or response.status_code != 206 else Version(url, total, strong_etag(response))
 
     async def _range(self, source: Version, segment: _Segment) -> None:
         """Bring the rest of a segment."""
         headers = {"Range": f"bytes={segment.position}-{segment.stop - 1}"}
         if source.etag:
             headers["If-Range"] = source.etag
-        async with self.client.stream("GET", source.url, headers=headers) as response:
-            if response.status_code == 416:
+        async with answer(self.client, source.url, self.settings, headers) as response:
+            if response.status_code != 206 or whole_size(response) != source.size:
                 raise _ChangedError
-            _check(response)
-            if _total(response) != source.size or _strong_etag(response) != source.etag:
+            if strong_etag(response) != source.etag:
                 raise _ChangedError
             with self.pieces.piece(segment.start).open("ab", buffering=0) as piece:
-                async for chunk in response.aiter_raw():
+                async for chunk in body(response, self.settings):
                     wanted = chunk[: segment.stop - segment.position]
-                    piece.write(wanted)
+                    _write(piece, wanted)
                     segment.position += len(wanted)
                     self.watcher.advanced(self.file.name, len(wanted))
                     if segment.position >= segment.stop:
                         return
         if segment.position < segment.stop:
-            raise _PassingError("the connection ended early")
+            raise PassingError("the connection ended early")
 
     async def _whole(self, url: str) -> None:
         """Bring the file in one stream, from its first byte."""
         self.pieces.discard()
-        async with self.client.stream("GET", url) as response:
-            _check(response)
-            length = response.headers.get("Content-Length", "")
-            total = int(length) if length.isdigit() else None
+        async with answer(self.client, url, self.settings) as response:
+            total = self._checked_size(response)
+            most = self.file.size or LARGEST
             self._check_space(total or 0)
             self.watcher.started(self.file.name, 0, total)
             self.pieces.begin(Version(url, total or 0, None))
             came = 0
             with self.pieces.piece(0).open("wb", buffering=0) as piece:
-                async for chunk in response.aiter_raw():
-                    piece.write(chunk)
+                async for chunk in body(response, self.settings):
                     came += len(chunk)
+                    if came > most:
+                        raise SourceError(f"it does not end after {most:,} bytes")
+                    _write(piece, chunk)
                     self.watcher.advanced(self.file.name, len(chunk))
         if total is not None and came < total:
-            raise _PassingError("the connection ended early")
+            raise PassingError("the connection ended early")
+
+    def _checked_size(self, response: httpx.Response) -> int | None:
+        """The file's size, where the answer tells it, which must be the one that is known."""
+        total = whole_size(response)
+        if total is None or (total == self.file.size if self.file.size else total <= LARGEST):
+            return total
+        if is_page(response):
+            raise SourceError("a web page is there in place of the file, perhaps to log in to this network")
+        wanted = f"{self.file.size:,}" if self.file.size else f"at most {LARGEST:,}"
+        raise SourceError(f"{total:,} bytes are there, and the file has {wanted}")
 
     def _finish(self) -> None:
         """Join the pieces, verify them, and put the file in its place."""
         whole = self.pieces.assemble()
-        if self.file.sha256 is not None and sha256_of(whole) != self.file.sha256:
+        if sha256_of(whole) != self.file.sha256:
+            is_markup = _begins_with_markup(whole)
             self.pieces.discard()
-            raise _SourceError("what came from there is not the right file, its SHA-256 differs")
+            raise SourceError(
+                "a web page came from there in place of the file, perhaps to log in to this network"
+                if is_markup
+                else "what came from there is not the right file, its SHA-256 differs"
+            )
         move_in(whole, self.target)
         self.pieces.discard()
 
@@ -311,7 +295,7 @@ class _Download:
             )
 
     async def _persist(
-        self, work: Callable[[], Awaitable[Outcome]], position: Callable[[], int] = lambda: 0
+        self, url: str, work: Callable[[], Awaitable[Outcome]], position: Callable[[], int] = lambda: 0
     ) -> Outcome:
         """Work until it succeeds; wait after each failure, the longer the more there were without a byte between."""
         failures = 0
@@ -319,19 +303,14 @@ class _Download:
             before = position()
             try:
                 return await work()
-            except (httpx.TransportError, _PassingError) as error:
-                failures = 1 if position() > before else failures + 1
+            except (httpx.TransportError, PassingError) as error:
+                came = position() > before and not isinstance(error, SlowError)
+                failures = 1 if came else failures + 1
                 if failures >= self.settings.attempts:
-                    raise _SourceError(_reason(error)) from error
-                asked = error.wait if isinstance(error, _PassingError) else None
+                    raise SourceError(reason(error, url)) from error
+                asked = error.wait if isinstance(error, PassingError) else None
             wait = self.settings.pause * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
             await anyio.sleep(min(LONGEST_WAIT, wait if asked is None else asked))
-
-
-def unwritable(path: Path, error: OSError) -> FetchFolderError:
-    """What the system's refusal to write a data set's file or folder means."""
-    reason, remedy = refusal(error)
-    return FetchFolderError(f"{path} cannot be written, {reason}", remedy)
 
 
 def sha256_of(path: Path) -> str:
@@ -341,6 +320,18 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _write(piece: IO[bytes], data: bytes) -> None:
+    """Write all of it: an unbuffered file writes what it has room for, and tells of the rest at the next time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[piece.write(rest) :]
+
+
+def _begins_with_markup(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _split(gaps: list[Span], jobs: int) -> list[Span]:
@@ -354,44 +345,3 @@ def _split(gaps: list[Span], jobs: int) -> list[Span]:
         spans.remove(longest)
         spans += [(longest[0], middle), (middle, longest[1])]
     return sorted(spans)
-
-
-def _check(response: httpx.Response) -> None:
-    """Raise for a status that is no success."""
-    status = response.status_code
-    if status in _RETRIED:
-        raise _PassingError(f"HTTP {status}", _retry_after(response))
-    if not response.is_success:
-        raise _SourceError(f"HTTP {status}")
-
-
-def _total(response: httpx.Response) -> int | None:
-    """The whole file's size, from a partial response; None for a response that is not partial."""
-    _, _, total = response.headers.get("Content-Range", "").rpartition("/")
-    return int(total) if response.status_code == 206 and total.isdigit() else None
-
-
-def _strong_etag(response: httpx.Response) -> str | None:
-    """The version's tag, unless it is a weak one, which says nothing about bytes (RFC 9110, 8.8.3)."""
-    etag = response.headers.get("ETag")
-    return None if etag is None or etag.startswith("W/") else str(etag)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait, from a header that holds seconds or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _reason(error: Exception) -> str:
-    """A failure in few words."""
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    if isinstance(error, httpx.ConnectError):
-        return "no connection"
-    return str(error) or type(error).__name__

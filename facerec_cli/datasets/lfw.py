@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from facerec_cli.datasets.remote import RemoteFile
@@ -29,35 +30,25 @@ ARCHIVES = {
         (f"{_FIGSHARE}5976015",),
         "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
     ),
-    # Copies of it are packed differently, so what is inside decides; the host it came from no longer answers.
-    "lfw-deepfunneled": RemoteFile("lfw-deepfunneled.tgz", ("http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz",)),
+    "lfw-deepfunneled": RemoteFile(
+        "lfw-deepfunneled.tgz",
+        ("http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz",),
+        "bce1f422cac2352f28b1738dd2393fe1211ef167b6bad425c60330e60dca6654",
+        108_700_958,
+    ),
 }
-PAIRS = (
-    RemoteFile(
-        "pairs.txt",
-        (f"{_FIGSHARE}5976006",),
-        "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592",
-        155_335,
-    ),
-    RemoteFile(
-        "pairsDevTrain.txt",
-        (f"{_FIGSHARE}5976012",),
-        "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa",
-        56_579,
-    ),
-    RemoteFile(
-        "pairsDevTest.txt",
-        (f"{_FIGSHARE}5976009",),
-        "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c",
-        26_002,
-    ),
-)
-PEOPLE_FILES = {
+PROTOCOL_FILES = {
     "people.txt": "bc8fa2b7f25c895cf7efb6de4f4fc27ca8b8d1cfa63350ad8b96eae2b198d365",
     "peopleDevTrain.txt": "2e58df13ba4cc143189336e001cc2c195f1dfa5b29a6475c02857be353c2a2fa",
     "peopleDevTest.txt": "c3ed1f90499473401542101a56c14c1d82396bb8218c67a356d7460601047555",
+    "pairs.txt": "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592",
+    "pairsDevTrain.txt": "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa",
+    "pairsDevTest.txt": "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c",
 }
-"""SHA-256 of the three people files, which are not fetched but written from the table that ships with facerec."""
+"""SHA-256 of the protocol files, which are not fetched but written from the tables that ship with facerec."""
+_FOLDER = Path(__file__).parent
+_PAIRS = ("pairs.txt", "pairsDevTrain.txt", "pairsDevTest.txt")
+"""In the order in which lfw_pairs.tsv.gz has them, each name as the person's place in lfw_people.csv, from 0."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +72,14 @@ class LfwPerson:
 
 def everybody() -> list[LfwPerson]:
     """The 5,749 people of LFW, by name, from the table that ships with facerec."""
-    with (Path(__file__).parent / "lfw_people.csv").open(encoding="utf-8", newline="") as file:
+    with (_FOLDER / "lfw_people.csv").open(encoding="utf-8", newline="") as file:
         return [
             LfwPerson(row["name"], int(row["photos"]), int(row["fold"]), row["view1"]) for row in csv.DictReader(file)
         ]
 
 
-def people_files() -> dict[str, bytes]:
-    """people.txt, peopleDevTrain.txt and peopleDevTest.txt, byte for byte as UMass published them, by name."""
+def protocol_files() -> dict[str, bytes]:
+    """The files that say who is compared with whom, byte for byte as UMass published them, by name."""
     people = everybody()
 
     def listing(chosen: list[LfwPerson]) -> str:
@@ -98,36 +89,64 @@ def people_files() -> dict[str, bytes]:
     files = {"people.txt": "10\n" + "".join(folds)}
     for side, name in (("train", "peopleDevTrain.txt"), ("test", "peopleDevTest.txt")):
         files[name] = listing([person for person in people if person.view1 == side])
-    contents = {name: text.encode() for name, text in files.items()}
+    contents = {name: text.encode() for name, text in {**files, **_pairs_files(people)}.items()}
     for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != PEOPLE_FILES[name]:
+        if hashlib.sha256(content).hexdigest() != PROTOCOL_FILES[name]:
             raise FetchError(f"The table behind {name} is damaged", "install facerec again")
     return contents
 
 
-def check_photos(folder: Path) -> None:
-    """Hold a folder of photos against LFW's people.
+def _pairs_files(people: Sequence[LfwPerson]) -> dict[str, str]:
+    def named(row: list[str]) -> list[str]:
+        match row:
+            case [person, first, second]:
+                return [people[int(person)].name, first, second]
+            case [one, first, other, second]:
+                return [people[int(one)].name, first, people[int(other)].name, second]
+            case header:
+                return header
+
+    with gzip.open(_FOLDER / "lfw_pairs.tsv.gz", "rt", encoding="utf-8", newline="") as table:
+        lines = iter(["\t".join(named(line.split("\t"))) for line in table])
+    files = {}
+    for name in _PAIRS:
+        header = next(lines)
+        folds, size = map(int, ["1", *header.split()][-2:])
+        files[name] = header + "".join(islice(lines, folds * 2 * size))
+    return files
+
+
+def check_photos(source: Path, photos: Iterable[str]) -> None:
+    """Hold what a source has against LFW's photos.
+
+    Args:
+        source: what people know it by.
+        photos: as paths below their folder.
 
     Raises:
         FetchError: people or photos are missing or too many.
     """
-    wanted = {person.name: person.photos for person in everybody()}
-    here = Counter(path.parent.name for path in folder.glob("*/*.jpg"))
-    if here == wanted:
-        return
-    odd = sorted(name for name in wanted.keys() | here.keys() if wanted.get(name) != here.get(name))
-    raise FetchError(
-        f"{folder} is not LFW, which has {sum(wanted.values()):,} photos of {len(wanted):,} people, and here are "
-        f"{sum(here.values()):,} of {len(here):,}; {len(odd):,} people differ, {odd[0]} the first of them",
-        "fetch it from another source",
-    )
+    wanted, here = _photo_names(), set(photos)
+    odd = sorted({photo.partition("/")[0] for photo in wanted ^ here})
+    if odd:
+        raise FetchError(
+            f"{source} is not LFW, which has {len(wanted):,} photos of {_people_of(wanted):,} people, and here are "
+            f"{len(here):,} of {_people_of(here):,}; {len(odd):,} people differ, {odd[0]!r} the first of them",
+            "fetch it from another source",
+        )
 
 
 def is_lfw(photos: Iterable[str]) -> bool:
     """Whether photos, as paths below their folder, are LFW's or some of them."""
-    counts = {person.name: person.photos for person in everybody()}
-    known = {photo_name(name, number) for name, photos in counts.items() for number in range(1, photos + 1)}
-    return known.issuperset(photos)
+    return _photo_names().issuperset(photos)
+
+
+def _photo_names() -> set[str]:
+    return {photo_name(person.name, number) for person in everybody() for number in range(1, person.photos + 1)}
+
+
+def _people_of(photos: set[str]) -> int:
+    return len({photo.partition("/")[0] for photo in photos})
 
 
 def photo_name(person: str, number: int) -> str:

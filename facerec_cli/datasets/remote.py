@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LARGEST = 1_000_000_000
+"""A file whose size is not known is given up past so many bytes."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -12,11 +15,11 @@ class RemoteFile:
     Attributes:
         name: what it is called on disk.
         urls: where it is, in order of preference.
-        sha256: of its bytes, 64 hex digits; None where only what is inside decides.
+        sha256: of its bytes, 64 hex digits.
         size: in bytes, where it is known.
     """
 
     name: str
     urls: tuple[str, ...]
-    sha256: str | None = None
+    sha256: str
     size: int | None = None

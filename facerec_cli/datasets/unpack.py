@@ -1,81 +1,75 @@
-"""Unpack an archive safely: beside its final place, and renamed in when it is whole and right."""
+"""Take the photos out of an archive or a folder: beside their final place, and renamed in when all are there."""
 
 from __future__ import annotations
 
-import shutil
-import tarfile
-import tempfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from facerec_cli.datasets.download import unwritable
+from facerec_cli.datasets.archives import Entry, entries, is_added
+from facerec_cli.datasets.workplace import unwritable
 from facerec_cli.errors import FetchError
-from facerec_cli.files import new_folder
+from facerec_cli.files import new_folder, sync_folder
 
 
 def unpack(
-    archive: Path, target: Path, check: Callable[[Path], None], advanced: Callable[[int], None] = lambda _: None
+    source: Path,
+    target: Path,
+    place: Path,
+    check: Callable[[Iterable[str]], None],
+    advanced: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Unpack a tar archive's one top folder as ``target``.
+    """Write the photos of a data set to ``target``: a folder a person, wherever in the source these folders are.
 
     Args:
-        archive: plain or compressed.
+        source: an archive or a folder, as ``archives.entries`` takes; what is no photo is left where it is, and so is
+            what desktop systems add.
         target: the folder that appears, whole; it must not exist.
-        check: raises FetchError for a folder whose content is wrong.
-        advanced: told how many bytes of the archive were read since it was last told.
+        place: an empty folder on the same disk, to work in.
+        check: given the photos, as paths below their folder; raises FetchError where they are the wrong ones.
+        advanced: told how many bytes of an archive were read since it was last told.
 
     Raises:
-        FetchError: the archive is damaged, reaches outside its folder, has links that leave it or devices (all that
-            tarfile's ``data`` filter refuses, PEP 706, and absolute paths), or its content is wrong. Nothing is left.
+        FetchError: the source cannot be read, or its content is wrong. Nothing is left.
         FetchFolderError: the folder cannot be written.
     """
-    if not hasattr(tarfile, "data_filter"):
-        raise FetchError("This Python is too old to unpack archives safely", "update it to its newest patch release")
-    with _appearing(target) as beside, tempfile.TemporaryDirectory(prefix=".unpacked-", dir=target.parent) as place:
-        _extract(archive, Path(place), advanced)
-        tops = [path for path in Path(place).iterdir() if path.is_dir()]
-        if len(tops) != 1:
-            raise FetchError(
-                f"{archive} was not unpacked, it holds {len(tops)} folders where one is expected", "take another"
-            )
-        check(tops[0])
-        beside.rmdir()
-        tops[0].replace(beside)
-
-
-def adopt(folder: Path, target: Path, check: Callable[[Path], None]) -> None:
-    """Copy a folder that the user has to ``target``, whole and checked; arguments and errors as ``unpack``."""
-    check(folder)
-    with _appearing(target) as beside:
-        shutil.copytree(folder, beside, dirs_exist_ok=True)
-
-
-def _extract(archive: Path, place: Path, advanced: Callable[[int], None]) -> None:
+    photos = place / "photos"
     try:
-        with archive.open("rb") as file, tarfile.open(fileobj=file) as tar:
-            told = 0
-            for member in tar:
-                if member.name.startswith(("/", "\\")):
-                    raise FetchError(
-                        f"{archive} was not unpacked, it has the absolute path {member.name}", "take another"
-                    )
-                tar.extract(member, place, filter="data")
-                advanced(file.tell() - told)
-                told = file.tell()
-    except tarfile.FilterError as error:
-        raise FetchError(
-            f"{archive} was not unpacked, it reaches outside its folder ({error})", "take another"
-        ) from error
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise FetchError(f"{archive} is damaged ({error})", "fetch it again") from error
-
-
-@contextmanager
-def _appearing(target: Path) -> Iterator[Path]:
-    try:
-        with new_folder(target) as beside:
-            yield beside
+        with new_folder(photos) as beside:
+            check(_write(source, beside, advanced))
+        photos.replace(target)
+        sync_folder(target.parent)
     except OSError as error:
         raise unwritable(target, error) from error
+
+
+def _write(source: Path, folder: Path, advanced: Callable[[int], None]) -> list[str]:
+    """Write a source's photos into a folder; their paths below it."""
+    written: list[str] = []
+    people: set[str] = set()
+    top: Path | None = None
+    for entry in entries(source, advanced):
+        if not _is_photo(entry):
+            continue
+        above = source / entry.path.parent.parent
+        top = top or above
+        if above != top:
+            raise FetchError(
+                f"{source} has photos both in {str(top)!r} and in {str(above)!r}", "give the one that is wanted"
+            )
+        person, photo = entry.path.parts[-2:]
+        if person not in people:
+            (folder / person).mkdir()
+            people.add(person)
+        try:
+            with (folder / person / photo).open("xb") as file:
+                file.writelines(entry.blocks)
+        except FileExistsError as error:
+            raise FetchError(f"{source} was not taken, it has {str(entry.path)!r} twice", "take another") from error
+        written.append(f"{person}/{photo}")
+    return written
+
+
+def _is_photo(entry: Entry) -> bool:
+    """Whether a file is a person's photo."""
+    parts = entry.path.parts
+    return len(parts) >= 2 and entry.path.suffix.lower() == ".jpg" and not any(map(is_added, parts))

@@ -25,6 +25,8 @@ class Fault:
         headers: sent too.
         stall: sleep so many seconds in the middle of the body.
         wait: sleep so many seconds before the answer.
+        drip: sleep so many seconds after each byte of the body.
+        unsized: answer with the whole body and tell no size.
     """
 
     cut: int | None = None
@@ -33,6 +35,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     stall: float = 0
     wait: float = 0
+    drip: float = 0
+    unsized: bool = False
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(**options: Any) -> Iterator[Server]:
-    """Run a server."""
+    """Run a server; as an HTTP proxy too, for files whose paths are whole URLs."""
     server = Server(**options)
 
     class Handler(BaseHTTPRequestHandler):
@@ -141,13 +145,16 @@ def _answer(server: Server, handler: BaseHTTPRequestHandler) -> None:
     start, stop, status = 0, len(body), 200
     asked = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
     if_range = handler.headers.get("If-Range")
-    if asked and server.ranges and if_range in (None, server.etag(path)):
+    if asked and server.ranges and not fault.unsized and if_range in (None, server.etag(path)):
         start, stop = int(asked[1]), min(len(body), int(asked[2] or len(body) - 1) + 1)
         status = 206
     request = Request(path, wanted if status == 206 else None, status, start)
     server.log.append(request)
     handler.send_response(status)
-    handler.send_header("Content-Length", str(stop - start))
+    if fault.unsized:
+        handler.close_connection = True
+    else:
+        handler.send_header("Content-Length", str(stop - start))
     if status == 206:
         handler.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
     if server.etags:
@@ -158,7 +165,7 @@ def _answer(server: Server, handler: BaseHTTPRequestHandler) -> None:
 
 def _send(server: Server, handler: BaseHTTPRequestHandler, body: bytes, fault: Fault, request: Request) -> None:
     end = len(body) if fault.cut is None else min(fault.cut, len(body))
-    block, began = 1 << 16, time.monotonic()
+    block, began = 1 if fault.drip else 1 << 16, time.monotonic()
     for position in range(0, end, block):
         if fault.stall and position >= end // 2:
             time.sleep(fault.stall)
@@ -166,6 +173,7 @@ def _send(server: Server, handler: BaseHTTPRequestHandler, body: bytes, fault: F
         part = body[position : min(position + block, end)]
         handler.wfile.write(part)
         request.sent += len(part)
+        time.sleep(fault.drip)
         if server.rate:
             time.sleep(max(0, began + request.sent / server.rate - time.monotonic()))
     if end < len(body):

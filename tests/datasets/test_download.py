@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
+import resource
 import select
 import shutil
 import signal
@@ -11,11 +13,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from facerec_cli.datasets.download import Settings, download
+from facerec_cli.datasets.answers import Settings
+from facerec_cli.datasets.download import download
 from facerec_cli.datasets.pieces import Pieces, Version
 from facerec_cli.datasets.remote import RemoteFile
 from tests.datasets.server import Fault, Server, serving
@@ -52,7 +56,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def remote(*servers: Server, sha256: str | None = SHA256, path: str = "/file") -> RemoteFile:
+def remote(*servers: Server, sha256: str = SHA256, path: str = "/file") -> RemoteFile:
     return RemoteFile("file", tuple(server.url + path for server in servers), sha256)
 
 
@@ -149,6 +153,114 @@ def test_wrong_bytes_everywhere_leave_nothing_and_name_the_file(server: Server, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("there", [b"<!DOCTYPE html><title>Log in</title>" * 2_000, b"\n <html>" + bytes(3_000_000)])
+def test_a_page_to_log_in_is_called_one_and_not_kept(there: bytes, server: Server, tmp_path: Path) -> None:
+    server.files["/file"] = there
+    error, _ = fetch(remote(server), tmp_path)
+    assert "a web page came from there in place of the file" in str(error)
+    assert list(tmp_path.iterdir()) == []
+    server.files["/file"] = BYTES
+    assert fetch(remote(server), tmp_path)[0] is None
+
+
+@pytest.mark.parametrize("ranges", [False, True])
+def test_another_size_than_the_known_one_is_refused_before_it_comes(ranges: bool, tmp_path: Path) -> None:
+    with serving(ranges=ranges) as server:
+        server.files["/file"] = BYTES + b"!"
+        (error,) = download([replace(remote(server), size=len(BYTES))], tmp_path, Notes(), FAST).values()
+        assert "6,000,001 bytes are there, and the file has 6,000,000" in str(error)
+        server.settle()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_no_size_is_given_up_past_a_bound(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facerec_cli.datasets.download.LARGEST", 5_000_000)
+    server.faults["/file"] = [Fault(unsized=True), Fault(unsized=True)]
+    error, _ = fetch(remote(server), tmp_path)
+    assert "it does not end after 5,000,000 bytes" in str(error)
+    assert "at most 5,000,000" in str(fetch(remote(server), tmp_path)[0])
+
+
+def test_a_byte_now_and_then_keeps_no_download_alive(server: Server, tmp_path: Path) -> None:
+    server.faults["/file"] = [Fault(), *[Fault(drip=0.05)] * 40]
+    error, _ = fetch(remote(server), tmp_path, Settings(jobs=2, timeout=0.3, attempts=2, pause=0.01))
+    assert "it sends fewer than 500 bytes a second" in str(error)
+    server.faults.clear()
+    assert fetch(remote(server), tmp_path)[0] is None
+    assert is_whole(tmp_path)
+
+
+def test_a_slow_but_honest_line_is_waited_for(tmp_path: Path) -> None:
+    few = BYTES[:60]
+    with serving() as server:
+        server.files["/file"] = few
+        server.faults["/file"] = [Fault(), Fault(drip=0.02)]
+        file = remote(server, sha256=hashlib.sha256(few).hexdigest())
+        # Some fifty bytes a second, through several times the patience.
+        error, _ = fetch(file, tmp_path, Settings(jobs=1, timeout=0.3, attempts=1, slowest=10))
+        assert error is None
+        assert server.sent("/file") == 60
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("/file", "it leads from one address to the next, without end"),
+        ("javascript:alert(1)", "is no web address"),
+        ("file:///etc/passwd", "is no web address"),
+        ("ftp://example.org/file", "is no web address"),
+        ("data:,x", "is no web address"),
+        ("http://127.0.0.1:99999/", "is no web address"),
+        ("http://127.0.0.1:0/", "no connection"),
+        ("http://[::1", "nvalid"),
+        (f"http://{'a' * 300}/", "no "),
+    ],
+)
+def test_a_redirect_to_nowhere_is_one_sentence(target: str, why: str, server: Server, tmp_path: Path) -> None:
+    server.redirects["/file"] = target
+    error, _ = fetch(remote(server), tmp_path, replace(FAST, attempts=1))
+    assert why in str(error)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": f"bytes 0-0/{'9' * 6_000}"},
+        {"Content-Range": "bytes 0-0/²"},
+        {"Content-Range": "bytes 0-0/*"},
+        {"Content-Range": "/"},
+        {"Content-Length": "9" * 6_000},
+        {"Content-Length": "²"},
+    ],
+    ids=lambda headers: f"{headers}"[:40],
+)
+def test_numbers_that_are_none_are_one_sentence(headers: dict[str, str], server: Server, tmp_path: Path) -> None:
+    server.faults["/file"] = [Fault(status=206, headers=headers)] * 9
+    error, _ = fetch(remote(server), tmp_path, replace(FAST, attempts=1))
+    assert error is not None
+    assert len(error) < 1_000
+
+
+@pytest.mark.parametrize(
+    "wait", ["9" * 6_000, "²", "Fri, 31 Dec 99999 23:59:59 GMT", "1 Jan 2020 00:00 -99999999999999"]
+)
+def test_a_wait_that_is_none_is_no_obstacle(wait: str, server: Server, tmp_path: Path) -> None:
+    server.faults["/file"] = [Fault(status=503, headers={"Retry-After": wait})]
+    error, _ = fetch(remote(server), tmp_path, replace(FAST, attempts=1))
+    assert "HTTP 503" in str(error)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "no url", "http://h:99999/file", "ftp://example.org/file", "http://\0/", "http://"]
+)
+def test_a_source_that_is_no_url_is_one_sentence(url: str, tmp_path: Path) -> None:
+    error, _ = fetch(RemoteFile("file", (url,), SHA256), tmp_path)
+    assert "no web address" in str(error)
+
+
 def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
     with serving() as server:
         gone = remote(server)
@@ -229,9 +341,36 @@ def test_a_full_disk_is_told_before_anything_comes(
     assert server.sent("/file") == 0
 
 
+def test_a_limit_on_a_file_s_size_is_one_sentence_and_what_came_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_001, 1_000_001))
+
+    script = FETCH + "print(outcome(2))"
+    command = [sys.executable, "-c", script, f"{server.url}/file", SHA256, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limited, check=True)
+    assert re.search(r"^\S+/file cannot be written, ", done.stdout)
+    spans = Pieces(tmp_path / "file").spans()
+    assert max(stop - start for start, stop in spans) == 1_000_001
+    error, notes = fetch(remote(server), tmp_path)
+    assert error is None
+    assert notes.begun[0][0] == sum(stop - start for start, stop in spans)
+    assert is_whole(tmp_path)
+
+
+def test_pieces_of_what_is_there_are_cleared(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(BYTES)
+    # As where it was killed between the file's last step and theirs.
+    Pieces(tmp_path / "file").begin(Version("url", 1, None))
+    assert fetch(remote(server), tmp_path)[0] is None
+    assert is_whole(tmp_path)
+
+
 def test_many_files_come_together_and_one_failure_spares_the_others(server: Server, tmp_path: Path) -> None:
     server.files |= {f"/{number}": bytes([number]) * 1000 for number in range(5)}
-    files = [RemoteFile(str(number), (f"{server.url}/{number}",)) for number in range(6)]
+    files = [
+        RemoteFile(str(number), (f"{server.url}/{number}",), hashlib.sha256(bytes([number]) * 1000).hexdigest())
+        for number in range(6)
+    ]
     outcomes = download(files, tmp_path, Notes(), FAST)
     assert [name for name, error in sorted(outcomes.items()) if error is None] == ["0", "1", "2", "3", "4"]
     assert "HTTP 404" in str(outcomes["5"])
@@ -251,12 +390,14 @@ def test_an_interrupted_joining_is_finished_the_next_time(tmp_path: Path) -> Non
 FETCH = """
 import os, sys
 from pathlib import Path
-from facerec_cli.datasets.download import NoWatcher, Settings, download
+from facerec_cli.datasets.answers import Settings
+from facerec_cli.datasets.download import NoWatcher, download
 from facerec_cli.datasets.remote import RemoteFile
 url, sha256, folder = sys.argv[1:]
+def outcome(jobs):
+    return download([RemoteFile("file", (url,), sha256)], Path(folder), NoWatcher(), Settings(jobs=jobs))["file"]
 def fetch(jobs):
-    outcomes = download([RemoteFile("file", (url,), sha256)], Path(folder), NoWatcher(), Settings(jobs=jobs))
-    return outcomes["file"] is not None
+    return outcome(jobs) is not None
 """
 FETCH_TWO = FETCH + "sys.exit(fetch(2))"
 # A process a line of the input, which is the number of jobs; none imports anything. Says which process, and its end.

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,35 +14,37 @@ from pathlib import Path
 import pytest
 
 from facerec_cli.datasets import fetching, lfw
-from facerec_cli.datasets.download import NoWatcher, Settings
+from facerec_cli.datasets.answers import Settings
+from facerec_cli.datasets.download import NoWatcher
 from facerec_cli.datasets.fetching import Fetched, fetch_lfw
+from facerec_cli.datasets.pieces import Pieces, Version
 from facerec_cli.datasets.remote import RemoteFile
 from facerec_cli.errors import FetchError, FetchFolderError, SourcesError, TermsError
 from tests.datasets.server import Server, serving
 from tests.docs import program
 
-PAIRS = b"the pairs"
 SETTINGS = Settings(jobs=2, timeout=2, attempts=2, pause=0.01)
+THERE = {"lfw", *lfw.PROTOCOL_FILES}
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """LFW as if it had 40 people and one pairs file, which are served."""
-    people, files = lfw.everybody()[:40], lfw.people_files()
+    """LFW as if it had 40 people, which are served."""
+    people, files = lfw.everybody()[:40], lfw.protocol_files()
     monkeypatch.setattr(lfw, "everybody", lambda: people)
-    monkeypatch.setattr(fetching, "people_files", lambda: files)
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+    monkeypatch.setattr(fetching, "protocol_files", lambda: files)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for person in people:
             for number in range(1, person.photos + 1):
                 info = tarfile.TarInfo(f"lfw/{lfw.photo_name(person.name, number)}")
                 info.size = 4
                 tar.addfile(info, io.BytesIO(b"chip"))
+    archive = packed.getvalue()
     with serving() as server:
-        server.files |= {"/lfw.tgz": archive.getvalue(), "/pairs.txt": PAIRS}
-        pairs = RemoteFile("pairs.txt", (f"{server.url}/pairs.txt",), hashlib.sha256(PAIRS).hexdigest())
-        monkeypatch.setattr(fetching, "PAIRS", (pairs,))
-        monkeypatch.setattr(fetching, "ARCHIVES", {"lfw": RemoteFile("lfw.tgz", (f"{server.url}/lfw.tgz",))})
+        server.files |= {"/lfw.tgz": archive}
+        remote = RemoteFile("lfw.tgz", (f"{server.url}/lfw.tgz",), hashlib.sha256(archive).hexdigest(), len(archive))
+        monkeypatch.setattr(fetching, "ARCHIVES", {"lfw": remote})
         yield server
 
 
@@ -77,11 +82,9 @@ def test_everything_comes_and_never_again(server: Server, tmp_path: Path) -> Non
     log = Log()
     fetched = fetch_lfw("lfw", tmp_path / "data", agree, watcher=log, settings=SETTINGS)
     assert fetched == Fetched(tmp_path / "data" / "lfw", is_there=True, was_there=False, failures=[])
-    assert sorted(log.begun) == ["lfw.tgz", "pairs.txt", "unpacking"]
+    assert log.begun == ["lfw.tgz", "unpacking"]
     assert len(list(fetched.folder.iterdir())) == 40
-    assert {path.name for path in (tmp_path / "data").iterdir()} == {
-        "lfw", "lfw.tgz", "pairs.txt", "people.txt", "peopleDevTrain.txt", "peopleDevTest.txt", ".lfw-terms-accepted"
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "data").iterdir()} == THERE | {"lfw.tgz", ".lfw-terms-accepted"}
     requests = len(server.log)
     assert fetch_lfw("lfw", tmp_path / "data", never) == Fetched(fetched.folder, True, True, [])
     # The archive is kept: what was unpacked can be unpacked again without a network.
@@ -107,29 +110,99 @@ def test_terms_that_are_not_consented_to_leave_nothing(server: Server, tmp_path:
 def test_a_mirror_is_asked_first(server: Server, tmp_path: Path) -> None:
     with serving() as mirror:
         mirror.files["/below/lfw.tgz"] = server.files["/lfw.tgz"]
-        mirror.files["/below/pairs.txt"] = PAIRS
         assert fetch(tmp_path, mirror=f"{mirror.url}/below/").is_there
-        assert {request.path for request in mirror.log} == {"/below/lfw.tgz", "/below/pairs.txt"}
+        assert {request.path for request in mirror.log} == {"/below/lfw.tgz"}
     assert server.log == []
 
 
-def test_what_a_source_lacks_is_told_and_the_rest_is_there(server: Server, archive: Path, tmp_path: Path) -> None:
-    del server.files["/pairs.txt"]
-    fetched = fetch(tmp_path / "data", archive)
-    (failure,) = fetched.failures
-    assert isinstance(failure, SourcesError)
-    assert str(failure).startswith("pairs.txt could not be fetched")
-    assert fetched.is_there
-    assert (tmp_path / "data" / "people.txt").exists()
-    assert len(list(fetched.folder.iterdir())) == 40
+def test_a_copy_of_one_s_own_needs_no_network(server: Server, archive: Path, tmp_path: Path) -> None:
+    fetched = fetch_lfw("lfw", tmp_path / "data", never, own=archive)
+    assert fetched == Fetched(tmp_path / "data" / "lfw", is_there=True, was_there=False, failures=[])
+    assert {path.name for path in (tmp_path / "data").iterdir()} == THERE
+    assert server.log == []
+
+
+def test_protocol_files_that_are_gone_come_back(server: Server, archive: Path, tmp_path: Path) -> None:
+    fetch(tmp_path / "data", archive)
+    (tmp_path / "data" / "pairs.txt").unlink()
+    assert fetch_lfw("lfw", tmp_path / "data", never).was_there
+    assert {path.name for path in (tmp_path / "data").iterdir()} == THERE
 
 
 def test_without_its_archive_the_folder_is_not_there(server: Server, tmp_path: Path) -> None:
     del server.files["/lfw.tgz"]
     fetched = fetch(tmp_path)
     assert not fetched.is_there
-    assert [str(failure).partition(" ")[0] for failure in fetched.failures] == ["lfw.tgz"]
-    assert (tmp_path / "pairs.txt").read_bytes() == PAIRS
+    (failure,) = fetched.failures
+    assert isinstance(failure, SourcesError)
+    assert str(failure).startswith("lfw.tgz could not be fetched")
+    assert {path.name for path in tmp_path.iterdir()} == THERE - {"lfw"} | {".lfw-terms-accepted"}
+
+
+def test_a_page_to_log_in_is_not_kept_and_the_next_run_asks_again(server: Server, tmp_path: Path) -> None:
+    archive = server.files["/lfw.tgz"]
+    server.files["/lfw.tgz"] = b"<html>log in to the network</html>"
+    assert re.search("34 bytes are there", str(fetch(tmp_path).failures[0]))
+    assert not list(tmp_path.glob("*lfw.tgz*"))
+    server.files["/lfw.tgz"] = archive
+    # An older facerec kept such a page.
+    (tmp_path / "lfw.tgz").write_bytes(b"<html>log in to the network</html>")
+    assert fetch(tmp_path).is_there
+    assert (tmp_path / "lfw.tgz").read_bytes() == archive
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from facerec_cli.datasets import archives, fetching, lfw
+archive, data = map(Path, sys.argv[1:])
+entries = archives.entries
+def stopping(*arguments):
+    for number, entry in enumerate(entries(*arguments)):
+        if number == 20:
+            print("ready", flush=True)
+            sys.stdin.read()
+        yield entry
+fetching.unpack.__globals__["entries"] = stopping
+fetching.fetch_lfw("lfw", data, lambda terms: True, own=archive)
+"""
+
+
+def test_one_process_fetches_at_a_time_and_a_killed_one_leaves_nothing(
+    server: Server, archive: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-c", KILLED, str(archive), str(data)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(FetchFolderError, match="Another process is fetching to"):
+            fetch(data, archive)
+        process.kill()
+    mine = data / ".lfw-notes"
+    mine.touch()
+    assert len(list((data / ".lfw.fetching").rglob("*.jpg"))) == 20
+    # What was on its way from the network is not needed either.
+    Pieces(data / "lfw.tgz").begin(Version("url", 1, None))
+    assert fetch(data, archive).is_there
+    assert {path.name for path in data.iterdir()} == THERE | {mine.name}
+
+
+def test_what_a_process_killed_at_its_end_left_is_cleared(server: Server, archive: Path, tmp_path: Path) -> None:
+    fetch(tmp_path / "data", archive)
+    left = tmp_path / "data" / ".lfw.fetching"
+    (left / "photos").mkdir(parents=True)
+    (left / "pairs.txt").touch()
+    assert fetch_lfw("lfw", tmp_path / "data", never).was_there
+    assert {path.name for path in (tmp_path / "data").iterdir()} == THERE
+
+
+def test_what_is_complete_may_be_read_only(server: Server, archive: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    fetch(data, archive)
+    before = data.stat().st_mtime_ns
+    assert fetch_lfw("lfw", data, never).was_there
+    assert data.stat().st_mtime_ns == before
 
 
 def test_an_unpacked_folder_is_taken_and_a_wrong_one_refused(archive: Path, tmp_path: Path) -> None:
@@ -143,6 +216,19 @@ def test_an_unpacked_folder_is_taken_and_a_wrong_one_refused(archive: Path, tmp_
     assert not refused.is_there
     assert re.search(rf"is not LFW.*{photo.parent.name}", str(refused.failures[-1]))
     assert not (tmp_path / "other" / "lfw").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_what_may_not_be_looked_at_is_named(server: Server, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(FetchFolderError, match="cannot be written"):
+        fetch(closed / "data")
+    with pytest.raises(FetchError, match=r"mine\.tgz cannot be read"):
+        fetch(tmp_path / "data", closed / "mine.tgz")
+    (tmp_path / "own" / "Aaron").mkdir(parents=True, mode=0o300)
+    (failure,) = fetch(tmp_path / "data", tmp_path / "own").failures
+    assert "own/Aaron cannot be read" in str(failure)
 
 
 def test_a_copy_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:

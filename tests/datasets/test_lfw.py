@@ -5,13 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.datasets.lfw import Pair, everybody, is_lfw, photo_name, protocol_file, read_pairs, read_people
+from facerec_cli.datasets.lfw import (
+    PROTOCOL_FILES,
+    Pair,
+    everybody,
+    is_lfw,
+    photo_name,
+    protocol_file,
+    protocol_files,
+    read_pairs,
+    read_people,
+)
 from facerec_cli.errors import IncompleteLfwError
 
-PROTOCOLS = Path(__file__).parents[3] / "shared/data/lfw"
-needs_protocols = pytest.mark.skipif(
-    not (PROTOCOLS / "pairs.txt").is_file(), reason="the protocol files of LFW are not here"
-)
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the protocol files, as they were published: making them checks the SHA-256 of each."""
+    folder = tmp_path_factory.mktemp("protocols")
+    for name, content in protocol_files().items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def written(folder: Path, text: str) -> Path:
@@ -157,18 +171,21 @@ def test_one_photo_more_is_not_lfw(other: str) -> None:
 # ------------------------------------------------------------------ the real files
 
 
-@needs_protocols
-def test_view_1_splits_people_and_not_photos() -> None:
-    (train,) = read_people(PROTOCOLS / "peopleDevTrain.txt")
-    (test,) = read_people(PROTOCOLS / "peopleDevTest.txt")
+def test_no_protocol_file_needs_the_network(published: Path) -> None:
+    assert {path.name for path in published.iterdir()} == set(PROTOCOL_FILES)
+    assert (published / "pairs.txt").read_bytes().startswith(b"10\t300\nAbel_Pacheco\t1\t4\n")
+
+
+def test_view_1_splits_people_and_not_photos(published: Path) -> None:
+    (train,) = read_people(published / "peopleDevTrain.txt")
+    (test,) = read_people(published / "peopleDevTest.txt")
     assert (len(train), len(test)) == (4_038, 1_711)
     assert train.keys().isdisjoint(test.keys())
     assert (sum(train.values()), sum(test.values())) == (9_525, 3_708)
 
 
-@needs_protocols
-def test_view_2_has_ten_folds_of_all_people() -> None:
-    folds = read_people(PROTOCOLS / "people.txt")
+def test_view_2_has_ten_folds_of_all_people(published: Path) -> None:
+    folds = read_people(published / "people.txt")
     assert len(folds) == 10
     assert sum(map(len, folds)) == 5_749
     people = {person: photos for fold in folds for person, photos in fold.items()}
@@ -183,24 +200,22 @@ def test_view_2_has_ten_folds_of_all_people() -> None:
     assert sum(people.values()) - len(people) == 7_484
 
 
-@needs_protocols
-def test_both_views_have_the_same_people() -> None:
+def test_both_views_have_the_same_people(published: Path) -> None:
     view_1 = {
         person: photos
         for name in ("peopleDevTrain.txt", "peopleDevTest.txt")
-        for person, photos in read_people(PROTOCOLS / name)[0].items()
+        for person, photos in read_people(published / name)[0].items()
     }
     assert view_1 == {
-        person: photos for fold in read_people(PROTOCOLS / "people.txt") for person, photos in fold.items()
+        person: photos for fold in read_people(published / "people.txt") for person, photos in fold.items()
     }
 
 
-@needs_protocols
 @pytest.mark.parametrize(
     ("name", "folds", "half"), [("pairs.txt", 10, 300), ("pairsDevTrain.txt", 1, 1_100), ("pairsDevTest.txt", 1, 500)]
 )
-def test_pairs_are_half_genuine_and_half_impostor(name: str, folds: int, half: int) -> None:
-    found = read_pairs(PROTOCOLS / name)
+def test_pairs_are_half_genuine_and_half_impostor(name: str, folds: int, half: int, published: Path) -> None:
+    found = read_pairs(published / name)
     assert len(found) == folds
     for fold in found:
         assert [pair.same for pair in fold] == [True] * half + [False] * half
@@ -209,7 +224,6 @@ def test_pairs_are_half_genuine_and_half_impostor(name: str, folds: int, half: i
             assert pair.first != pair.second
 
 
-@needs_protocols
 @pytest.mark.parametrize(
     ("pairs", "people"),
     [
@@ -218,7 +232,7 @@ def test_pairs_are_half_genuine_and_half_impostor(name: str, folds: int, half: i
         ("pairsDevTest.txt", "peopleDevTest.txt"),
     ],
 )
-def test_every_fold_pairs_its_own_people_alone(pairs: str, people: str) -> None:
-    for fold, owned in zip(read_pairs(PROTOCOLS / pairs), read_people(PROTOCOLS / people), strict=True):
+def test_every_fold_pairs_its_own_people_alone(pairs: str, people: str, published: Path) -> None:
+    for fold, owned in zip(read_pairs(published / pairs), read_people(published / people), strict=True):
         photos = {photo_name(person, number) for person, count in owned.items() for number in range(1, count + 1)}
         assert {photo for pair in fold for photo in (pair.first, pair.second)} <= photos

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.datasets.lfw import everybody, read_pairs
+from facerec_cli.datasets.lfw import everybody, protocol_files, read_pairs
 from facerec_cli.errors import DataError
 from facerec_cli.training.data import divide, people_data, people_without_fold, triplet_data, view1_people
 from facerec_cli.training.sampling import PhotosByPerson, Triplets
@@ -86,11 +86,9 @@ def test_of_lfw_the_tested_people_stay_out() -> None:
     assert set.intersection(*folds) == set()
 
 
-def test_the_people_of_a_fold_are_those_of_its_pairs() -> None:
-    """Holds LFW's own file against the table that ships; it comes with the data."""
-    pairs = Path(__file__).parents[2].parent / "shared" / "data" / "lfw" / "pairs.txt"
-    if not pairs.exists():
-        pytest.skip(f"{pairs} is not here")
+def test_the_people_of_a_fold_are_those_of_its_pairs(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_bytes(protocol_files()["pairs.txt"])
     for fold, found in enumerate(read_pairs(pairs), start=1):
         shown = {photo.partition("/")[0] for pair in found for photo in (pair.first, pair.second)}
         assert len(shown) > 100
