@@ -75,7 +75,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 
 FLOORS: list[set[str]] = [
     {"defaults", "errors", "locks"},
-    {"files", "parallel", "runtime"},
+    {"files", "parallel", "runtime", "untrusted"},
     {"columns"},
     {"faces"},
     {"encoders"},
