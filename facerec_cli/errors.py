@@ -47,7 +47,11 @@ class UnsupportedPhotoError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """A photo has more bytes or pixels than facerec takes."""
+    """A photo has more bytes or pixels than facerec takes, or needs more memory or work to be decoded."""
+
+
+class MissingDecoderError(PhotoError):
+    """A photo is of a format whose library is not installed."""
 
 
 class NoFaceError(PhotoError):
@@ -60,6 +64,10 @@ class SeveralFacesError(PhotoError):
 
 class NoPhotosError(PhotoError):
     """A folder holds no photo."""
+
+
+class NestedPeopleError(PhotoError):
+    """A folder that should be one person's has its photos in folders of its own; ``subject`` is what holds those."""
 
 
 class ModelError(FacerecError):
@@ -256,6 +264,10 @@ class FetchFolderError(FetchError):
 
 class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
+
+
+class StreamError(OutputError):
+    """Standard output takes nothing, or standard input gives nothing."""
 
 
 class AnnotationError(OutputError):

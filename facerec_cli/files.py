@@ -38,6 +38,8 @@ def refusal(error: OSError) -> Refusal:
         return Refusal("too many files are open", "close other programs, or raise the limit on open files")
     if error.errno in _REFUSED:
         return Refusal("it is not readable and writable for you", "change its permissions")
+    if error.errno == errno.ENAMETOOLONG:
+        return Refusal("its name is too long", "give it a shorter one")
     return Refusal(error.strerror or str(error), "check the disk")
 
 

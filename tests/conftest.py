@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,16 @@ needs_lfw = pytest.mark.skipif(
     "FACEREC_LFW" not in os.environ or not LFW.is_dir() or not (LFW.parent / "pairsDevTest.txt").is_file(),
     reason="FACEREC_LFW names no folder of LFW's photos with the pairs files beside it",
 )
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> list[str]:
+    """What to run a command under so that permissions hold: root may read everything."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root may read everything, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +52,16 @@ def facerec(facerec_path: str, tmp_path: Path) -> Run:
     """Run the installed command in an empty folder."""
 
     def run(
-        *arguments: str | Path, cwd: Path = tmp_path, timeout: float = 120, **options: object
+        *arguments: str | Path,
+        cwd: Path = tmp_path,
+        timeout: float = 120,
+        under: Sequence[str] = (),
+        **options: object,
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            [facerec_path, *map(str, arguments)],
+            [*under, facerec_path, *map(str, arguments)],
             cwd=cwd,
             env=environment,
             capture_output=True,

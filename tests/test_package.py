@@ -74,7 +74,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 
 
 FLOORS: list[set[str]] = [
-    {"defaults", "errors", "locks"},
+    {"defaults", "errors", "json_text", "locks"},
     {"files", "parallel", "runtime", "untrusted"},
     {"columns"},
     {"faces"},
@@ -83,7 +83,7 @@ FLOORS: list[set[str]] = [
     {"evaluation"},
     {"recognition", "training"},
     {"cli"},
-    {"__init__"},
+    {"__init__", "__main__"},
 ]
 """From the lowest: a room imports from the floors below its own, and from no other room of its own floor."""
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -182,6 +182,17 @@ def test_opencv_is_imported_in_one_place() -> None:
         if isinstance(node, ast.Import) and any(name.name == "cv2" for name in node.names)
     }
     assert importers == {"opencv.py"}
+
+
+def test_json_is_written_in_one_place() -> None:
+    """The one that refuses NaN and Infinity."""
+    writers = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"dump", "dumps", "JSONEncoder"}
+    }
+    assert {module for module in writers if room(module) != "gallery"} == {"json_text"}
 
 
 def test_the_bundle_is_what_the_conversion_makes() -> None:

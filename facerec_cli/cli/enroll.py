@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import Results, count
+
+if TYPE_CHECKING:
+    from facerec_cli.errors import FacerecError
+    from facerec_cli.recognition.results import Enrolment
 
 
 @click.command(
@@ -41,53 +49,38 @@ def command(
     PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
     each photo directly in it, named by its file. With --name a folder's photos are all of that person.
     """
-    from facerec_cli.cli.progress import show_embedding
-    from facerec_cli.recognition.recognizer import Recognizer
-
-    with Reporter("Enrolling") as looking:
-        work = _people(options.Photos((*photos, *images), recursive=True), name, looking)
-        if not work:
-            return 1
-    recognizer = Recognizer(model, detection_size=size)
-    from facerec_cli.gallery.opening import open_gallery
-    from facerec_cli.recognition.enrolment import enroll_all
-
-    gallery = open_gallery(database, create=True)
-    show_embedding(recognizer, gallery)
+    reporter = Reporter("Enrolling", output_format=output_format)
+    asked = Photos((*photos, *images), recursive=True)
+    work, refused = _work(asked, name, reporter)
+    reporter.total = len(work)
+    outcomes = _enroll(work, database, model, largest, size)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
-    with (
-        Results(output_format, _columns(output_format)) as results,
-        Reporter("Enrolling", len(work), output_format=output_format) as reporter,
-    ):
-        for enrolment in enroll_all(recognizer, gallery, work, largest=largest):
-            reporter.advance()
-            status = enrolment.status
-            statuses[status] += 1
-            people.setdefault(enrolment.name, Counter())[status] += 1
-            if enrolment.error:
-                reporter.error(enrolment.error)
-            elif not enrolment.is_new:
-                reporter.note(f"{enrolment.source} is already enrolled for {enrolment.name}: nothing changed.")
-            if enrolment.complaint:
-                better = f"enrol a better one of {enrolment.name} too"
-                reporter.warn(f"{enrolment.source} is a poor photo, {enrolment.complaint}: {better}.")
-            lookalike = enrolment.lookalike
-            if lookalike:
-                reporter.warn(
-                    f"{enrolment.source}, enrolled as {enrolment.name}, looks like {lookalike.name} too "
-                    f"(distance {lookalike.distance:.3f}): check that they are two people."
-                )
+    with Results(output_format, _columns(output_format)) as results, reporter:
+
+        def record(outcome: Enrolment) -> None:
+            statuses[outcome.status] += 1
+            people.setdefault(outcome.name, Counter())[outcome.status] += 1
             if output_format != "table":
-                error = enrolment.error
-                results.add(enrolment.to_json() | ({"error": sentence(error)} if error else {}))
+                error = sentence(outcome.error) if outcome.error else None
+                results.add(outcome.to_json() | {"error": error})
+
+        for outcome in refused:
+            record(outcome)
+        for outcome in outcomes:
+            reporter.advance()
+            _tell(outcome, reporter)
+            record(outcome)
         if output_format == "table":
             for person, counts in people.items():
                 results.add({"name": person, **{status: counts[status] for status in _STATUSES}})
-        enrolled = sum(1 for counts in people.values() if counts["enrolled"])
-        summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
-        reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
-        return max(looking.status, reporter.status)
+        for found in asked.searched:
+            reporter.left_out(found.left_out)
+        if work:
+            enrolled = sum(1 for counts in people.values() if counts["enrolled"])
+            summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
+            reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
+        return reporter.status
 
 
 _STATUSES = ("enrolled", "already enrolled", "refused")
@@ -99,24 +92,91 @@ def _columns(output_format: str) -> tuple[str, ...]:
     return ("photo", "name", "status", "lookalike", "lookalike_distance", "complaint", "error")
 
 
-def _people(photos: options.Photos, name: str | None, reporter: Reporter) -> list[tuple[str, Path]]:
-    """The command line as pairs of name and photo."""
-    from facerec_cli.datasets.folder import people_in
-    from facerec_cli.errors import PhotoError
+def _work(asked: Photos, name: str | None, reporter: Reporter) -> tuple[list[tuple[str, Path]], list[Enrolment]]:
+    """The command line as pairs of name and photo, and what cannot be enrolled, of which the reporter is told."""
+    from facerec_cli.gallery.base import clean_name
+    from facerec_cli.recognition.results import Enrolment
+
+    if name is None:
+        return _people(asked, reporter)
+    person = clean_name(name)
+    work = [(person, photo) for photo in asked]
+    for found in asked.searched:
+        for error in found.refused:
+            reporter.error(error)
+    return work, [
+        Enrolment(str(found.folder), person, error=found.refused[0]) for found in asked.searched if not found.photos
+    ]
+
+
+def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], list[Enrolment]]:
+    """As ``_work``, of folders of people."""
+    from facerec_cli.datasets.folder import is_folder
+    from facerec_cli.gallery.base import clean_name
+    from facerec_cli.recognition.results import Enrolment
+
+    work: list[tuple[str, Path]] = []
+    refused: list[Enrolment] = []
+    for folder in asked.named():
+        if os.path.exists(folder) and not is_folder(folder):  # noqa: PTH110 - Path.exists raises where a parent refuses
+            raise click.UsageError(f"Whose photo is {folder}? Say it with --name, or give a folder of people.")
+        found = asked.search(folder)
+        for error in found.refused:
+            reporter.error(error)
+        nested = found.nested
+        refusals: dict[Path, FacerecError | None] = {}
+        for person, photo in found.people:
+            place = Path(*photo.parts[: len(folder.parts) + 1])
+            if place not in refusals:
+                refusal = refusals[place] = nested.get(place) or _unusable(person, place)
+                if refusal:
+                    reporter.error(refusal)
+            if refusals[place]:
+                refused.append(Enrolment(str(photo), person, error=refusals[place]))
+            else:
+                work.append((clean_name(person), photo))
+    return work, refused
+
+
+def _unusable(person: str, place: Path) -> FacerecError | None:
+    """Why a folder or photo cannot give a person its name."""
+    from facerec_cli.errors import UnusableNameError
     from facerec_cli.gallery.base import clean_name
 
-    if name is not None:
-        person = clean_name(name)
-        work = [(person, photo) for photo in photos]
-        for folder in photos.empty_folders:
-            reporter.error(f"{folder} holds no photo: give photos of {person}.")
-        return work
-    work = []
-    for path in photos.named:
-        if not path.is_dir():
-            raise click.UsageError(f"Whose photo is {path}? Say it with --name, or give a folder of people.")
-        try:
-            work += [(clean_name(person), photo) for person, photo in people_in(path)]
-        except PhotoError as error:
-            reporter.error(error)
-    return work
+    try:
+        clean_name(person)
+    except UnusableNameError as error:
+        return UnusableNameError(f"{place} cannot be a person ({error})", "rename it")
+    return None
+
+
+def _enroll(work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int) -> Iterator[Enrolment]:
+    """Enrol; a database is made where there is somebody to enrol."""
+    if not work:
+        return iter(())
+    from facerec_cli.cli.progress import show_embedding
+    from facerec_cli.gallery.opening import open_gallery
+    from facerec_cli.recognition.enrolment import enroll_all
+    from facerec_cli.recognition.recognizer import Recognizer
+
+    recognizer = Recognizer(model, detection_size=size)
+    gallery = open_gallery(database, create=True)
+    show_embedding(recognizer, gallery)
+    return enroll_all(recognizer, gallery, work, largest=largest)
+
+
+def _tell(outcome: Enrolment, reporter: Reporter) -> None:
+    if outcome.error:
+        reporter.error(outcome.error)
+    elif not outcome.is_new:
+        reporter.note(f"{outcome.source} is already enrolled for {outcome.name}: nothing changed.")
+    if outcome.note:
+        reporter.warn(f"{outcome.note}.")
+    if outcome.complaint:
+        better = f"enrol a better one of {outcome.name} too"
+        reporter.warn(f"{outcome.source} is a poor photo, {outcome.complaint}: {better}.")
+    if outcome.lookalike:
+        reporter.warn(
+            f"{outcome.source}, enrolled as {outcome.name}, looks like {outcome.lookalike.name} too "
+            f"(distance {outcome.lookalike.distance:.3f}): check that they are two people."
+        )

@@ -27,6 +27,7 @@ _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference"
 
 @click.command(
     "evaluate",
+    short_help="Measure models on LFW or on your own people.",
     cls=options.ModelsCommand,
     epilog="Example: facerec evaluate -m saved_best pretrained --data data/lfw --report report",
 )

@@ -13,7 +13,11 @@ from facerec_cli.cli.render import Results, count
 _SETS = ("lfw", "lfw-funneled", "lfw-deepfunneled")
 
 
-@click.command("fetch", epilog="Example: facerec fetch lfw --jobs 8; facerec fetch list dev_urls.txt eval_urls.txt")
+@click.command(
+    "fetch",
+    short_help="Fetch a data set: LFW, or photos that lists name.",
+    epilog="Example: facerec fetch lfw --jobs 8; facerec fetch list dev_urls.txt eval_urls.txt",
+)
 @click.argument("what", type=click.Choice([*_SETS, "list"]), default="lfw")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(

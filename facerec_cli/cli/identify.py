@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
+from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import Results, count, why
 from facerec_cli.defaults import DEFAULT_FPIR
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),
-    *("x", "y", "width", "height", "score"),
+    *("x", "y", "width", "height", "score", "error"),
 )
 
 
@@ -65,7 +67,8 @@ def command(
 
     PHOTO is a photo, a folder with -r, or - for paths on standard input.
     """
-    asked = options.Photos((*photos, *images), recursive=recursive)
+    asked = Photos((*photos, *images), recursive=recursive)
+    reporter = Reporter("Identifying", asked.count, output_format=output_format)
     from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model, detection_size=size)
@@ -74,35 +77,44 @@ def command(
     from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.identification import Identifier
+    from facerec_cli.recognition.results import PhotoResult
 
     gallery = open_gallery(database)
     status = show_embedding(recognizer, gallery)
     identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
-    with (
-        Results(output_format, columns) as results,
-        Reporter("Identifying", asked.count, output_format=output_format) as reporter,
-    ):
+    with Results(output_format, columns) as results, reporter:
         results.caption(why(identifier.threshold))
         for result in identifier.decide_photos(embedded, top=top):
             reporter.advance()
+            _show(result, results, top)
             if result.error:
                 reporter.error(result.error)
                 continue
-            rows = _csv_rows(result) if output_format == "csv" else _table_rows(result, top)
-            results.add(result.to_json(), rows)
+            if result.note:
+                reporter.warn(f"{result.note}.")
             if annotate:
-                _annotate(result, annotate, reporter)
-        for folder in asked.empty_folders:
-            reporter.error(f"{folder} holds no photo: name another folder.")
+                _annotate(result, annotate / asked.place(Path(result.source)).parent, reporter)
+        for found in asked.searched:
+            for error in found.refused:
+                reporter.error(error)
+            if not found.photos:
+                _show(PhotoResult(str(found.folder), error=found.refused[0]), results, top)
+            reporter.left_out(found.left_out)
         if reporter.done > 1:
             reporter.note(f"{count(reporter.done, 'photo')}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
         return max(status, reporter.status)
 
 
-def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:
-    """A row for each candidate of each face: what JSON says, flat."""
-    rows = []
+def _show(result: PhotoResult, results: Results, top: int) -> None:
+    error = sentence(result.error) if result.error else None
+    rows = _csv_rows(result, error) if results.format == "csv" else _table_rows(result, top)
+    results.add(result.to_json() | {"error": error}, rows)
+
+
+def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
+    """A row for each candidate of each face, or one without any: what JSON says, flat."""
+    rows: list[dict[str, Any]] = []
     for number, face in enumerate((found.to_json() for found in result.faces), start=1):
         place = dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
         for rank, candidate in enumerate(face["candidates"], start=1):
@@ -120,7 +132,7 @@ def _csv_rows(result: PhotoResult) -> list[dict[str, Any]]:
                     "score": face["score"],
                 }
             )
-    return rows
+    return rows or [{"photo": result.source, "error": error}]
 
 
 def _table_columns(top: int) -> tuple[str, ...]:
@@ -130,7 +142,11 @@ def _table_columns(top: int) -> tuple[str, ...]:
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
     """A row for each candidate of each face; what the rows above say already is left out."""
+    from facerec_cli.recognition.results import rounded_beside
+
     photo = result.source
+    if result.error:  # told among the errors
+        return []
     if not result.faces:
         return [dict.fromkeys(_table_columns(top)) | {"photo": photo, "name": "(no face)"}]
     rows: list[dict[str, Any]] = []
@@ -141,7 +157,7 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
                 "photo": photo if not rows else "",
                 "name": found.name if rank == 1 else "",
                 "nearest": candidate.name if rank > 1 or candidate.name != found.name else "",
-                "distance": candidate.distance,
+                "distance": rounded_beside(candidate.distance, found.threshold, 3),
                 "probability": candidate.probability,
                 "box": f"{width:.0f}x{height:.0f}{x:+.0f}{y:+.0f}" if rank == 1 else "",
                 "score": found.face.score if rank == 1 else None,

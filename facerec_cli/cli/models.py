@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, load_data_set
 from facerec_cli.cli.render import Results, count, percent
 from facerec_cli.cli.training_extra import prepare_keras
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from facerec_cli.training.exporting import ExportFormat
 
 
-@click.group("models", epilog="Example: facerec models list")
+@click.group("models", cls=HelpfulGroup, epilog="Example: facerec models list")
 def command() -> None:
     """List and show models, and export one for other programs."""
 
@@ -86,7 +87,11 @@ def show_model(name: str, output_format: str) -> int:
     return reporter.status
 
 
-@command.command("calibrate", epilog="Example: facerec models calibrate -m saved_best --data data/lfw")
+@command.command(
+    "calibrate",
+    short_help="Measure a model's error rates, for its thresholds.",
+    epilog="Example: facerec models calibrate -m saved_best --data data/lfw",
+)
 @options.model_option
 @options.data_option
 def calibrate(model: str, data: Path) -> int:
@@ -113,7 +118,11 @@ def calibrate(model: str, data: Path) -> int:
     return reporter.status
 
 
-@command.command("export", epilog="Example: facerec models export -m saved_best --format litert --out encoder.tflite")
+@command.command(
+    "export",
+    short_help="Write a model's network for other programs.",
+    epilog="Example: facerec models export -m saved_best --format litert --out encoder.tflite",
+)
 @options.model_option
 @click.option(
     "--format",

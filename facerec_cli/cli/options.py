@@ -1,9 +1,8 @@
-"""Options that several commands share, and how photos are named on the command line."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +11,8 @@ import click
 from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
-PHOTO = click.Path(path_type=Path, allow_dash=True)
+PHOTO = click.Path(path_type=Path, allow_dash=True, readable=False)
+"""One that cannot be read is told in its place, and ends nothing."""
 
 
 class PhotosCommand(click.Command):
@@ -109,46 +109,6 @@ threshold_option = click.option(
     type=click.FloatRange(min=0),
     help="Largest distance that is a match, in place of an error rate.",
 )
-
-
-class Photos:
-    """The photos of a command line, in order, read as they are needed; ``-`` reads paths from standard input."""
-
-    def __init__(self, named: Sequence[Path], *, recursive: bool = False) -> None:
-        """Take paths as they were typed.
-
-        Args:
-            named: photos, and folders where ``recursive``.
-            recursive: look for photos in folders.
-
-        Raises:
-            click.UsageError: there are none.
-        """
-        if not named:
-            raise click.UsageError("Name at least one photo: facerec … PHOTO, or -i PHOTO.")
-        self.named = named
-        self.recursive = recursive
-        self.empty_folders: list[Path] = []
-
-    @property
-    def count(self) -> int | None:
-        """How many photos, where that is known beforehand."""
-        return None if self.recursive or Path("-") in self.named else len(self.named)
-
-    def __iter__(self) -> Iterator[Path]:
-        """The photos; folders without any are noted in ``empty_folders``."""
-        for path in self.named:
-            if path == Path("-"):
-                yield from (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
-            elif self.recursive and path.is_dir():
-                from facerec_cli.datasets.folder import photos_in
-
-                found = photos_in(path)
-                yield from found
-                if not found:
-                    self.empty_folders.append(path)
-            else:
-                yield path
 
 
 def _model_names(incomplete: str) -> list[str]:

@@ -9,8 +9,10 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.consent import agreed, yes_option
+from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, show_embedding
 from facerec_cli.cli.render import Results, count, why
+from facerec_cli.cli.streams import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
 _FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
 
 
-@click.group("people", epilog="Example: facerec people list -db database")
+@click.group(
+    "people",
+    cls=HelpfulGroup,
+    short_help="List, show, rename and remove enrolled people.",
+    epilog="Example: facerec people list -db database",
+)
 def command() -> None:
     """List, show, rename, remove and export enrolled people; rebuild the database's index."""
 
 
-@command.command("list", epilog="Example: facerec people list --format csv")
+@command.command("list", short_help="List everybody enrolled.", epilog="Example: facerec people list --format csv")
 @options.database_option
 @options.model_option
 @options.format_option
@@ -98,7 +105,7 @@ def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, da
             person = clean_name(name)
             chosen = _photos(gallery.snapshot(), person, photos) if photos else None
             what = "all chips and embeddings" if chosen is None else count(len(chosen), "photo")
-            if not yes and not click.confirm(f"Forget {name}, {what}?", err=True):
+            if not yes and not click.confirm(shown(f"Forget {name}, {what}?"), err=True):
                 reporter.note(f"{name} stays.")
                 continue
             gone = gallery.remove(person, chosen)
@@ -130,7 +137,11 @@ def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> list[int]:
     return chosen
 
 
-@command.command("merge", epilog="Example: facerec people merge 'Ada Byron' 'Ada Lovelace'")
+@command.command(
+    "merge",
+    short_help="Give one person's photos to another.",
+    epilog="Example: facerec people merge 'Ada Byron' 'Ada Lovelace'",
+)
 @click.argument("name")
 @click.argument("into")
 @options.database_option
@@ -147,7 +158,11 @@ def merge_people(name: str, into: str, database: str, model: str) -> int:
     return status
 
 
-@command.command("lookalikes", epilog="Example: facerec people lookalikes -db database")
+@command.command(
+    "lookalikes",
+    short_help="List people who look alike.",
+    epilog="Example: facerec people lookalikes -db database",
+)
 @options.database_option
 @options.model_option
 @options.format_option
@@ -169,7 +184,11 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     return status
 
 
-@command.command("calibrate", epilog="Example: facerec people calibrate -db database")
+@command.command(
+    "calibrate",
+    short_help="Set the threshold by the people enrolled.",
+    epilog="Example: facerec people calibrate -db database",
+)
 @options.database_option
 @options.model_option
 @click.option("--reset", is_flag=True, help="Go back to the model's own calibration.")
@@ -196,7 +215,11 @@ def calibrate(database: str, model: str, reset: bool) -> int:
     return 0
 
 
-@command.command("rebuild", epilog="Example: facerec people rebuild -db database")
+@command.command(
+    "rebuild",
+    short_help="Make the index anew from the chips.",
+    epilog="Example: facerec people rebuild -db database",
+)
 @yes_option
 @options.database_option
 @options.model_option
@@ -235,7 +258,11 @@ def rebuild(yes: bool, database: str, model: str) -> int:
     return reporter.status
 
 
-@command.command("export", epilog="Example: facerec people export -db database > people.jsonl")
+@command.command(
+    "export",
+    short_help="Write all records and embeddings.",
+    epilog="Example: facerec people export -db database > people.jsonl",
+)
 @options.database_option
 @options.model_option
 @click.option(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
-
 from facerec_cli.cli.remedies import sentence
-from facerec_cli.cli.render import count
+from facerec_cli.cli.render import count, some
+from facerec_cli.cli.streams import say, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
     from typing_extensions import Self
 
     from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.datasets.folder import LeftOut
     from facerec_cli.errors import FacerecError
     from facerec_cli.gallery.base import Gallery
     from facerec_cli.recognition.recognizer import Recognizer
@@ -51,12 +51,13 @@ class _Bars:
         from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             *columns,
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, highlight=False),
             transient=True,
-            redirect_stdout=False,
+            # Results on the same terminal go above the bars.
+            redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=False,
         )
 
@@ -64,9 +65,9 @@ class _Bars:
         if self._progress:
             from rich.text import Text
 
-            self._progress.console.print(Text(line, style=colour), soft_wrap=True)
+            self._progress.console.print(Text(shown(line), style=colour), soft_wrap=True)
         else:
-            click.secho(line, err=True, fg=colour or None)
+            say(line, colour or None)
 
 
 class Reporter(_Bars):
@@ -76,7 +77,7 @@ class Reporter(_Bars):
     """
 
     def __init__(self, title: str = "", total: int | None = None, *, output_format: str = "table") -> None:
-        """Prepare.
+        """Prepare; the work's time counts from here.
 
         Args:
             title: what is being done.
@@ -84,7 +85,7 @@ class Reporter(_Bars):
             output_format: of the results; json and csv come while the work goes on, and a bar on the same terminal
                 would run into them.
         """
-        self._bar = total != 1 and sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
+        self._may_show = sys.stderr.isatty() and (output_format == "table" or not sys.stdout.isatty())
         self.title = title
         self.total = total
         self.errors = 0
@@ -94,12 +95,12 @@ class Reporter(_Bars):
 
     def __enter__(self) -> Self:
         """Show the bar."""
-        if self._bar:
+        if self._may_show and self.total != 1:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
             self._progress = self._new_progress(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
             self._progress.start()
-            self._task = self._progress.add_task(self.title, total=self.total, rate="")
+            self._task = self._progress.add_task(shown(self.title), total=self.total, rate="")
         return self
 
     def advance(self) -> None:
@@ -139,6 +140,12 @@ class Reporter(_Bars):
         """Something the user should know."""
         self._say(f"Warning: {sentence(what)}", "yellow")
 
+    def left_out(self, left_out: Mapping[LeftOut, Sequence[Path]]) -> None:
+        """What of a folder was left out, a line a kind."""
+        for reason, paths in left_out.items():
+            noun, why = reason.value
+            self.warn(f"Left out {count(len(paths), noun)} ({why}): {some(paths)}.")
+
     def note(self, what: str) -> None:
         """A summary."""
         self._say(what)
@@ -169,7 +176,7 @@ class DownloadBars(_Bars):
         if self._progress:
             self._progress.start()  # not before: a data set's terms may be asked about first
             if name not in self._tasks:
-                self._tasks[name] = self._progress.add_task(name)
+                self._tasks[name] = self._progress.add_task(shown(name))
             self._progress.reset(self._tasks[name], total=total, completed=done)
             if len(self._tasks) > 1 and _EVERYTHING not in self._tasks:
                 self._tasks[_EVERYTHING] = self._progress.add_task(_EVERYTHING)
@@ -207,8 +214,9 @@ class DownloadBars(_Bars):
 class TrainingView(_Bars):
     """A ``TrainingWatcher`` for people, of one training or several in turn; use as a context manager."""
 
-    def __init__(self) -> None:
-        """Prepare."""
+    def __init__(self, chips: ChipSet) -> None:
+        """Prepare; ``chips`` are what is trained from."""
+        self._chips = chips
         self._task: TaskID | None = None
         self._epochs = self._done = 0
         self._best = ""
@@ -223,7 +231,14 @@ class TrainingView(_Bars):
             state = TextColumn("{task.fields[state]}")
             self._progress = self._new_progress(BarColumn(bar_width=None), state, TimeElapsedColumn())
             self._progress.start()
-            self._task = self._progress.add_task(name, total=None, state="")
+            self._task = self._progress.add_task(shown(name), total=None, state="")
+        else:  # the first epoch may take minutes
+            photos = count(int(self._chips.has_face.sum()), "photo")
+            done = f" after the {len(history)} done" if history else ""
+            self._say(
+                f"Training {name} from {photos} in {self._chips.folder}: up to {count(epochs, 'epoch')}{done}, with "
+                "a line here after each."
+            )
         for epoch in history:
             self._note(epoch, is_best=epoch is best_of(history))
 
@@ -258,15 +273,16 @@ class TrainingView(_Bars):
 
 
 def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
-    """The chips of a data set, and a word about the photos that give none."""
+    """The chips of a data set, and a word about what gives none."""
     from facerec_cli.datasets.chips import load_chips
 
     chips = load_chips(data, reporter.update, lambda who: reporter.note(f"Waiting for {who}, which does the same."))
     for error in chips.unreadable:
         reporter.error(error)
     if chips.faceless:
-        shown = ", ".join(chips.faceless[:5]) + (", …" if len(chips.faceless) > 5 else "")
-        reporter.warn(f"{count(len(chips.faceless), 'photo')} of {len(chips.photos):,} show no face: {shown}.")
+        none = f"{count(len(chips.faceless), 'photo')} of {len(chips.photos):,} show no face"
+        reporter.warn(f"{none}: {some(chips.faceless)}.")
+    reporter.left_out(chips.left_out)
     return chips
 
 

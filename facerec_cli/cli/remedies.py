@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 from facerec_cli import errors
 from facerec_cli.errors import FacerecError
+from facerec_cli.files import refusal
 
 REMEDIES: Mapping[type[FacerecError], str] = {
+    errors.MissingDecoderError: "run `pip install 'facerec[heic]'`, or save it as JPEG",
     errors.SeveralFacesError: "crop it to the person, or take the biggest face with --largest",
+    errors.NestedPeopleError: (
+        "if they are people, enrol {subject} itself; if all are one person's, enrol it with --name"
+    ),
     errors.AnnotationError: "choose another folder with --annotate",
     errors.UnknownModelError: "choose one of those there are ({subject}) with -m, or give a model's folder",
     errors.DamagedModelError: "restore the model or choose another with -m",
@@ -61,3 +66,11 @@ def sentence(what: FacerecError | str) -> str:
         if kind in REMEDIES:
             return f"{what}: {REMEDIES[kind].format(subject=what.subject, remedy=what.remedy)}."
     return f"{what}: {what.remedy}." if what.remedy else f"{what}."
+
+
+def refused_by_system(error: OSError) -> str:
+    """What the system refused where no floor below says it better, as people read it."""
+    reason, remedy = refusal(error)
+    if error.filename is None:
+        return f"The system refuses to go on: {reason}: {remedy}."
+    return f"{error.filename} cannot be used: {reason}: {remedy}."

@@ -12,6 +12,7 @@ import click
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, TrainingView, load_data_set
 from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.streams import say
 from facerec_cli.cli.training_extra import needing_extra, prepare_keras
 from facerec_cli.defaults import MODELS
 from facerec_cli.errors import DependencyError
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from facerec_cli.training.run import Plan, TrainedModel
 
 
-@click.command("train", epilog="Example: facerec train --data data/lfw -m saved_best --minutes 60")
+@click.command(
+    "train",
+    short_help="Train a model on a folder of people.",
+    epilog="Example: facerec train --data data/lfw -m saved_best --minutes 60",
+)
 @click.option(
     "--recipe",
     default=NAMES[0],
@@ -122,13 +127,13 @@ def command(
     if view2:
         _train_folds(chosen, chips, model, plan, loop, reporter)
     elif not is_chief:
-        with TrainingView() as view:
+        with TrainingView(chips) as view:
             train_along(chosen, chips, model, loop, plan, watcher=view)
         reporter.note(f"Trained {model} along: the machine that TF_CONFIG names first writes it.")
     else:
         if resume and not places[0].work.exists():
             reporter.note(f"There is nothing to go on with: {model} is trained from the beginning.")
-        with TrainingView() as view:
+        with TrainingView(chips) as view:
             trained = train_model(chosen, chips, model, plan, watcher=view, loop=loop)
         _report(trained, chosen.epochs, reporter)
     return reporter.status
@@ -151,13 +156,14 @@ def _loop(distribute: str | None, machines: Machines | None) -> Loop:
 
     if machines is None:
         return DistributedLoop()
-    click.echo(f"Waiting until all {count(machines.count, 'machine')} of TF_CONFIG have started", err=True)
-    # TensorFlow waits where Python does not learn of Ctrl-C.
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    say(f"Waiting until all {count(machines.count, 'machine')} of TF_CONFIG have started")
+    # TensorFlow waits where Python does not learn of signals.
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return DistributedLoop(machines)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _report(trained: TrainedModel, epochs: int, reporter: Reporter) -> None:
@@ -183,7 +189,7 @@ def _train_folds(recipe: Recipe, chips: ChipSet, model: str, plan: Plan, loop: L
     from facerec_cli.training.view2 import over_view2, train_folds
 
     folds = []
-    with TrainingView() as view, Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
+    with TrainingView(chips) as view, Results("table", ("fold", "accuracy", "AUC", "minutes")) as results:
         for fold in train_folds(recipe, chips, model, plan, watcher=view, loop=loop):
             folds.append(fold)
             if fold.trained:

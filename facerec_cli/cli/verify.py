@@ -15,6 +15,7 @@ _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probabil
 
 @click.command(
     "verify",
+    short_help="Say whether two photos show the same person.",
     cls=options.PhotosCommand,
     epilog="Example: facerec verify a.jpg b.jpg; facerec verify --name 'Ada Lovelace' a.jpg",
 )

@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.columns import Column, read_columns, text_column, write_columns
-from facerec_cli.datasets.folder import people_in
+from facerec_cli.datasets.folder import LeftOut, search
 from facerec_cli.datasets.lfw import is_lfw
 from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.errors import DataError, PhotoError
@@ -54,8 +54,9 @@ class ChipSet:
         quality: float32 [photos] by the field names of ``faces.quality.Quality``.
         has_face: bool [photos].
         faceless: the photos that were read and show no face.
-        unreadable: why, for each photo that cannot be read.
+        unreadable: why, for each photo, and each part of the folder, that cannot be read.
         is_lfw: whether the photos are Labeled Faces in the Wild.
+        left_out: what of the folder is no photo.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class ChipSet:
     faceless: list[str]
     unreadable: list[PhotoError]
     is_lfw: bool
+    left_out: Mapping[LeftOut, Sequence[Path]] = field(default_factory=dict)
 
     @cached_property
     def row(self) -> dict[str, int]:
@@ -102,7 +104,10 @@ def load_chips(
         DataError: the chips cannot be kept beside it, or who else computes them gets nowhere.
     """
     folder = folder.resolve()
-    named = people_in(folder)
+    found = search(folder)
+    if not found.photos:
+        raise found.refused[0]
+    named = found.people
     photos = [path.relative_to(folder).as_posix() for _, path in named]
     in_centre = is_lfw(photos)
     path = folder.with_name(f"{folder.name}.chips.h5")
@@ -118,8 +123,9 @@ def load_chips(
         quality={name: np.array(columns[f"quality/{name}"]) for name in _QUALITIES},
         has_face=np.asarray(columns["state"] == _FACE),
         faceless=[photos[row] for row in np.flatnonzero(columns["state"] == _NO_FACE)],
-        unreadable=unreadable,
+        unreadable=[*found.refused, *unreadable],
         is_lfw=in_centre,
+        left_out=found.left_out,
     )
 
 

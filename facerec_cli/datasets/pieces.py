@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facerec_cli.files import write_file
+from facerec_cli.json_text import json_text
 
 Span = tuple[int, int]
 """A range of bytes: first, and one past the last."""
@@ -71,7 +72,7 @@ class Pieces:
     def begin(self, source: Version) -> None:
         """Note the version that pieces will belong to."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_file(self.folder / "source.json", json.dumps(asdict(source)).encode())
+        write_file(self.folder / "source.json", json_text(asdict(source)).encode())
 
     def discard(self) -> None:
         """Forget all pieces."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from facerec_cli.datasets.folder import photos_in
-from facerec_cli.errors import DataError
+from facerec_cli.datasets.folder import search
+from facerec_cli.errors import DataError, NoPhotosError
 
 _FOLDERS = ("anchor", "positive", "negative")
 
@@ -26,7 +26,11 @@ def read_triplet_folders(folder: Path) -> list[tuple[Path, Path, Path]]:
         DataError: a folder is empty, or they hold different counts of photos.
         PhotoError: a folder cannot be read.
     """
-    photos = [sorted(photos_in(folder / name), key=_by_number) for name in _FOLDERS]
+    found = [search(folder / name) for name in _FOLDERS]
+    for error in (error for own in found for error in own.refused):
+        if not isinstance(error, NoPhotosError):
+            raise error
+    photos = [sorted(own.photos, key=_by_number) for own in found]
     counts = [len(own) for own in photos]
     if min(counts) == 0 or min(counts) != max(counts):
         listed = ", ".join(f"{name} {count}" for name, count in zip(_FOLDERS, counts, strict=True))

@@ -10,11 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facerec_cli.errors import AnnotationError
-from facerec_cli.faces.images import Image, pixels
+from facerec_cli.faces.decoding import Image
+from facerec_cli.faces.images import opened, picture_of
 from facerec_cli.files import new_file
 
 KNOWN_COLOUR = (22, 122, 60)
@@ -26,7 +28,13 @@ _FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **{".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"},
 }
+_LEGIBLE, _SMALLEST = 12, 9
+"""Height of letters, pixels: what is easily read, and what can be read at all."""
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Box = tuple[float, float, float, float]
+"""x, y, width, height, pixels."""
+Boxes = npt.NDArray[np.float64]
+"""float64 [n, 4], of boxes."""
 
 _FONT_FOLDERS = {
     "darwin": ["/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"],
@@ -38,9 +46,9 @@ _PREFERRED = ("dejavusans.", "notosans-regular", "notosanscjk-regular", "arial."
 
 @dataclass(frozen=True)
 class Label:
-    """A box (x, y, width, height in pixels) and the name to write at it."""
+    """A box and the name to write at it."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     name: str
     known: bool
 
@@ -48,7 +56,8 @@ class Label:
 def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[str]:
     """Write a copy of a photo with boxes and names to a folder, under the photo's own name.
 
-    A small photo's copy is enlarged by a whole factor, so that names can be read.
+    A small photo's copy is enlarged by a whole factor, so that names can be read; that of one of more than 100
+    megapixels is reduced by one.
 
     Args:
         photo: its file; never overwritten.
@@ -65,20 +74,24 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     target = folder / photo.name
     if target.suffix.lower() not in _FORMATS:
         target = target.with_suffix(".png")
-    if target.resolve().parent == photo.resolve().parent:
+    # Path.resolve raises where links lead in a circle.
+    if os.path.dirname(os.path.realpath(target)) == os.path.dirname(os.path.realpath(photo)):  # noqa: PTH120
         raise AnnotationError(f"{target} would lie beside the photo itself", "choose another folder")
+    with opened(photo) as at_hand:
+        picture = picture_of(at_hand)
+        image = picture.image
+        factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
+        if factor > 1:
+            image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
+        scale = factor / picture.reduction
+        labels = [replace(label, box=_scaled(label.box, scale)) for label in labels]
+        drawn, warnings = draw_labels(image, labels)
     number = 1
-    while target.exists():
-        number += 1
-        target = target.with_name(f"{photo.stem}-{number}{target.suffix}")
-    image = pixels(photo)
-    factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
-    if factor > 1:
-        image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
-        labels = [replace(label, box=_scaled(label.box, factor)) for label in labels]
-    drawn, warnings = draw_labels(image, labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{photo.stem}-{number}{target.suffix}")
         with new_file(target) as beside:
             PillowImage.fromarray(drawn).save(beside, _FORMATS[target.suffix.lower()], quality=92)
     except (OSError, ValueError) as error:  # Pillow says ValueError where a format has no room for such a picture
@@ -99,36 +112,72 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
     """
     picture = PillowImage.fromarray(image)
     draw = ImageDraw.Draw(picture)
-    width, height = picture.size
-    line = max(1, round(max(width, height) / 400))
     warnings = []
+    taken = np.array([label.box for label in labels], np.float64).reshape(-1, 4)
     for label in labels:
-        x, y, box_width, box_height = label.box
-        colour = KNOWN_COLOUR if label.known else UNKNOWN_COLOUR
-        draw.rectangle((x, y, x + box_width, y + box_height), outline=colour, width=line)
-        # Legible at the photo's own size: a share of it, but never letters below 12 pixels.
-        size = max(12, round(max(width, height) / 40))
+        x, y, width, height = label.box
+        line = max(1, round(min(max(picture.size) / 400, width / 30)))
+        draw.rectangle((x, y, x + width, y + height), outline=_colour(label), width=line)
+    for number, label in enumerate(labels):
         path = font_for(label.name)
         if path is None and not _draws(_font(None, 32), label.name):
             warnings.append(f"No font on this machine draws the name {label.name}: install one, such as Noto.")
-        font = _font(path, size)
-        # Not so wide that it covers the neighbour's.
-        while size > 12 and draw.textlength(label.name, font) > min(width - 2 * line, 1.5 * box_width):
-            size -= 1
-            font = _font(path, size)
+        font = _fitting(draw, label, path, picture.size)
         left, top, right, bottom = draw.textbbox((0, 0), label.name, font)
-        text_width, text_height, pad = right - left, bottom - top, max(2, size // 6)
-        # Above the box if there is room, else below it, else inside; never outside the photo.
-        at_y = y - text_height - 2 * pad
-        if at_y < 0:
-            at_y = y + box_height if y + box_height + text_height + 2 * pad <= height else max(0.0, y)
-        at_x = min(max(0.0, x), max(0.0, width - text_width - 2 * pad))
-        draw.rectangle((at_x, at_y, at_x + text_width + 2 * pad, at_y + text_height + 2 * pad), fill=colour)
-        draw.text((at_x + pad - left, at_y + pad - top), label.name, fill="white", font=font)
+        pad = max(2, round(font.size / 6)) if isinstance(font, ImageFont.FreeTypeFont) else 2
+        size = (right - left + 2 * pad, bottom - top + 2 * pad)
+        x, y = _place(label.box, size, picture.size, np.delete(taken, number, axis=0))
+        taken = np.vstack((taken, [(x, y, *size)]))
+        draw.rectangle((x, y, x + size[0], y + size[1]), fill=_colour(label))
+        draw.text((x + pad - left, y + pad - top), label.name, fill="white", font=font)
     return np.asarray(picture), warnings
 
 
-def _scaled(box: tuple[float, float, float, float], factor: int) -> tuple[float, float, float, float]:
+def _colour(label: Label) -> tuple[int, int, int]:
+    return KNOWN_COLOUR if label.known else UNKNOWN_COLOUR
+
+
+def _fitting(draw: ImageDraw.ImageDraw, label: Label, path: Path | None, picture: tuple[int, int]) -> Font:
+    """A font of letters that can be read: a share of the photo or of a large face, smaller where a name is long."""
+    width = label.box[2]
+    size = max(_LEGIBLE, round(min(max(picture) / 40, width / 4)))
+    # Not so wide that it covers the neighbour's.
+    while size > _SMALLEST and draw.textlength(label.name, _font(path, size)) > min(picture[0] - 4, 1.5 * width):
+        size -= 1
+    return _font(path, size)
+
+
+def _place(box: Box, size: tuple[float, float], picture: tuple[int, int], others: Boxes) -> tuple[float, float]:
+    """Where a label goes: above or below its box or in it, in the photo, clear of others if it can.
+
+    Args:
+        box: the label's.
+        size: of the label.
+        picture: width and height of the photo.
+        others: float64 [n, 4], boxes and labels that it should not cover.
+    """
+    x, y, width, height = box
+
+    def inside(at_x: float, at_y: float) -> tuple[float, float]:
+        return min(max(0.0, at_x), max(0.0, picture[0] - size[0])), min(max(0.0, at_y), max(0.0, picture[1] - size[1]))
+
+    places = [
+        inside(at_x, at_y)
+        for at_y in (y - size[1], y + height)
+        if 0 <= at_y <= picture[1] - size[1]
+        for at_x in (x, x + width - size[0], x + (width - size[0]) / 2)
+    ] or [inside(x, y)]
+    return min(places, key=lambda place: _covered((*place, *size), others))
+
+
+def _covered(box: Box, others: Boxes) -> float:
+    """How much of other boxes a box covers, pixels."""
+    begin = np.maximum(others[:, :2], box[:2])
+    end = np.minimum(others[:, :2] + others[:, 2:], (box[0] + box[2], box[1] + box[3]))
+    return float(np.maximum(end - begin, 0).prod(axis=1).sum())
+
+
+def _scaled(box: Box, factor: float) -> Box:
     x, y, width, height = box
     return x * factor, y * factor, width * factor, height * factor
 
@@ -152,7 +201,8 @@ def _installed_fonts() -> tuple[Path, ...]:
     found = [
         Path(parent, name)
         for folder in _FONT_FOLDERS
-        for parent, _, names in os.walk(Path(folder).expanduser())
+        # Path.expanduser raises where nobody has a home.
+        for parent, _, names in os.walk(os.path.expanduser(folder))  # noqa: PTH111
         for name in names
         if name.lower().endswith((".ttf", ".otf", ".ttc"))
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +27,7 @@ from facerec_cli.errors import (
     UnknownModelError,
 )
 from facerec_cli.files import finish_folders, new_folder, refusal
+from facerec_cli.json_text import json_text
 from facerec_cli.untrusted import Fields, check_plain, is_plain, parsed, plain, regular_bytes
 
 FORMAT = 1
@@ -171,7 +171,7 @@ def _not_described(path: Path) -> DamagedModelError:
 def model_digest(encoder: bytes, input_spec: dict[str, Any], metric: str) -> str:
     """SHA-256 over the encoder's bytes and the fields that decide what its embeddings mean; 64 hex digits."""
     digest = hashlib.sha256(encoder)
-    digest.update(json.dumps([input_spec, metric], sort_keys=True).encode())
+    digest.update(json_text([input_spec, metric], sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -286,7 +286,7 @@ def write_bundle(
         "about": plain(about),
         "calibration": plain(calibration.to_json()) if calibration else None,
     }
-    files = {ENCODER: encoder, **others, MANIFEST: f"{json.dumps(manifest, indent=2, allow_nan=False)}\n".encode()}
+    files = {ENCODER: encoder, **others, MANIFEST: f"{json_text(manifest, indent=2)}\n".encode()}
     try:
         if folder.exists() and not (folder / MANIFEST).exists():
             raise ModelExistsError(f"{folder} exists and is no model", "move it away, or choose another name")

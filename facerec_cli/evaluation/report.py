@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from facerec_cli.evaluation.intervals import REPLICATES, Estimate
 from facerec_cli.evaluation.measuring import Protocol, Result
 from facerec_cli.evaluation.pairs import ScoredPairs
 from facerec_cli.files import refusal, write_file
+from facerec_cli.json_text import json_text
 
 BINS = 5
 """Equally full groups of photos in which error is shown against quality."""
@@ -110,8 +110,7 @@ def write_report(
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         for (name, _), picture in pictures.items():
             write_file(folder / "pictures" / f"{name}.png", picture)
-        metrics = json.dumps(metrics_of(evaluation), indent=2, ensure_ascii=False) + "\n"
-        write_file(folder / "metrics.json", metrics.encode(errors="backslashreplace"))
+        write_file(folder / "metrics.json", f"{json_text(metrics_of(evaluation), indent=2)}\n".encode())
         write_file(folder / "report.html", _page(evaluation, pictures).encode(errors="backslashreplace"))
     except OSError as error:
         raise _not_written(folder, error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.faces.images import Image
+from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
 
 CHIP_SIZE = 112

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.faces.images import Image
+from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
 from facerec_cli.runtime import new_session
 

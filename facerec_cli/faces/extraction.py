@@ -11,8 +11,8 @@ import numpy.typing as npt
 from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.errors import NoFaceError, SeveralFacesError
 from facerec_cli.faces.alignment import Chip, align
-from facerec_cli.faces.detector import Detector
-from facerec_cli.faces.images import PhotoLike, open_photo, pixels
+from facerec_cli.faces.detector import Detection, Detector
+from facerec_cli.faces.images import PhotoLike, opened, picture_of
 from facerec_cli.faces.quality import Quality, measure
 
 
@@ -47,12 +47,14 @@ class Extraction:
         width: of the upright photo, pixels.
         height: of the upright photo, pixels.
         faces: all that were found.
+        note: what of the photo was not looked at, as a clause that names it; None where nothing.
     """
 
     source: str
     width: int
     height: int
     faces: tuple[Face, ...]
+    note: str | None = None
 
     def one_face(self, *, largest: bool = False) -> Face:
         """The face of a photo that is to show one person.
@@ -88,11 +90,16 @@ class Extractor:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        opened = open_photo(photo)
-        image = pixels(opened)
-        faces = tuple(
-            Face(detection.box, detection.landmarks, detection.score, align(image, detection.landmarks))
-            for detection in self._detector.detect(image)
-        )
-        height, width = image.shape[:2]
-        return Extraction(opened.source, width, height, faces)
+        with opened(photo) as at_hand:
+            picture = picture_of(at_hand)
+            faces = tuple(
+                _face(detection, align(picture.image, detection.landmarks), picture.reduction)
+                for detection in self._detector.detect(picture.image)
+            )
+            return Extraction(at_hand.source, picture.width, picture.height, faces, picture.note)
+
+
+def _face(detection: Detection, chip: Chip, reduction: int) -> Face:
+    """A face in the pixels of a photo that was worked on reduced."""
+    x, y, width, height = (number * reduction for number in detection.box)
+    return Face((x, y, width, height), detection.landmarks * np.float32(reduction), detection.score, chip)

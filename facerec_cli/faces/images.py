@@ -1,31 +1,37 @@
-"""Photos as people have them: files, bytes, pixels. Decode them safely."""
+"""Photos as people have them: files, bytes, pixels. Read and decode them safely, many at once.
+
+All photos in work share ``MEMORY``, whatever the threads: file, picture, and what the decoder holds beside them. A
+photo's header says what it needs, and it waits until there is so much; one that never fits is refused unread. A photo
+of more than ``FULL_PIXELS`` is worked on at half or a quarter of its width and height, as is a JPEG that fits only so.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from facerec_cli.errors import PhotoError, PhotoTooLargeError, UnreadablePhotoError, UnsupportedPhotoError
-from facerec_cli.faces.opencv import MAX_PIXELS, cv2
+from facerec_cli.errors import PhotoTooLargeError, UnreadablePhotoError, UnsupportedPhotoError
+from facerec_cli.faces.decoding import REDUCTIONS, Image, Picture, decode, unsupported
+from facerec_cli.faces.header import Header
+from facerec_cli.faces.headers import inspect
+from facerec_cli.faces.memory import Memory
+from facerec_cli.faces.opencv import MAX_PIXELS
 
-Image = npt.NDArray[np.uint8]
-"""uint8 [height, width, 3], RGB, upright."""
-
+MEMORY = Memory(1_000_000_000)
+"""What the photos in work may take, all threads together, bytes."""
 MAX_BYTES = 512 * 1024 * 1024
-"""Largest file that is read; with the largest picture beside it, decoding stays below 1 GB."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-# What OpenCV reads beyond these is refused: JPEG 2000 takes 1.7 GB for a file of 264 bytes, AVIF comes out unturned.
-_SIGNATURES = (b"\xff\xd8\xff", _PNG, b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
-_MAX_SCANS = 500
-"""A progressive JPEG of more scans is an attack: each costs a pass over the picture (libjpeg-turbo's advice)."""
+"""Largest file that is read."""
+FULL_PIXELS = 100_000_000
+"""Largest image that is worked on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,44 +58,79 @@ PhotoLike: TypeAlias = str | Path | bytes | bytearray | memoryview | Image | Pho
 """A photo's file by its path, the bytes of one, pixels (uint8 [height, width, 3], RGB, upright), or any with a name."""
 
 
-def open_photo(photo: PhotoLike) -> Photo:
-    """A photo at hand, read where it is a path.
+@contextmanager
+def opened(photo: PhotoLike) -> Iterator[Photo]:
+    """A photo at hand for the block, read where it is a path; the memory to decode it in is set aside meanwhile.
 
     Raises:
-        UnreadablePhotoError, PhotoTooLargeError: as ``read_photo``.
+        UnreadablePhotoError: the path does not exist, is not a regular file, is empty or unreadable.
+        UnsupportedPhotoError: the file is no picture, or is damaged.
+        PhotoTooLargeError: it is not read for its size.
     """
-    if isinstance(photo, Photo):
-        return photo
     if isinstance(photo, str | Path):
-        return read_photo(Path(photo))
-    return Photo("The photo", bytes(photo) if isinstance(photo, bytearray | memoryview) else photo)
+        path = Path(photo)
+        with _telling(path):
+            file, size = _open(path)
+        with file:
+            with _telling(path):
+                *_, needed = _planned(str(path), file, size)
+            with MEMORY.set_aside(needed):
+                with _telling(path):
+                    at_hand = Photo(str(path), file.read(size))
+                yield at_hand
+        return
+    at_hand = _named(photo)
+    if isinstance(at_hand.content, bytes):
+        *_, needed = _planned(at_hand.source, io.BytesIO(at_hand.content), len(at_hand.content))
+        with MEMORY.set_aside(needed):
+            yield at_hand
+    else:
+        yield at_hand
 
 
 def source_of(photo: PhotoLike) -> str:
     """What people know a photo by, without reading it."""
-    return photo.source if isinstance(photo, Photo) else str(photo) if isinstance(photo, str | Path) else "The photo"
+    return str(photo) if isinstance(photo, str | Path) else _named(photo).source
 
 
-def read_photo(path: Path) -> Photo:
-    """Read a photo file whole, refusing what cannot be a photo before its content is read.
+def pixels(photo: PhotoLike) -> Image:
+    """The image of a photo; see ``picture_of``."""
+    return picture_of(photo).image
+
+
+def picture_of(photo: PhotoLike) -> Picture:
+    """The upright RGB image of a photo.
+
+    What turns a photo upright is what its format has for that: EXIF, or HEIC's and AVIF's own. Alpha is dropped, grey
+    and palette become RGB, 16 bit becomes 8 bit. Of an animation it is the first frame, of a TIFF the first page. A
+    JPEG whose end mark alone is missing is read; one that lacks more is damaged.
 
     Raises:
-        UnreadablePhotoError: the path does not exist, is not a regular file, is empty or unreadable.
-        PhotoTooLargeError: it has too many bytes.
+        UnreadablePhotoError: as ``opened``.
+        UnsupportedPhotoError: the bytes are no picture that is read, or are damaged; or pixels are not of that shape
+            and type.
+        MissingDecoderError: a format is met whose library is not installed.
+        PhotoTooLargeError: it exceeds 512 MB or 250 megapixels (pixels as such: 100), needs more than 1 GB to be
+            decoded, or has far more scans than photos have.
     """
+    with opened(photo) as at_hand:
+        if not isinstance(at_hand.content, bytes):
+            return _checked(at_hand.source, at_hand.content)
+        header, reduction, _ = _planned(at_hand.source, io.BytesIO(at_hand.content), len(at_hand.content))
+        return decode(at_hand.source, at_hand.content, header, reduction)
+
+
+def _named(photo: bytes | bytearray | memoryview | Image | Photo) -> Photo:
+    if isinstance(photo, Photo):
+        return photo
+    return Photo("The photo", bytes(photo) if isinstance(photo, bytearray | memoryview) else photo)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Say in a sentence why a file cannot be read."""
     try:
-        # Non-blocking, so that a FIFO without a writer cannot hang the open.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-                raise UnreadablePhotoError(f"{path} is {kind}", "give a photo file")
-            if status.st_size == 0:
-                raise UnreadablePhotoError(f"{path} is empty", "give a photo file")
-            if status.st_size > MAX_BYTES:
-                raise _too_many_bytes(str(path))
-            return Photo(str(path), file.read())
+        yield
     except FileNotFoundError as error:
         raise UnreadablePhotoError(f"{path} does not exist", "check the path") from error
     except IsADirectoryError as error:
@@ -99,84 +140,56 @@ def read_photo(path: Path) -> Photo:
         raise UnreadablePhotoError(f"{path} cannot be read ({reason})", "check the file and its permissions") from error
 
 
-def pixels(photo: PhotoLike) -> Image:
-    """The upright RGB image of a photo.
+def _open(path: Path) -> tuple[BinaryIO, int]:
+    """A photo's file and its size now; a FIFO, device or socket is not even opened, which alone may do something."""
+    _check(path, path.stat())
+    # What has taken the file's place since must not be waited for either.
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    try:
+        status = os.fstat(file.fileno())
+        _check(path, status)
+    except UnreadablePhotoError:
+        file.close()
+        raise
+    return file, status.st_size
 
-    EXIF orientation is applied, alpha is dropped, grey and palette become RGB, 16 bit becomes 8 bit.
 
-    Returns:
-        uint8 [height, width, 3], RGB.
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise UnreadablePhotoError(f"{path} is {kind}", "give a photo file")
+    if status.st_size == 0:
+        raise UnreadablePhotoError(f"{path} is empty", "give a photo file")
 
-    Raises:
-        UnreadablePhotoError: as ``read_photo``.
-        UnsupportedPhotoError: the bytes are no picture that OpenCV reads, or are damaged; or pixels are not of that
-            shape and type.
-        PhotoTooLargeError: it exceeds 100 megapixels. The size is taken from the header before memory is; where a host
-            program imported cv2 before facerec, OpenCV's own limit of 2^30 pixels is the one in force until the picture
-            is decoded.
-    """
-    opened = open_photo(photo)
-    if isinstance(opened.content, bytes):
-        return _decoded(opened.source, opened.content)
-    shape, kind = opened.content.shape, opened.content.dtype
-    if len(shape) == 3 and shape[0] * shape[1] > MAX_PIXELS:
-        raise _too_large(opened.source)
+
+def _planned(source: str, file: BinaryIO, size: int) -> tuple[Header, int, int]:
+    """A photo's header, by how much it is reduced, and the bytes to set aside for it, its file included."""
+    if size > MAX_BYTES:
+        raise PhotoTooLargeError(f"{source} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
+    header = inspect(file)
+    file.seek(0)
+    if header is None:
+        raise unsupported(source)
+    if header.pixels > MAX_PIXELS:
+        raise _too_large(source, MAX_PIXELS)
+    for reduction in REDUCTIONS:
+        needed = size + header.memory(reduction)
+        if header.pixels <= FULL_PIXELS * reduction**2 and needed <= MEMORY.size:
+            return header, reduction, needed
+    problem = f"{source} would take more than {MEMORY.size / 1e9:.0f} GB of memory"
+    raise PhotoTooLargeError(problem, "scale it down, or save it as a plain JPEG")
+
+
+def _checked(source: str, image: Image) -> Picture:
+    shape, kind = image.shape, image.dtype
+    if len(shape) == 3 and shape[0] * shape[1] > FULL_PIXELS:
+        raise _too_large(source, FULL_PIXELS)
     if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise UnsupportedPhotoError(
-            f"{opened.source} is {kind} {list(shape)}", "give uint8 [height, width, 3], red, green and blue"
+            f"{source} is {kind} {list(shape)}", "give uint8 [height, width, 3], red, green and blue"
         )
-    return opened.content
+    return Picture(image, shape[1], shape[0])
 
 
-def _decoded(source: str, data: bytes) -> Image:
-    if len(data) > MAX_BYTES:
-        raise _too_many_bytes(source)
-    if not _is_sound(data):
-        raise _unsupported(source)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise _too_large(source) from error
-        raise _unsupported(source) from error
-    if image is None:
-        raise _unsupported(source)
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise _too_large(source)
-    return np.asarray(image, np.uint8)
-
-
-def _is_sound(data: bytes) -> bool:
-    """Whether a file is of a known format, and not one of those that cost a decoder far more than their size."""
-    if not data.startswith(_SIGNATURES):
-        return False
-    if data.startswith(_PNG):
-        return _is_sound_png(data)
-    if data.startswith(b"RIFF"):
-        is_animated = data[12:16] == b"VP8X" and data[20:21] > b"\x00" and bool(data[20] & 2)
-        return data[8:12] == b"WEBP" and not is_animated
-    return not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= _MAX_SCANS
-
-
-def _is_sound_png(data: bytes) -> bool:
-    """Whether a PNG is no animation and no chunk claims to be longer than the file, which OpenCV believes at first."""
-    position = len(_PNG)
-    while position + 8 <= len(data):
-        if data[position + 4 : position + 8] == b"acTL":
-            return False
-        position += 12 + int.from_bytes(data[position : position + 4], "big")
-    return position <= len(data)
-
-
-def _too_many_bytes(source: str) -> PhotoError:
-    return PhotoTooLargeError(f"{source} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
-
-
-def _too_large(source: str) -> PhotoError:
-    return PhotoTooLargeError(f"{source} has more than {MAX_PIXELS // 1_000_000} megapixels", "scale it down first")
-
-
-def _unsupported(source: str) -> PhotoError:
-    return UnsupportedPhotoError(
-        f"{source} is damaged or not a picture that facerec reads", "give a JPEG, PNG, WebP, BMP or TIFF file"
-    )
+def _too_large(source: str, limit: int) -> PhotoTooLargeError:
+    return PhotoTooLargeError(f"{source} has more than {limit // 1_000_000} megapixels", "scale it down first")

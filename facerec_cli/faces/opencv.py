@@ -4,8 +4,8 @@ import os
 
 from facerec_cli.errors import DependencyError
 
-MAX_PIXELS = 100_000_000
-"""Largest photo that is decoded, in pixels (width x height)."""
+MAX_PIXELS = 250_000_000
+"""Largest photo that is decoded, in pixels (width x height): the largest of telephones have 200 million."""
 
 # OpenCV reads these once, while it loads, and then refuses larger pictures from their header alone.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import UnusableNameError
+from facerec_cli.gallery.letters import flaw, looks_like
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.calibration import Calibration
@@ -275,21 +277,27 @@ class Gallery(Protocol):
 
 
 def clean_name(name: str) -> str:
-    """A person's name as it is stored: Unicode NFC, no space around it.
+    """A person's name as it is stored: Unicode NFC, no space around it, and one plain space between its words.
+
+    What is not seen is refused, so that no two names look alike by it, but where a script needs it (see ``letters``).
 
     Raises:
-        UnusableNameError: the name is empty, too long, has control characters, or is the word for strangers.
+        UnusableNameError: the name is empty, too long, has characters that are not seen, or reads as the word for
+            strangers.
     """
+    with suppress(UnicodeEncodeError):  # a locale of ASCII alone hands UTF-8 over as bytes
+        name = name.encode(errors="surrogateescape").decode(errors="surrogateescape")
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:
         raise UnusableNameError("A person's name cannot be empty", "give one")
     if len(cleaned) > MAX_NAME:
         raise UnusableNameError(f"The name {cleaned[:30]!r}… is longer than {MAX_NAME} characters", "shorten it")
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in cleaned):
-        raise UnusableNameError(f"The name {cleaned!r} has control characters", "remove them")
-    if cleaned.casefold() == UNKNOWN:
+    problem = flaw(cleaned)
+    if problem:
+        raise UnusableNameError(f"The name {cleaned!r} {problem}", "leave it out")
+    if looks_like(cleaned, UNKNOWN):
         raise UnusableNameError(f"{cleaned!r} is what strangers are called", "choose another name")
-    return cleaned
+    return " ".join(cleaned.split())
 
 
 def _written(moment: datetime) -> str:

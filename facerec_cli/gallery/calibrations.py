@@ -10,6 +10,7 @@ from typing import Any
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.errors import DamagedCalibrationError, ModelError
 from facerec_cli.files import clear_strays, write_file
+from facerec_cli.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -78,5 +79,4 @@ class CalibrationFile:
         kept.pop(digest, None)
         if calibration:
             kept[digest] = calibration.to_json()
-        text = json.dumps(kept, indent=2, allow_nan=False)
-        write_file(self._path, f"{text}\n".encode(), mode=mode)
+        write_file(self._path, f"{json_text(kept, indent=2)}\n".encode(), mode=mode)

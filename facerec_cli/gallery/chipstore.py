@@ -23,6 +23,7 @@ from facerec_cli.faces.alignment import CHIP_SIZE, Chip
 from facerec_cli.faces.opencv import cv2
 from facerec_cli.files import folder_mode, refusal, sync_folder, write_through
 from facerec_cli.gallery.base import clean_name
+from facerec_cli.json_text import json_text
 
 QUALITY = 95
 MAX_SOURCE = 255
@@ -177,7 +178,7 @@ def with_record(jpeg: bytes, record: ChipRecord) -> bytes:
     rest = jpeg[start:]
     if rest[:2] == _COMMENT:
         rest = rest[2 + int.from_bytes(rest[2:4], "big") :]
-    payload = json.dumps(asdict(record), ensure_ascii=False).encode()
+    payload = json_text(asdict(record), ensure_ascii=False).encode()
     return jpeg[:start] + _COMMENT + (len(payload) + 2).to_bytes(2, "big") + payload + rest
 
 

@@ -44,6 +44,7 @@ from facerec_cli.gallery.rebuilding import Survey, rebuilt, survey
 from facerec_cli.gallery.segment import EMPTY
 from facerec_cli.gallery.snapshot import IndexSnapshot
 from facerec_cli.gallery.unfinished import UnfinishedChips
+from facerec_cli.locks import LockHeldError, locked
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
@@ -337,15 +338,12 @@ class Hdf5Gallery(Gallery):
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock, and turn what the disk refuses into words."""
-        import filelock  # noqa: PLC0415 - readers never need it
-
-        lock = filelock.FileLock(self.folder / ".lock", timeout=LOCK_TIMEOUT, mode=self._mode())
         try:
-            with lock:
+            with locked(self.folder / ".lock", LOCK_TIMEOUT, mode=self._mode()):
                 yield
-        except filelock.Timeout as error:
+        except LockHeldError as error:
             raise DatabaseError(
-                f"{self.folder} has been in use by another process for {LOCK_TIMEOUT:.0f} s", "try again later"
+                f"{self.folder} has been in use for {LOCK_TIMEOUT:.0f} s, {error.strerror}", "try again later"
             ) from error
         except OSError as error:
             raise self._refused(error) from error

@@ -27,6 +27,7 @@ from facerec_cli.files import clear_strays, folder_mode
 from facerec_cli.gallery.changes import parted
 from facerec_cli.gallery.index import Index
 from facerec_cli.gallery.segment import EMPTY, Segment
+from facerec_cli.json_text import json_text
 
 FORMAT = 2
 _LAYOUT = "segments/layout"
@@ -111,7 +112,7 @@ class IndexFile:
                 next_id += 1
         columns: dict[str, Column] = dict(tail.columns)
         if kept:
-            columns[_LAYOUT] = np.frombuffer(json.dumps(kept).encode(), np.uint8)
+            columns[_LAYOUT] = np.frombuffer(json_text(kept).encode(), np.uint8)
         write_columns(self.path, columns, {"format": FORMAT, "next_id": next_id}, mode=mode)
         self._clear({one.file for one in kept})
 

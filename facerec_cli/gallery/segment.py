@@ -140,9 +140,10 @@ class Segment:
 
     def people_after(self, person_id: int) -> Iterator[Person]:
         """Everybody whose id is higher."""
-        names, ids, created = (self.people[column] for column in ("name", "id", "created"))
-        for row in range(int(np.searchsorted(ids, person_id, side="right")), len(ids)):
-            yield Person(int(ids[row]), text(names[row]), int(self.photo_counts[row]), _time(created[row]))
+        rest = slice(int(np.searchsorted(self.people["id"], person_id, side="right")), None)
+        columns = (self.people["id"], self.people["name"], self.photo_counts, self.people["created"])
+        for own_id, name, photos, created in zip(*(column[rest].tolist() for column in columns), strict=True):
+            yield Person(own_id, text(name), photos, _time(created))
 
     def faces_of(self, rows: Iterable[int]) -> Iterator[EnrolledFace]:
         """The faces of these rows."""

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from facerec_cli.files import clear_strays, write_file
+from facerec_cli.json_text import json_text
 
 
 class UnfinishedChips:
@@ -42,7 +43,7 @@ class UnfinishedChips:
             OSError: the system refuses to write.
         """
         earlier = self.noted()
-        write_file(self._path, json.dumps([*earlier, *keys]).encode(), mode=mode)
+        write_file(self._path, json_text([*earlier, *keys]).encode(), mode=mode)
         return earlier
 
     def clear(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from facerec_cli.defaults import DEFAULT_FPIR
 from facerec_cli.encoders.calibration import comparisons, fmr_for
 from facerec_cli.errors import NotEmbeddedError, PhotoError
-from facerec_cli.faces.images import PhotoLike, open_photo, source_of
+from facerec_cli.faces.images import PhotoLike, opened, source_of
 from facerec_cli.faces.quality import complaint
 from facerec_cli.gallery.base import Gallery, Match, NewFace, clean_name
 from facerec_cli.gallery.chipstore import MAX_SOURCE, decode_chip, encode_chip
@@ -84,11 +84,12 @@ class _Ready:
 def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
     source = source_of(photo)
     try:
-        opened = open_photo(photo)
-        sha256 = opened.sha256
-        if gallery.snapshot().has_photo(name, sha256):
-            return _Ready(Enrolment(source, name))
-        face = recognizer.extract(opened).one_face(largest=largest)
+        with opened(photo) as at_hand:
+            sha256 = at_hand.sha256
+            if gallery.snapshot().has_photo(name, sha256):
+                return _Ready(Enrolment(source, name))
+            seen = recognizer.extract(at_hand)
+            face = seen.one_face(largest=largest)
     except PhotoError as error:
         return _Ready(Enrolment(source, name, error=error))
     jpeg = encode_chip(face.chip)
@@ -96,7 +97,7 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
     # A file's name may be of another encoding; what is kept is text.
     file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")[:MAX_SOURCE]
     new = NewFace(name, jpeg, embedding, sha256, file_name, face.score)
-    return _Ready(Enrolment(source, name, complaint=complaint(face.quality)), new)
+    return _Ready(Enrolment(source, name, complaint=complaint(face.quality), note=seen.note), new)
 
 
 def _commit(recognizer: Recognizer, gallery: Gallery, batch: Sequence[_Ready]) -> list[Enrolment]:

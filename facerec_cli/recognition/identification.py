@@ -94,8 +94,11 @@ class Identifier:
                     Identification(decision.name, decision.candidates, decision.threshold, face)
                     for face, decision in zip(photo.faces, islice(decided, len(photo.faces)), strict=True)
                 )
-                size = (photo.extraction.width, photo.extraction.height) if photo.extraction else (0, 0)
-                yield PhotoResult(photo.source, faces, *size, photo.error)
+                if photo.extraction:
+                    seen = photo.extraction
+                    yield PhotoResult(photo.source, faces, seen.width, seen.height, note=seen.note)
+                else:
+                    yield PhotoResult(photo.source, error=photo.error)
 
     def decide(self, embeddings: Embeddings, *, top: int = 1) -> list[Decision]:
         """Name embeddings, float32 [n, d].

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.encoder import Embeddings
-    from facerec_cli.errors import PhotoError
+    from facerec_cli.errors import FacerecError, PhotoError
     from facerec_cli.faces.extraction import Extraction, Face
     from facerec_cli.gallery.base import Match
 
@@ -42,11 +42,11 @@ class Candidate:
     distance: float
     probability: float | None
 
-    def to_json(self) -> dict[str, Any]:
-        """The candidate as every door writes it."""
+    def to_json(self, threshold: float) -> dict[str, Any]:
+        """The candidate as every door writes it, beside the threshold in force."""
         return {
             "name": self.name,
-            "distance": rounded(self.distance),
+            "distance": rounded_beside(self.distance, threshold),
             "probability": rounded_probability(self.probability),
         }
 
@@ -82,13 +82,13 @@ class Identification(Decision):
         nearest = self.candidates[0] if self.candidates else None
         return {
             "name": self.name,
-            "distance": rounded(nearest.distance) if nearest else None,
-            "threshold": rounded(self.threshold),
+            "distance": rounded_beside(nearest.distance, self.threshold) if nearest else None,
+            "threshold": self.threshold,
             "probability": rounded_probability(nearest.probability) if nearest else None,
             "box": [rounded(number, 1) for number in self.face.box],
             "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in self.face.landmarks],
             "score": rounded(self.face.score),
-            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "candidates": [candidate.to_json(self.threshold) for candidate in self.candidates],
         }
 
 
@@ -102,6 +102,7 @@ class PhotoResult:
         width: of the upright photo, pixels; 0 where it could not be used.
         height: of the upright photo, pixels; 0 where it could not be used.
         error: why the photo could not be used.
+        note: what of the photo was not looked at, as a clause that names it; None where nothing.
     """
 
     source: str
@@ -109,10 +110,15 @@ class PhotoResult:
     width: int = 0
     height: int = 0
     error: PhotoError | None = None
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The result as every door writes it."""
-        return {"photo": self.source, "faces": [face.to_json() for face in self.faces]}
+        """The result as every door writes it; ``error`` is the program's to word."""
+        return {
+            "photo": self.source,
+            "faces": [face.to_json() for face in self.faces],
+            "error": str(self.error) if self.error else None,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +131,8 @@ class Enrolment:
         is_new: false where that very photo was enrolled already.
         lookalike: another person whose template this face matches, with its distance.
         complaint: what makes the photo a poor one, as a clause.
-        error: why the photo was refused.
+        error: why the photo, or the person's name, was refused.
+        note: what of the photo was not looked at, as a clause that names it; None where nothing.
     """
 
     source: str
@@ -133,7 +140,8 @@ class Enrolment:
     is_new: bool = False
     lookalike: Match | None = None
     complaint: str | None = None
-    error: PhotoError | None = None
+    error: FacerecError | None = None
+    note: str | None = None
 
     @property
     def status(self) -> str:
@@ -181,8 +189,8 @@ class Verification:
             "first": self.first,
             "second": self.second,
             "same": self.same,
-            "distance": rounded(self.distance),
-            "threshold": rounded(self.threshold),
+            "distance": rounded_beside(self.distance, self.threshold),
+            "threshold": self.threshold,
             "fmr": self.fmr,
             "probability": rounded_probability(self.probability),
         }
@@ -191,6 +199,16 @@ class Verification:
 def rounded(value: float, digits: int = 4) -> float:
     """A number as results show it."""
     return round(float(value), digits)
+
+
+def rounded_beside(distance: float, threshold: float, digits: int = 4) -> float:
+    """A distance as results show it: with as many more digits as tell on which side of the threshold it is."""
+    while rounded(distance, digits) != distance:
+        shown = rounded(distance, digits)
+        if (shown <= threshold, shown >= threshold) == (distance <= threshold, distance >= threshold):
+            return shown
+        digits += 1
+    return distance
 
 
 def rounded_probability(value: float | None) -> float | None:

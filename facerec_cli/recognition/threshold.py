@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Context
 
 from facerec_cli.defaults import DEFAULT_FPIR
 from facerec_cli.encoders.bundle import Bundle
 from facerec_cli.encoders.calibration import Calibration, comparisons, fmr_for
 from facerec_cli.errors import NobodyEnrolledError, UncalibratedModelError
 from facerec_cli.gallery.base import Snapshot
+
+_SHORT = Context(prec=4, rounding=ROUND_FLOOR)
+"""A threshold has four digits, so that results can name the very number that decided; down, for no more strangers."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def threshold_for(
             "give one, or calibrate it",
             bundle.name,
         )
-    return Threshold(calibration.threshold(fmr_for(rate, searched)), people, searched, rate, calibration)
+    exact = calibration.threshold(fmr_for(rate, searched))
+    return Threshold(float(_SHORT.create_decimal_from_float(exact)), people, searched, rate, calibration)
 
 
 def calibration_in(snapshot: Snapshot, bundle: Bundle) -> Calibration | None:

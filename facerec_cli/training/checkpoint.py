@@ -16,6 +16,7 @@ from keras import ops
 
 from facerec_cli.errors import CheckpointError, DamagedCheckpointError
 from facerec_cli.files import new_file, refusal, write_file
+from facerec_cli.json_text import json_text
 from facerec_cli.training.build import Schedule, build_network
 from facerec_cli.training.data import Unseen
 from facerec_cli.training.history import Epoch, TrainingWatcher, best_of
@@ -156,7 +157,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             "generators": [ops.convert_to_numpy(generator).tolist() for generator in self._generators()],
             "history": [asdict(epoch) for epoch in self.history],
         }
-        write_file(self.work / _STATE, f"{json.dumps(state, indent=2)}\n".encode())
+        write_file(self.work / _STATE, f"{json_text(state, indent=2)}\n".encode())
         for old in self.work.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()

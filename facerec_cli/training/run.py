@@ -15,6 +15,7 @@ from facerec_cli.defaults import MODELS
 from facerec_cli.encoders.bundle import Bundle
 from facerec_cli.errors import ModelRefusedError, UncalibratedModelError, UnsavedModelError
 from facerec_cli.files import refusal
+from facerec_cli.json_text import json_text
 from facerec_cli.training.build import build_sampler
 from facerec_cli.training.data import TrainingData, divide
 from facerec_cli.training.history import Epoch, TrainingWatcher, Unwatched
@@ -190,7 +191,7 @@ def settings_of(recipe: Recipe, data: TrainingData, plan: Plan, loop: Loop) -> d
     }
     if loop.replicas > 1:
         settings["replicas"] = loop.replicas
-    return dict(json.loads(json.dumps(settings)))
+    return dict(json.loads(json_text(settings)))
 
 
 def begun_from(recipe: Recipe) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from facerec_cli.errors import (
     UnusableModelNameError,
 )
 from facerec_cli.files import refusal, write_file
+from facerec_cli.json_text import json_text
 from facerec_cli.locks import LockHeldError, locked
 from facerec_cli.untrusted import is_plain
 
@@ -108,7 +108,7 @@ class Workplace:
             OtherTrainingError: what is there to go on with is another training.
             ModelError: nothing can be written there.
         """
-        path, text = self.work / "settings.json", json.dumps(settings, indent=2, sort_keys=True)
+        path, text = self.work / "settings.json", json_text(settings, indent=2, sort_keys=True)
         if resume and path.exists():
             if path.read_text(encoding="utf-8") == text:
                 return

@@ -51,6 +51,29 @@ def test_help_works_through_the_entry_point(facerec: Run, name: str) -> None:
     assert done.stdout.startswith(f"Usage: facerec {name}")
 
 
+@pytest.mark.parametrize("arguments", [[], ["people"], ["models"]], ids=" ".join)
+def test_a_group_without_a_command_helps(arguments: list[str], facerec: Run) -> None:
+    done = facerec(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == facerec(*arguments, "--help").stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["people"], ["models"]], ids=" ".join)
+def test_no_summary_is_cut_at_80_columns(arguments: list[str], facerec_path: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "80"}
+    command = [facerec_path, *arguments, "--help"]
+    text = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    summaries = text.partition("Commands:")[2].partition("Example:")[0].strip().splitlines()
+    assert summaries and all(line.endswith(".") and not line.endswith("...") for line in summaries), summaries
+
+
+def test_python_runs_it_as_a_module(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "facerec_cli", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: facerec [OPTIONS]")
+
+
 def imported_by(*arguments: str | Path, cwd: Path) -> set[str]:
     """The modules that a run of the command line imports."""
     script = (

@@ -122,6 +122,19 @@ def test_rows_by_photo_and_by_person(whole: ChipSet) -> None:
     assert sum(map(len, whole.rows_of.values())) == 14
 
 
+def test_what_of_a_folder_cannot_be_searched_is_told_and_the_rest_has_chips(people: Path, whole: ChipSet) -> None:
+    (people / "Gone").symlink_to("nowhere")
+    (people / "Empty").mkdir()
+    (people / os.fsdecode(b"J\xe9r\xf4me")).symlink_to("Empty")
+    chips = load_chips(people)
+    assert chips.photos == whole.photos
+    assert [str(error) for error in chips.unreadable] == [f"{people / 'Gone'} is a link that leads nowhere"]
+    assert [[path.name for path in paths] for paths in chips.left_out.values()] == [
+        ["Empty"],
+        [os.fsdecode(b"J\xe9r\xf4me")],
+    ]
+
+
 def test_photos_that_give_no_chip_are_told_and_keep_their_row(people: Path, whole: ChipSet) -> None:
     (people / "Nobody").mkdir()
     Image.new("RGB", (200, 200), "green").save(people / "Nobody" / "grass.png")

@@ -137,6 +137,52 @@ def test_a_photo_smaller_than_a_letter_can_be_labelled() -> None:
     assert drawn(black(3, 2), Label((0, 0, 3, 2), "Ada", known=True)).any()
 
 
+def crowd(columns: int, rows: int, cell: int) -> list[Label]:
+    """Faces in a grid, a third as wide as what each has for itself; every other one is known."""
+    names = ["Ada", "unknown", "Abid Hamid Mahmud", "unknown"]
+    side = cell / 3
+    return [
+        Label((column * cell + side, row * cell + side, side, 1.3 * side), names[column % 4], column % 2 == 0)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+@pytest.mark.parametrize("cell", [60, 125, 250])
+def test_the_faces_of_a_crowd_are_seen(cell: int) -> None:
+    labels = crowd(24, 16, cell)
+    picture = drawn(black(24 * cell, 16 * cell), *labels)
+    shares = []
+    for x, y, width, height in (map(round, label.box) for label in labels):
+        face = picture[y : y + height, x : x + width]
+        shares.append(float((face == 0).all(axis=2).mean()))
+    assert min(shares) > 0.75
+    assert np.mean(shares) > 0.85
+
+
+def test_the_names_of_a_crowd_do_not_cover_each_other() -> None:
+    labels = crowd(24, 16, 125)
+    alone = sum(letters(drawn(black(3000, 2000), label)) for label in labels[:4]) * 96
+    assert letters(drawn(black(3000, 2000), *labels)) == pytest.approx(alone, rel=0.03)
+
+
+def test_a_face_that_fills_the_photo_has_a_line_that_shows() -> None:
+    def line(picture: Pixels, row: int) -> int:
+        return int((picture[row] == KNOWN_COLOUR).all(axis=1).sum() // 2)
+
+    assert line(drawn(black(4000, 3000), Label((1000, 500, 1500, 2000), "Ada", known=True)), 2000) == 10
+    assert line(drawn(black(4000, 3000), Label((1000, 500, 30, 40), "Ada", known=True)), 525) == 1
+
+
+def test_a_name_goes_where_it_covers_no_neighbour() -> None:
+    above = Label((100, 60, 100, 100), "", known=False)
+    below = Label((100, 165, 100, 100), "Ada", known=True)
+    picture = drawn(black(300, 400), above, below)
+    # There are five rows between the faces: the name is below its own.
+    assert letters(picture[:265]) == 0
+    assert letters(picture[265:]) > 20
+
+
 # ------------------------------------------------------------------ scripts
 
 
@@ -174,6 +220,20 @@ def test_without_fonts_latin_is_drawn_and_other_scripts_are_warned_about() -> No
         "山田 花子",
         "नेहा",
     ]
+
+
+def test_fonts_are_looked_for_where_nobody_has_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(_user: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_home)
+    labels._installed_fonts.cache_clear()
+    font_for.cache_clear()
+    _, warnings = draw_labels(black(300, 200), [Label((50, 80, 50, 50), "नेहा 山田", known=True)])
+    assert len(warnings) <= 1
+    labels._installed_fonts.cache_clear()
+    font_for.cache_clear()
 
 
 def test_a_broken_font_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +356,12 @@ def test_a_photo_that_its_format_cannot_hold_is_one_sentence(name: str, tmp_path
     with pytest.raises(AnnotationError, match="cannot be written") as raised:
         annotate_photo(path, [], tmp_path / "out")
     assert name in str(raised.value)
+
+
+def test_links_in_a_circle_are_one_sentence(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("out")
+    with pytest.raises(AnnotationError, match="cannot be written"):
+        annotate_photo(photo, [LABEL], tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(photo: Path, tmp_path: Path) -> None:

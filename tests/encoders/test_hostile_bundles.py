@@ -47,7 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     """A command line, in this process: exit status, results, and what else was said."""
     before, sys.argv = sys.argv, ["facerec", *arguments]
     try:
-        status = cli._run()
+        status = cli._run([])
     finally:
         sys.argv = before
     said = capsys.readouterr()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from facerec_cli.datasets.folder import photos_in
+from facerec_cli.datasets.folder import search
 from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.detector import Detection, Detector
@@ -74,7 +74,7 @@ def close_crop(image: Pixels, face: Detection) -> Pixels:
 
 
 def test_the_samples_tested_here_are_all_there_are(samples: Path) -> None:
-    assert tuple(path.name for path in photos_in(samples)) == SAMPLES
+    assert tuple(path.name for path in search(samples).photos) == SAMPLES
 
 
 @pytest.mark.parametrize("name", SAMPLES)

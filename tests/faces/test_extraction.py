@@ -8,7 +8,7 @@ import pytest
 from facerec_cli.errors import NoFaceError, UnsupportedPhotoError
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.extraction import Extractor
-from facerec_cli.faces.images import Photo, open_photo, pixels, source_of
+from facerec_cli.faces.images import Photo, opened, pixels, source_of
 from facerec_cli.faces.quality import measure
 
 
@@ -56,8 +56,17 @@ def test_other_arrays_are_no_pixels(wrong: np.ndarray, extractor: Extractor) -> 
 
 def test_a_photo_is_named_before_and_after_it_is_read_alike(samples: Path) -> None:
     path = samples / "barack_obama.jpg"
-    for photo in (path, str(path), path.read_bytes(), Photo("upload", b""), np.zeros((4, 4, 3), np.uint8)):
-        assert source_of(photo) == open_photo(photo).source
+    content = path.read_bytes()
+    for photo in (
+        path,
+        str(path),
+        content,
+        bytearray(content),
+        Photo("upload", content),
+        np.zeros((4, 4, 3), np.uint8),
+    ):
+        with opened(photo) as at_hand:
+            assert source_of(photo) == at_hand.source
 
 
 def test_the_same_pixels_in_another_shape_are_another_photo() -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow", reason="training needs the extra `train`")
 
 import keras
 
-from facerec_cli.datasets.folder import photos_in
+from facerec_cli.datasets.folder import search
 from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.encoders.bundle import BUNDLED, read_bundle
 from facerec_cli.encoders.onnx_encoder import load_encoder
@@ -36,7 +36,7 @@ def network() -> Any:
 def chips(samples: Path) -> Chips:
     """Those of the sample photos, and random ones."""
     extractor = Extractor()
-    faces = [extractor.extract(photo).one_face().chip for photo in photos_in(samples)]
+    faces = [extractor.extract(photo).one_face().chip for photo in search(samples).photos]
     assert len(faces) == 7
     return np.concatenate([faces, RANDOM])
 
