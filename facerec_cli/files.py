@@ -115,7 +115,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     import tempfile  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    finish_folders(path.parent)
+    finish_folders(path.parent, path.name)
     for name, place in _places(path.parent):
         if name == path.name and _is_abandoned(place):
             shutil.rmtree(place, ignore_errors=True)
@@ -134,16 +134,21 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def finish_folders(parent: Path) -> None:
+def finish_folders(parent: Path, only: str | None = None) -> None:
     """Put in place what a ``new_folder`` had ready when it was killed between its two renames.
 
     Readers who miss a folder ask for it. Where the system can exchange folders, there is no such moment.
+
+    Args:
+        parent: the folder that the others are in.
+        only: the name of the one that is meant; by default all are.
 
     Raises:
         OSError: a folder that is ready cannot be put in place.
     """
     for name, place in _places(parent):
-        if os.path.lexists(parent / name) or not (place / _OLD).exists() or not (place / _NEW).exists():
+        is_ready = (place / _OLD).exists() and (place / _NEW).exists()
+        if not is_ready or os.path.lexists(parent / name) or only not in (None, name):
             continue
         # Who is alive is done in an instant.
         if _is_abandoned(place, patience=_INSTANT) and not os.path.lexists(parent / name):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import platform
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +35,9 @@ def locked(
         LockHeldError: another holds it for longer.
         OSError: the lock cannot be had; with ``errno.ENOLCK``: by nobody, since the file system has none.
     """
-    import filelock  # noqa: PLC0415 - readers need no locks
+    import platform  # noqa: PLC0415 - readers need neither
+
+    import filelock  # noqa: PLC0415
 
     path.parent.stat()  # filelock would make the folder
     # Nor is a file's mere presence a lock, which filelock would make do with: a killed process leaves it behind.

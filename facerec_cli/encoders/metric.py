@@ -114,12 +114,12 @@ class LearnedL1(Metric):
 
     @classmethod
     def read(cls, name: str, size: int, read_file: ReadFile) -> LearnedL1:
-        stored = io.BytesIO(read_file(L1_FILE, name.partition(":")[2]))
-        # By its parts: np.load takes the memory that a header claims, and reads other formats too.
-        version = np.lib.format.read_magic(stored)
-        shape, _, kind = np.lib.format.read_array_header_1_0(stored) if version == (1, 0) else ((), False, None)
-        numbers = np.frombuffer(stored.read(), np.float32)
-        if shape != (size + 1,) or kind != np.float32 or numbers.shape != shape or not np.isfinite(numbers).all():
+        stored = read_file(L1_FILE, name.partition(":")[2])
+        # NumPy has one way to write them, and its reader takes the memory that a header claims.
+        alike = _npy(np.zeros(size + 1, np.float32))
+        header = alike[: -4 * (size + 1)]
+        numbers = np.frombuffer(stored.removeprefix(header), np.float32) if len(stored) == len(alike) else None
+        if not stored.startswith(header) or numbers is None or not np.isfinite(numbers).all():
             raise ValueError(f"{L1_FILE} does not hold {size + 1} float32 numbers")
         return cls(numbers[:-1], float(numbers[-1]))
 
@@ -129,9 +129,7 @@ class LearnedL1(Metric):
 
     @property
     def files(self) -> Mapping[str, bytes]:
-        stored = io.BytesIO()
-        np.save(stored, np.append(self.weight, np.float32(self.bias)), allow_pickle=False)
-        return {L1_FILE: stored.getvalue()}
+        return {L1_FILE: _npy(np.append(self.weight, np.float32(self.bias)))}
 
     def scaled(self, embeddings: Vectors) -> Vectors:
         return np.asarray(embeddings, np.float32)
@@ -157,6 +155,13 @@ class LearnedL1(Metric):
         logits = difference @ self.weight + np.float32(self.bias)
         # softplus(-logit), without numpy's warning about people who have no embedding yet
         return np.asarray(np.maximum(-logits, 0) + np.log1p(np.exp(-np.abs(logits))), np.float32)
+
+
+def _npy(numbers: Vectors) -> bytes:
+    """Numbers as NumPy writes them."""
+    stored = io.BytesIO()
+    np.save(stored, numbers, allow_pickle=False)
+    return stored.getvalue()
 
 
 METRICS: Mapping[str, type[Metric]] = {metric.kind: metric for metric in (Cosine, LearnedL1)}

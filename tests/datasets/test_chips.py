@@ -494,6 +494,33 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_done(small_disk: Pa
     assert chips.has_face.all()
 
 
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from facerec_cli.datasets.chips import load_chips
+from facerec_cli.errors import DataError
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    load_chips(Path(sys.argv[1]))
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such limits")
+@pytest.mark.parametrize("most", [100, 3_000, 300_000])
+def test_a_file_that_may_not_be_so_large_is_one_sentence(most: int, people: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(people), str(most)], capture_output=True, text=True, check=False
+    )
+    chips = people.with_name("people.chips.h5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"The chips cannot be kept in {chips}, the disk is full\n"
+    assert not chips.exists()
+    assert [path.name for path in people.parent.glob("*") if path != people] == [".people.chips.h5.lock"]
+
+
 def test_a_file_with_holes_on_a_full_disk_is_one_sentence_and_no_crash(
     small_disk: Path, samples: Path, tmp_path: Path
 ) -> None:

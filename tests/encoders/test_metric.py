@@ -129,3 +129,27 @@ def test_a_head_of_another_shape_is_refused(numbers: npt.NDArray[np.floating], t
     np.save(tmp_path / "head.npy", numbers)
     with pytest.raises(ValueError, match="4 float32"):
         LearnedL1.read(f"l1:{'0' * 64}", 3, lambda _name, _sha256: (tmp_path / "head.npy").read_bytes())
+
+
+def header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"PK\x03\x04" + bytes(100),
+        b"\x80\x04]q\x00.",
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n"),
+        header("{'descr': '|O', 'fortran_order': False, 'shape': (4,), }\n") + bytes(32),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }\n") + bytes(15),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }\n") + bytes(17),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }\n") + bytes(16),
+        header("(" * 500 + "\n"),
+        b"\x93NUMPY\x02\x00" + bytes(100),
+    ],
+)
+def test_a_head_made_to_do_harm_is_a_value_error_and_takes_no_memory(head: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        LearnedL1.read(f"l1:{'0' * 64}", 3, lambda _name, _sha256: head)
