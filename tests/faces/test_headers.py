@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from facerec_cli.faces.headers import inspect
 from facerec_cli.faces.images import Photo, picture_of
 from tests.faces.pictures import bmp, jpeg, lossless_webp, png, saved, tiff, webp
 
-SIZES = {"PNG": png, "JPEG": jpeg, "WebP": webp, "BMP": bmp, "TIFF": tiff}
+SIZES: dict[str, Callable[[int, int], bytes]] = {"PNG": png, "JPEG": jpeg, "WebP": webp, "BMP": bmp, "TIFF": tiff}
 SIGNATURES = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8X", b"GIF89a", b"II*\0", b"BM", b"....ftypheic"]
 sides = st.integers(1, 16_383)
 
