@@ -274,10 +274,10 @@ def test_a_png_without_its_end_is_read_and_one_that_lacks_more_is_refused(origin
 
 
 def test_scans_times_pixels_are_bounded() -> None:
-    assert picture(many_scans(640, 480, 400)).image.shape == (480, 640, 3)
+    assert picture(many_scans(jpeg(640, 480, progressive=True), 400)).image.shape == (480, 640, 3)
     for width, height, scans in ((640, 480, 600), (10_000, 9_900, 60)):
         with pytest.raises(PhotoTooLargeError, match="more scans") as raised:
-            picture(many_scans(width, height, scans))
+            picture(many_scans(jpeg(width, height, progressive=True), scans))
         assert_one_sentence(sentence(raised.value), "photo")
 
 
