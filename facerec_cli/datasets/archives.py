@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from facerec_cli.datasets.folder import is_added
 from facerec_cli.errors import FetchError
 from facerec_cli.files import refusal
 
@@ -86,11 +87,6 @@ def entries(source: Path, advanced: Callable[[int], None] = lambda _: None) -> I
             if start[257:262] != b"ustar":
                 raise FetchError(f"{source} is no tar or zip archive", "take another")
             yield from _of_tar(source, file, file, advanced)
-
-
-def is_added(name: str) -> bool:
-    """Whether systems add files or folders of that name to what people have: macOS, Synology, a disk's check."""
-    return name.startswith((".", "@", "#")) or name in ("__MACOSX", "lost+found")
 
 
 class _Limits:

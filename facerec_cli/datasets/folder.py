@@ -39,6 +39,11 @@ _JUNK = frozenset(
 """What NAS and desktop systems leave in folders, in lower case."""
 
 
+def is_added(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or what systems add to what people have."""
+    return name.startswith(".") or name.lower() in _JUNK
+
+
 class LeftOut(Enum):
     """Why something in a folder is not among its photos; the value says what it is, and why."""
 
@@ -157,7 +162,7 @@ class _Walk:
                 continue
             photos = self._photos[folder] = []
             for entry in listed:
-                if entry.name.startswith(".") or entry.name.lower() in _JUNK:
+                if is_added(entry.name):
                     continue
                 try:
                     if entry.is_dir():

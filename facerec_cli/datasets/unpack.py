@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from facerec_cli.datasets.archives import Entry, entries, is_added
+from facerec_cli.datasets.archives import Entry, entries
+from facerec_cli.datasets.folder import is_added
 from facerec_cli.datasets.workplace import unwritable
 from facerec_cli.errors import FetchError
 from facerec_cli.files import new_folder, sync_folder

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from facerec_cli.errors import FetchFolderError
 from facerec_cli.files import refusal
+from facerec_cli.locks import LockHeldError, locked
 
 _LOCK = "lock"
 
@@ -26,25 +25,22 @@ def workplace(place: Path) -> Iterator[Path]:
     Raises:
         FetchFolderError: it cannot be made, or another process has it.
     """
-    lock = FileLock(place / _LOCK)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise FetchFolderError(f"Another process is fetching to {place.parent}", "wait for it") from error
-    except NotImplementedError as error:
-        raise FetchFolderError(f"{place} is on a disk that has no file locks") from error
-    except OSError as error:
-        raise unwritable(place.parent, error) from error
-    try:
-        _clear(place)
-        yield place
-    finally:
-        # Where an open file can be removed it goes before the lock does, so that nobody finds it unlocked.
-        shutil.rmtree(place, ignore_errors=True)
-        lock.release()
-        if os.name == "nt":
+    with ExitStack() as stack:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(place / _LOCK, 0))
+        except LockHeldError as error:
+            raise FetchFolderError(f"{place.parent} is being fetched to, {error.strerror}", "wait for it") from error
+        except OSError as error:
+            raise unwritable(place.parent, error) from error
+        try:
+            _clear(place)
+            yield place
+        finally:
+            # Where an open file can be removed it goes before the lock does, so that nobody finds it unlocked.
             shutil.rmtree(place, ignore_errors=True)
+    if os.name == "nt":
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> FetchFolderError:

@@ -176,7 +176,7 @@ def test_one_process_fetches_at_a_time_and_a_killed_one_leaves_nothing(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        with pytest.raises(FetchFolderError, match="Another process is fetching to"):
+        with pytest.raises(FetchFolderError, match="is being fetched to, process"):
             fetch(data, archive)
         process.kill()
     mine = data / ".lfw-notes"
