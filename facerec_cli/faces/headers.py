@@ -21,17 +21,16 @@ _GIF_BLOCKS = 1_000_000
 _ANIMATION_CHUNKS = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
 
-def inspect(file: BinaryIO) -> Header | None:
+def inspect(file: BinaryIO, size: int) -> Header | None:
     """The header of a photo file; None where the file is of no known format, or unsound.
 
     Args:
-        file: is moved about in.
+        file: at its beginning; is moved about in.
+        size: its bytes.
 
     Raises:
         OSError: it cannot be read.
     """
-    size = file.seek(0, 2)
-    file.seek(0)
     start = file.read(32)
     try:
         header = _inspected(file, start, size)

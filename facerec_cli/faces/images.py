@@ -166,7 +166,7 @@ def _planned(source: str, file: BinaryIO, size: int) -> tuple[Header, int, int]:
     """A photo's header, by how much it is reduced, and the bytes to set aside for it, its file included."""
     if size > MAX_BYTES:
         raise PhotoTooLargeError(f"{source} has more than {MAX_BYTES >> 20} MB", "give a smaller photo")
-    header = inspect(file)
+    header = inspect(file, size)
     file.seek(0)
     if header is None:
         raise unsupported(source)

@@ -28,9 +28,6 @@ def jpeg_header(file: BinaryIO, size: int) -> Header:
     Raises:
         Unsound: there is no frame, or no scan.
     """
-    file.seek(size - 2)
-    # A file that does not end as it should may have to be decoded from a copy that does.
-    copy = 0 if file.read(2) == b"\xff\xd9" else size
     file.seek(2)
     frame, kind = b"", 0
     for _ in range(STEPS):
@@ -44,7 +41,10 @@ def jpeg_header(file: BinaryIO, size: int) -> Header:
             if length < 2 or marker == _END:
                 break
             if marker == _SCAN:
-                return _by_frame(frame, kind, take(file, 1)[0], copy)
+                components = take(file, 1)[0]
+                file.seek(size - 2)
+                # A file that does not end as it should may have to be decoded from a copy that does.
+                return _by_frame(frame, kind, components, 0 if file.read(2) == b"\xff\xd9" else size)
             segment = file.tell()
             if marker in _FRAMES:
                 frame, kind = take(file, length - 2), marker

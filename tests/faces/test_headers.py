@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from facerec_cli.errors import PhotoError
-from facerec_cli.faces.headers import inspect
+from facerec_cli.faces import headers
+from facerec_cli.faces.header import Header
 from facerec_cli.faces.images import Photo, picture_of
 from tests.faces.pictures import bmp, jpeg, lossless_webp, png, saved, tiff, webp
+
+
+def inspect(data: bytes) -> Header | None:
+    return headers.inspect(io.BytesIO(data), len(data))
+
 
 SIZES: dict[str, Callable[[int, int], bytes]] = {"PNG": png, "JPEG": jpeg, "WebP": webp, "BMP": bmp, "TIFF": tiff}
 SIGNATURES = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8X", b"GIF89a", b"II*\0", b"BM", b"....ftypheic"]
@@ -21,21 +27,21 @@ sides = st.integers(1, 16_383)
 
 @given(kind=st.sampled_from(sorted(SIZES)), width=sides, height=sides)
 def test_the_size_is_the_files_own(kind: str, width: int, height: int) -> None:
-    header = inspect(io.BytesIO(SIZES[kind](width, height)))
+    header = inspect(SIZES[kind](width, height))
     assert header is not None
     assert (header.format, header.width, header.height) == (kind, width, height)
 
 
 @given(width=sides, height=sides)
 def test_so_is_that_of_a_lossless_webp(width: int, height: int) -> None:
-    header = inspect(io.BytesIO(lossless_webp(width, height)))
+    header = inspect(lossless_webp(width, height))
     assert header is not None
     assert (header.width, header.height) == (width, height)
 
 
 def test_memory_counts_what_a_decoder_holds() -> None:
     def needed(data: bytes, reduction: int = 1) -> int:
-        header = inspect(io.BytesIO(data))
+        header = inspect(data)
         assert header is not None
         return header.memory(reduction) // 1_000_000
 
@@ -76,7 +82,7 @@ def test_a_picture_is_never_larger_than_its_header_says(
     for place, value in changed:
         data[int(place * len(data))] = value
     damaged = bytes(data[: len(data) - int((1 - length) ** 3 * len(data))]) + more
-    header = inspect(io.BytesIO(damaged))
+    header = inspect(damaged)
     try:
         picture = picture_of(Photo("photo", damaged))
     except PhotoError:
@@ -87,7 +93,7 @@ def test_a_picture_is_never_larger_than_its_header_says(
 
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
 def test_anything_may_follow_a_signature(signature: bytes, content: bytes) -> None:
-    inspect(io.BytesIO(signature + content))
+    inspect(signature + content)
 
 
 @pytest.mark.parametrize(
@@ -103,4 +109,4 @@ def test_anything_may_follow_a_signature(signature: bytes, content: bytes) -> No
     ids=["segments", "no marker", "chunks", "blocks", "extensions", "boxes"],
 )
 def test_a_file_of_millions_of_parts_is_unsound(data: bytes) -> None:
-    assert inspect(io.BytesIO(data)) is None
+    assert inspect(data) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -313,6 +314,25 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     (outcome,) = in_subprocess(DECODE, path)
     assert "not a regular file" in outcome["error"]
     assert_one_sentence(outcome["error"], path)
+
+
+@needs_posix
+def test_a_socket_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "socket.jpg"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        with pytest.raises(PhotoError, match="not a regular file") as raised:
+            read_photo(path)
+    assert_one_sentence(sentence(raised.value), path)
+
+
+def test_of_a_file_that_grows_is_read_what_was_there(tmp_path: Path, samples: Path) -> None:
+    path = tmp_path / "growing.jpg"
+    whole = (samples / "barack_obama.jpg").read_bytes()
+    path.write_bytes(whole)
+    with path.open("ab") as file, opened(path) as photo:
+        file.write(bytes(1000))
+        assert photo.content == whole
 
 
 @needs_posix
