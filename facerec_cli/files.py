@@ -34,7 +34,7 @@ def refusal(error: OSError) -> Refusal:
         return Refusal("the disk is full", "free some space")
     if error.errno == errno.EDQUOT:
         return Refusal("your share of the disk is used up", "free some space")
-    if error.errno in _TOO_MANY_OPEN:
+    if error.errno in _TOO_MANY_OPEN or "Too many open files" in str(error):  # HDF5 has the text alone
         return Refusal("too many files are open", "close other programs, or raise the limit on open files")
     if error.errno in _REFUSED:
         return Refusal("it is not readable and writable for you", "change its permissions")

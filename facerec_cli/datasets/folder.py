@@ -216,7 +216,7 @@ def _why_not(entry: os.DirEntry[str]) -> LeftOut | None:
         entry.stat()
         return LeftOut.OTHER
     with open(entry.path, "rb") as file:  # noqa: PTH123
-        return None if inspect(file) else LeftOut.OTHER
+        return None if inspect(file, entry.stat().st_size) else LeftOut.OTHER
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -146,7 +146,7 @@ class IndexFile:
                     "upgrade facerec",
                 )
             layout = columns.pop(_LAYOUT, None)
-            kept = [] if layout is None else [_kept(*one) for one in json.loads(layout.tobytes())]
+            kept = [] if layout is None else _layout(layout.tobytes())
             # Files never change: what is mapped already is still right.
             mapped = {known.file: segment for segment, known in self._mapped()}
             segments = [mapped[one.file] if one.file in mapped else self._map(one) for one in kept]
@@ -171,6 +171,13 @@ class IndexFile:
 
     def _damaged(self) -> DamagedDatabaseError:
         return DamagedDatabaseError(f"{self.path} is damaged", "rebuild it from the enrolled chips", self._location)
+
+
+def _layout(text: bytes) -> list[_Kept]:
+    listed = json.loads(text)
+    if not isinstance(listed, list):
+        raise TypeError(listed)
+    return [_kept(*one) for one in listed]
 
 
 def _kept(file: int, places: list[tuple[str, str, list[int], int]]) -> _Kept:

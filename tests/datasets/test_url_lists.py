@@ -118,7 +118,7 @@ def test_a_full_disk_ends_it_with_one_sentence(server: Server, tmp_path: Path, m
 
 
 def test_one_process_fetches_at_a_time_and_what_a_killed_one_left_is_cleared(server: Server, tmp_path: Path) -> None:
-    with workplace(tmp_path / ".lists.fetching"), pytest.raises(FetchFolderError, match="Another process"):
+    with workplace(tmp_path / ".lists.fetching"), pytest.raises(FetchFolderError, match="is being fetched to, process"):
         fetch_listed([photo(server, "/obama.jpg")], tmp_path)
     (tmp_path / ".lists.fetching").mkdir()
     (tmp_path / ".lists.fetching" / "left.jpg").touch()
