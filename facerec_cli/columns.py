@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import mmap
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -166,12 +168,16 @@ def _map(file: BinaryIO, places: Iterable[Place], writable: bool) -> dict[str, C
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
     columns: dict[str, Column] = {}
     for name, kind, shape, offset in places:
-        if not _KIND.fullmatch(kind) or min(shape, default=0) < 0:
-            raise ValueError(f"{name} is {kind}")
-        plain, count = np.dtype(kind), 1
-        for length in shape:
-            count *= length
-        if offset < 0 or offset + count * plain.itemsize > size:
+        plain, count = _plain(kind), math.prod(shape)
+        if min(shape, default=0) < 0 or offset < 0 or offset + count * plain.itemsize > size:
             raise ValueError(f"{name} is cut short")
-        columns[name] = np.frombuffer(whole, plain, count, offset if count else 0).reshape(shape)
+        column = np.frombuffer(whole, plain, count, offset if count else 0)
+        columns[name] = column if len(shape) == 1 else column.reshape(shape)
     return columns
+
+
+@cache
+def _plain(kind: str) -> np.dtype[Any]:
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"an array of {kind}")
+    return np.dtype(kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import re
 import sys
@@ -77,8 +76,9 @@ def folder_mode(mode: int) -> int:
 
 def clear_strays(path: Path) -> None:
     """Remove what killed writers of ``path`` left beside it; only for who holds the lock that writers of it hold."""
-    for stray in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        stray.unlink(missing_ok=True)
+    for stray in path.parent.iterdir():
+        if stray.name.startswith(f".{path.name}."):
+            stray.unlink(missing_ok=True)
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:

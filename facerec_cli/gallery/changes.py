@@ -116,9 +116,33 @@ def with_embeddings(
     )
 
 
+def joined(one: Segment, other: Segment) -> Segment:
+    """Two segments as one, whose people of the other were enrolled later."""
+
+    def of_both(table: str, count: str) -> dict[str, Column]:
+        mine, theirs = getattr(one, table), getattr(other, table)
+        return {
+            digest: np.concatenate(
+                [
+                    mine[digest] if digest in mine else _nothing(theirs[digest], len(getattr(one, count)["id"])),
+                    theirs[digest] if digest in theirs else _nothing(mine[digest], len(getattr(other, count)["id"])),
+                ]
+            )
+            for digest in mine.keys() | theirs.keys()
+        }
+
+    return Segment(
+        people=_joined(one.people, other.people),
+        faces=_joined(one.faces, other.faces),
+        embeddings=of_both("embeddings", "faces"),
+        embedded=of_both("embedded", "faces"),
+        templates=of_both("templates", "people"),
+    )
+
+
 def parted(segment: Segment, most: int) -> list[Segment]:
     """A segment as several of at most so many bytes, unless one person has more."""
-    whole = sum(column.nbytes for column in segment.columns.values())
+    whole = segment.size
     if whole <= most:
         return [segment]
     weight = np.cumsum(segment.photo_counts + 1) / (len(segment.owner) + len(segment)) * whole
@@ -142,9 +166,13 @@ def _joined(one: Mapping[str, Column], other: Mapping[str, Column]) -> dict[str,
 
 
 def _lengthened(column: Column, count: int) -> Column:
-    """A column with rows of NaN, or of 0, appended."""
-    nothing = np.nan if column.dtype.kind == "f" else 0
-    return np.concatenate([column, np.full((count, *column.shape[1:]), nothing, column.dtype)])
+    """A column with rows of nothing appended."""
+    return np.concatenate([column, _nothing(column, count)])
+
+
+def _nothing(like: Column, count: int) -> Column:
+    """Rows as in a column, of NaN or 0."""
+    return np.full((count, *like.shape[1:]), np.nan if like.dtype.kind == "f" else 0, like.dtype)
 
 
 def _cleared(column: Column, rows: npt.NDArray[np.bool_], nothing: float) -> Column:

@@ -81,12 +81,8 @@ class Index:
     @cached_property
     def photo_counts(self) -> dict[int, int]:
         """How many people have k photos, by k."""
-        total = np.zeros(0, np.int64)
-        for segment in self.segments:
-            here = np.bincount(segment.photo_counts)
-            total = np.pad(total, (0, max(0, len(here) - len(total))))
-            total[: len(here)] += here
-        return {int(photos): int(total[photos]) for photos in np.flatnonzero(total)}
+        people = np.bincount(np.concatenate([segment.photo_counts for segment in self.segments]))
+        return {int(photos): int(people[photos]) for photos in np.flatnonzero(people)}
 
     def records(self, digest: str) -> Iterator[Record]:
         """Every face with its embedding by a model, person by person."""

@@ -1,10 +1,10 @@
 """The index on disk, and the one place that says how it grows.
 
     gallery.h5           the segment of those enrolled last, and which other segments there are
-    segments/<id>.h5     the other segments, about 8 MB each
+    segments/<id>.h5     the other segments, up to 7.5 MB each
 
 No file ever changes. Who is enrolled goes into a new gallery.h5, written beside the old one and renamed in; when its
-segment is full, it becomes a file of its own. Whoever changes somebody in one of those writes it anew under another id,
+segment has 2 MB, it goes to the others. Whoever changes somebody in one of those writes it anew under another id,
 and the gallery.h5 that names it. So a change among a million people writes two segments, and that one rename makes all
 of it true, or none. Readers never lock: they map the files that one gallery.h5 names, which stay as they are although
 they may be unlinked; where one is gone before it was mapped, there is a newer gallery.h5. What no gallery.h5 names was
@@ -24,7 +24,7 @@ import numpy as np
 from facerec_cli.columns import Column, Place, map_columns, read_columns, write_columns
 from facerec_cli.errors import DamagedDatabaseError, DatabaseError
 from facerec_cli.files import clear_strays, folder_mode
-from facerec_cli.gallery.changes import parted
+from facerec_cli.gallery.changes import joined, parted
 from facerec_cli.gallery.index import Index
 from facerec_cli.gallery.segment import EMPTY, Segment
 from facerec_cli.json_text import json_text
@@ -46,10 +46,12 @@ class IndexFile:
     """Reads and writes a gallery's index.
 
     Attributes:
-        sealed_bytes: a segment of this size takes no more people: what an enrolment writes at most.
+        sealed_bytes: a segment of this size takes no more people.
+        tail_bytes: the segment of gallery.h5 goes to the others at this size: to the one before, if there is room.
     """
 
-    sealed_bytes = 8_000_000
+    sealed_bytes = 7_500_000
+    tail_bytes = 2_000_000
 
     def __init__(self, folder: Path) -> None:
         """Keep an index in a folder, which must exist before anything is written."""
@@ -95,22 +97,24 @@ class IndexFile:
         Raises:
             OSError: the system refuses; the old index is untouched.
         """
+        segments = list(index.segments)
+        last = segments.pop()
+        if last.size > self.tail_bytes:
+            if segments and segments[-1].size + last.size <= self.sealed_bytes:
+                last = joined(segments.pop(), last)
+            segments.append(last)
+            last = EMPTY
         next_id = index.next_id
         kept: list[_Kept] = []
-        tail = EMPTY
-        for number, segment in enumerate(index.segments):
-            is_last = number == len(index.segments) - 1
-            if id(segment) in self._kept and not is_last:
+        for segment in segments:
+            if id(segment) in self._kept:
                 kept.append(self._kept[id(segment)])
                 continue
-            parts = parted(segment, self.sealed_bytes) if len(segment) else []
-            if is_last and parts:
-                tail = parts.pop()
-            for part in parts:
+            for part in parted(segment, self.sealed_bytes) if len(segment) else ():
                 self._segments.mkdir(mode=folder_mode(mode), exist_ok=True)
                 kept.append(_Kept(next_id, write_columns(self._file(next_id), part.columns, {}, mode=mode)))
                 next_id += 1
-        columns: dict[str, Column] = dict(tail.columns)
+        columns: dict[str, Column] = dict(last.columns)
         if kept:
             columns[_LAYOUT] = np.frombuffer(json_text(kept).encode(), np.uint8)
         write_columns(self.path, columns, {"format": FORMAT, "next_id": next_id}, mode=mode)

@@ -83,20 +83,24 @@ class Segment:
         return segment
 
     def _check(self) -> None:
-        people, faces = len(self.people["id"]), len(self.faces["id"])
-        per_person = [self.people[name] for name in ("name", "created")] + [*self.templates.values()]
-        per_face = [self.faces[path.partition("/")[2]] for path in _COLUMNS if path.startswith("faces/")]
-        per_face += [*self.embeddings.values(), *self.embedded.values()]
-        if any(len(column) != people for column in per_person) or any(len(column) != faces for column in per_face):
+        ids, face_ids = self.people["id"], self.faces["id"]
+        people, faces = len(ids), len(face_ids)
+        if any(len(column) != people for column in (*self.people.values(), *self.templates.values())):
             raise ValueError("columns of different lengths")
+        per_face = (*self.faces.values(), *self.embeddings.values(), *self.embedded.values())
+        if any(len(column) != faces for column in per_face):
+            raise ValueError("columns of different lengths")
+        if len(self.people) + len(self.faces) != len(_COLUMNS):
+            raise KeyError("columns that are missing")
         if not self.embeddings.keys() == self.embedded.keys() == self.templates.keys():
             raise ValueError("embeddings without templates")
         if any(rows.shape[1] != self.templates[digest].shape[1] for digest, rows in self.embeddings.items()):
             raise ValueError("templates of another size than embeddings")
-        for ids in (self.people["id"], self.faces["id"]):
-            if (ids[1:] <= ids[:-1]).any():
-                raise ValueError("ids that do not rise")
-        if faces and (not people or (self.people["id"][self.owner.clip(0, people - 1)] != self.faces["person"]).any()):
+        if (ids[1:] <= ids[:-1]).any() or (face_ids[1:] <= face_ids[:-1]).any():
+            raise ValueError("ids that do not rise")
+        if self._is_one_each or not faces:
+            return
+        if not people or (ids[np.minimum(self.owner, people - 1)] != self.faces["person"]).any():
             raise ValueError("a face of nobody")
 
     @property
@@ -105,6 +109,11 @@ class Segment:
         tables = {"people": self.people, "faces": self.faces, "embeddings": self.embeddings}
         tables |= {"embedded": self.embedded, "templates": self.templates}
         return {f"{table}/{name}": column for table, named in tables.items() for name, column in named.items()}
+
+    @property
+    def size(self) -> int:
+        """Its bytes in a file, but for what HDF5 adds."""
+        return sum(column.nbytes for column in self.columns.values())
 
     # ------------------------------------------------------------------ asking
 
@@ -115,14 +124,19 @@ class Segment:
     @cached_property
     def owner(self) -> npt.NDArray[np.int64]:
         """The row in ``people`` of each face, int64 [faces]."""
-        ids, persons = self.people["id"], self.faces["person"]
-        if np.array_equal(ids, persons):  # one photo each
-            return np.arange(len(ids))
-        return np.searchsorted(ids, persons).astype(np.int64)
+        if self._is_one_each:
+            return np.arange(len(self))
+        return np.searchsorted(self.people["id"], self.faces["person"]).astype(np.int64)
+
+    @cached_property
+    def _is_one_each(self) -> bool:
+        return np.array_equal(self.people["id"], self.faces["person"])
 
     @cached_property
     def photo_counts(self) -> npt.NDArray[np.int64]:
         """The number of faces of each person, int64 [people]."""
+        if self._is_one_each:
+            return np.ones(len(self), np.int64)
         return np.bincount(self.owner, minlength=len(self)).astype(np.int64)
 
     def person_row(self, name: str) -> int | None:

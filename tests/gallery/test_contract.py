@@ -33,7 +33,7 @@ from tests.gallery.memory import MemoryGallery
 def of_many_segments(place: Path) -> Gallery:
     """A folder that keeps hardly anybody in one file."""
     gallery = Hdf5Gallery(place / "segments", create=True)
-    gallery.index_file.sealed_bytes = 300
+    gallery.index_file.sealed_bytes, gallery.index_file.tail_bytes = 1_500, 300
     return gallery
 
 

@@ -23,7 +23,7 @@ from tests.gallery.faces import COMPARISON, DIGEST, OTHER_COMPARISON, face, unit
 def many(folder: Path, people: int = 30) -> Hdf5Gallery:
     """A database whose segments hold hardly anybody."""
     gallery = Hdf5Gallery(folder, create=True)
-    gallery.index_file.sealed_bytes = 1_000
+    gallery.index_file.sealed_bytes = gallery.index_file.tail_bytes = 1_000
     for first in range(0, people, 5):
         gallery.add(COMPARISON, [face(f"person {n}", unit(n, 1), n) for n in range(first, first + 5)])
     return gallery

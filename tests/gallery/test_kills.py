@@ -48,7 +48,7 @@ ACTIONS: dict[str, Callable[[Hdf5Gallery], object]] = {
 
 def opened(folder: Path) -> Hdf5Gallery:
     gallery = Hdf5Gallery(folder)
-    gallery.index_file.sealed_bytes = 700
+    gallery.index_file.sealed_bytes, gallery.index_file.tail_bytes = 1_500, 700
     return gallery
 
 
