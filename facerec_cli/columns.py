@@ -7,7 +7,9 @@ import math
 import mmap
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,6 +21,8 @@ import numpy.typing as npt
 from facerec_cli.files import new_file
 
 Column = npt.NDArray[Any]
+_OTHER_FILES = 64
+"""Most files that a process of ours has open besides."""
 
 _KIND = re.compile(r"<[iuf][1248]|\|[iu]1|\|S[1-9]\d*")
 """The types of our arrays: numbers and fixed-width bytes. Above all no references, whose bytes are addresses."""
@@ -56,14 +60,14 @@ def read_columns(path: Path, *, writable: bool = False) -> tuple[dict[str, Colum
         RuntimeError, KeyError, ValueError, TypeError, OverflowError: it is damaged, or an array is of another kind.
     """
     # One descriptor for both HDF5 and the map: the path may name another file at any moment.
-    with path.open("rb+" if writable else "rb") as opened, h5py.File(opened, "r") as file:
+    with _opened(path, writable) as opened, h5py.File(opened, "r") as file:
         places = _places(file)
         return _map(opened, places, writable), {key: int(value) for key, value in file.attrs.items()}
 
 
 def map_columns(path: Path, places: Iterable[Place]) -> dict[str, Column]:
     """Map the arrays of a file whose places are known, which saves HDF5's 2 ms; errors as ``read_columns``."""
-    with path.open("rb") as opened:
+    with _opened(path, writable=False) as opened:
         return _map(opened, places, writable=False)
 
 
@@ -96,6 +100,29 @@ def write_columns(
         if sink.refused:
             raise sink.refused
         return places
+
+
+def _opened(path: Path, writable: bool) -> BinaryIO:
+    # Non-blocking, so that a FIFO cannot hang the open.
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "rb+" if writable else "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError(f"{path} is no regular file")
+    return file
+
+
+def allow_open_files(count: int) -> None:
+    """Have the system let this process map so many files, each of which stays open, as far as it may ask for that."""
+    if os.name != "posix":
+        return
+    import resource  # noqa: PLC0415 - Windows has none
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if resource.RLIM_INFINITY != now < wanted:
+        with suppress(ValueError, OSError):  # what is there may do
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if most == -1 else min(wanted, most), most))
 
 
 def release(column: Column) -> None:

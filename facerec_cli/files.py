@@ -77,7 +77,7 @@ def folder_mode(mode: int) -> int:
 def clear_strays(path: Path) -> None:
     """Remove what killed writers of ``path`` left beside it; only for who holds the lock that writers of it hold."""
     for stray in path.parent.iterdir():
-        if stray.name.startswith(f".{path.name}."):
+        if stray.name.startswith(f".{path.name}.") and (stray.is_symlink() or not stray.is_dir()):
             stray.unlink(missing_ok=True)
 
 

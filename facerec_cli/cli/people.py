@@ -91,9 +91,10 @@ def rename_person(name: str, new_name: str, database: str) -> int:
 @click.option("--photo", "photos", multiple=True, metavar="SOURCE", help="Only this photo, as `people show` names it.")
 @yes_option
 @options.database_option
-def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, database: str) -> int:
+@options.model_option
+def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, database: str, model: str) -> int:
     """Forget people, or photos of one: chips, embeddings and names."""
-    from facerec_cli.errors import PersonError
+    from facerec_cli.errors import PersonError, UnfinishedChangeError
     from facerec_cli.gallery.base import clean_name
 
     if photos and len(names) > 1:
@@ -109,15 +110,20 @@ def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, da
                 reporter.note(f"{name} stays.")
                 continue
             gone = gallery.remove(person, chosen)
-        except PersonError as error:
+        except (PersonError, UnfinishedChangeError) as error:
             reporter.error(error)
         else:
             whose = f"{name} is forgotten" if chosen is None else f"Of {name} is forgotten"
             reporter.note(f"{whose}: {count(gone, 'photo')}.")
-    return reporter.status
+    if not photos:
+        return reporter.status
+    from facerec_cli.recognition.recognizer import Recognizer
+
+    # The template was of all photos.
+    return max(reporter.status, show_embedding(Recognizer(model), gallery))
 
 
-def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> list[int]:
+def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> set[int]:
     """The ids of a person's photos, each given by its source or the beginning of its SHA-256.
 
     Raises:
@@ -125,7 +131,7 @@ def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> list[int]:
     """
     from facerec_cli.errors import UnknownPhotoError
 
-    chosen = []
+    chosen = set()
     for source in sources:
         faces = [face for face in snapshot.faces(name) if face.source == source]
         faces = faces or [face for face in snapshot.faces(name) if len(source) >= 8 and face.sha256.startswith(source)]
@@ -133,7 +139,7 @@ def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> list[int]:
             raise UnknownPhotoError(f"{name} has no photo {source}", subject=name)
         if len(faces) > 1:
             raise UnknownPhotoError(f"{name} has {len(faces)} photos {source}", subject=name)
-        chosen.append(faces[0].id)
+        chosen.add(faces[0].id)
     return chosen
 
 

@@ -61,7 +61,7 @@ class Addition:
             people = self._new_people if number == last else []
             grown = changes.added(segments[number], people, faces)
             segments[number] = changes.with_embeddings(grown, comparison, self._embeddings)
-        return Index(segments, self._next_id)
+        return self._index.with_segments(segments, self._next_id)
 
     def _person(self, name: str) -> tuple[int, int]:
         """The number of the segment of a person, who is new if need be, and their id."""

@@ -211,7 +211,7 @@ class Gallery(Protocol):
     made from then on, in every process.
 
     Every method may raise ``DatabaseError``: damaged, busy, not writable, disk full, or of a newer format; what was
-    enrolled before is then untouched.
+    enrolled before is then untouched, but where it is an ``UnfinishedChangeError``.
     """
 
     location: str

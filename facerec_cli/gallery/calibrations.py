@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.errors import DamagedCalibrationError, ModelError
-from facerec_cli.files import clear_strays, write_file
+from facerec_cli.files import write_file
 from facerec_cli.json_text import json_text
+from facerec_cli.untrusted import parsed, regular_bytes
+
+_MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Calibrations:
     def all(self) -> dict[str, Any]:
         """What is stored, by digest; errors as ``of``."""
         try:
-            return dict(json.loads(self.text))
-        except (ValueError, TypeError, RecursionError) as error:
+            return dict(parsed(self.text))
+        except (ValueError, TypeError) as error:
             raise self._damaged() from error
 
     def _damaged(self) -> DamagedCalibrationError:
@@ -62,7 +64,7 @@ class CalibrationFile:
             status = self._path.stat()
             version = (status.st_ino, status.st_mtime_ns, status.st_size)
             if self._cached is None or self._cached[0] != version:
-                self._cached = version, Calibrations(self._path, self._path.read_bytes())
+                self._cached = version, Calibrations(self._path, regular_bytes(self._path, _MOST_BYTES))
             return self._cached[1]
         except FileNotFoundError:
             return Calibrations(self._path, b"{}")
@@ -74,7 +76,6 @@ class CalibrationFile:
             OSError: the system refuses.
             DamagedCalibrationError: the file is damaged.
         """
-        clear_strays(self._path)
         kept = self.read().all()
         kept.pop(digest, None)
         if calibration:

@@ -30,7 +30,7 @@ MAX_SOURCE = 255
 """Most letters of a photo's file name that are kept."""
 _MOST_BYTES = 1 << 20
 """A chip has about 6 kB."""
-_KEY = re.compile(r"faces/[^/.\0][^/\0]*/[^/.\0][^/\0]*\.jpg")
+_KEY = re.compile(r"faces(/[^/.\\:\0\ud800-\udfff][^/\\:\0\ud800-\udfff]*){2}(?<=\.jpg)")
 _FIELDS: Mapping[str, tuple[type, ...]] = {
     "id": (int,),
     "name": (str,),
@@ -69,10 +69,10 @@ class ChipStore(Protocol):
         """
 
     def add(self, key: str, jpeg: bytes) -> None:
-        """Keep a chip durably."""
+        """Keep a chip: its bytes are on the disk when this returns."""
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Forget chips, where they are there."""
+        """Forget chips, where they are there; all that can be, whatever is refused."""
 
 
 class ChipFolder(ChipStore):
@@ -100,6 +100,8 @@ class ChipFolder(ChipStore):
         """
         keys: list[str] = []
         odd: list[str] = []
+        if self.faces.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(self.faces))
         for person in sorted(self.faces.iterdir()):
             if person.is_symlink() or not person.is_dir():
                 odd.append(f"{person} is not a folder of chips")
@@ -136,19 +138,26 @@ class ChipFolder(ChipStore):
 
     def remove(self, keys: Iterable[str]) -> None:
         folders = set()
+        refused: OSError | None = None
         for key in filter(self._is_inside, keys):
             path = self._folder / key
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                refused = refused or error
             folders.add(path.parent)
         for folder in folders:
             with suppress(OSError):  # it holds other chips
                 folder.rmdir()
         if folders and self.faces.is_dir():
             sync_folder(self.faces)
+        if refused:
+            raise refused
 
     def _is_inside(self, key: str) -> bool:
         """Whether a key is of a file in faces/, and not by a link somewhere else."""
-        return bool(_KEY.fullmatch(key)) and not (self._folder / key).parent.is_symlink()
+        path = self._folder / key
+        return bool(_KEY.fullmatch(key)) and not (self.faces.is_symlink() or path.parent.is_symlink())
 
 
 def encode_chip(chip: Chip) -> bytes:

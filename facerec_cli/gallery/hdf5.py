@@ -40,6 +40,7 @@ from facerec_cli.gallery.changes import AddedFace
 from facerec_cli.gallery.chipstore import ChipFolder, decode_chip, with_record
 from facerec_cli.gallery.index import Index
 from facerec_cli.gallery.indexfile import IndexFile
+from facerec_cli.gallery.place import other_things
 from facerec_cli.gallery.rebuilding import Survey, rebuilt, survey
 from facerec_cli.gallery.segment import EMPTY
 from facerec_cli.gallery.snapshot import IndexSnapshot
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
 
 LOCK_TIMEOUT = 60.0
-_MAY_BE_THERE = {".gitignore", ".gitkeep", "README.md", "lost+found", ".DS_Store"}
-"""What a folder may hold and still become a database."""
-_BESIDE_OURS = (".gallery.h5.", "..gitignore.", "..unfinished.json.", ".calibration.json.")
-_OURS = {"faces", "segments", "gallery.h5", ".lock", ".unfinished.json", "calibration.json"}
 
 
 class Hdf5Gallery(Gallery):
@@ -144,7 +141,7 @@ class Hdf5Gallery(Gallery):
                 [AddedFace(person, record_of(face, into, ids), key) for face, key, _ in moved],
             )
             self._commit(
-                Index(smaller.with_segment(target, grown).segments, next_id),
+                smaller.with_segments([*smaller.segments[:target], grown, *smaller.segments[target + 1 :]], next_id),
                 new={key: jpeg for _, key, jpeg in moved},
                 gone=[face.chip for face in faces],
             )
@@ -171,7 +168,7 @@ class Hdf5Gallery(Gallery):
         with self._writing() as index:
             segments = [changes.with_embeddings(segment, comparison, given) for segment in index.segments]
             if any(one is not other for one, other in zip(segments, index.segments, strict=True)):
-                self._commit(Index(segments, index.next_id))
+                self._commit(index.with_segments(segments))
 
     def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
         with self._locked():
@@ -231,14 +228,17 @@ class Hdf5Gallery(Gallery):
             chips = [chip for chip in found.chips if chip[0] not in left_out]
             index = rebuilt(chips, self._readable(), comparison, embeddings)
             self.index_file.write(index, mode=self._mode())
+            with suppress(OSError):  # the note stays
+                self._settle(index)
         return found
 
     def _survey(self) -> Survey:
         index = self._readable()
         if index is not None:
-            self._settle(index)
+            with suppress(OSError):  # the note stays, and its chips are none
+                self._settle(index)
         try:
-            return survey(self._chips, index)
+            return survey(self._chips, index, self._unfinished.noted())
         except OSError as error:
             problem = f"{self._chips.faces} cannot be read, {refusal(error).reason}, and the index stays as it is"
             raise DatabaseRefusedError(problem, "restore that folder") from error
@@ -253,13 +253,15 @@ class Hdf5Gallery(Gallery):
     # ------------------------------------------------------------------ the folder
 
     def _create(self) -> None:
-        if not self.folder.exists():
+        try:
             self.folder.mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            pass
+        else:
             write_file(self.folder / ".gitignore", b"*\n", mode=self._mode())
         if self.index_file.path.exists():
             return
-        there = {path.name for path in self.folder.iterdir()}
-        strange = sorted(name for name in there - _MAY_BE_THERE - _OURS if not name.startswith(_BESIDE_OURS))
+        strange = other_things(self.folder)
         if strange:
             raise UnusableLocationError(
                 f"{self.folder} is no database and holds other things, such as {strange[0]}", "name an empty folder"
@@ -297,25 +299,29 @@ class Hdf5Gallery(Gallery):
         try:
             for key, jpeg in new.items():
                 self._chips.add(key, jpeg)
-            self.index_file.write(index, mode=self._mode())
+            refused = self.index_file.write(index, mode=self._mode())
         except BaseException:
             with suppress(OSError, DatabaseError):  # else the next writer does it
-                self._settle(self._read())
-                self.index_file.clear_strays()
+                now = self._read()
+                self._settle(now)
+                self.index_file.clear_strays(now)
             raise
         try:
             self._chips.remove(gone)
+            if refused and gone:
+                raise refused
         except OSError as error:
             reason, remedy = refusal(error)
             raise UnfinishedChangeError(
-                f"{self.folder} no longer names them, but their chips in {self._chips.faces} "
-                f"could not be deleted, {reason}",
+                f"{self.folder} no longer names them, but what it kept of them could not all be deleted, {reason}",
                 remedy,
             ) from error
         if new or gone:
             with suppress(OSError):  # the note stays
-                self._chips.remove(left)
-                self._unfinished.clear()
+                if left:
+                    self._settle(index)
+                else:
+                    self._unfinished.clear()
 
     def _settle(self, index: Index) -> None:
         """Finish what a writer had begun: chips that it noted and the index does not name go."""
@@ -329,8 +335,7 @@ class Hdf5Gallery(Gallery):
         """Hold the lock with the index as it is now, and nothing left of killed writers."""
         with self._locked():
             index = self._read()
-            self.index_file.clear_strays()
-            clear_strays(self.folder / ".gitignore")
+            self.index_file.clear_strays(index)
             with suppress(OSError):  # the note stays, and whoever can do it, does
                 self._settle(index)
             yield index
@@ -340,6 +345,8 @@ class Hdf5Gallery(Gallery):
         """Hold the lock, and turn what the disk refuses into words."""
         try:
             with locked(self.folder / ".lock", LOCK_TIMEOUT, mode=self._mode()):
+                for name in (".gitignore", "gallery.h5", "calibration.json", ".unfinished.json"):
+                    clear_strays(self.folder / name)
                 yield
         except LockHeldError as error:
             raise DatabaseError(

@@ -6,17 +6,18 @@ Nobody ever moves from one segment to another, so that the people of each were e
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.columns import release
+from facerec_cli.columns import Place, release
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Sums
-from facerec_cli.gallery.segment import Segment, text
+from facerec_cli.gallery.segment import Segment, name_in, text
 
 _SEARCH_BLOCK = 16_000_000
 """Most distances held at once by a search: 64 MB."""
@@ -27,6 +28,18 @@ _PAGE = 4096
 """Most templates handed out at once."""
 
 
+class SegmentFile(NamedTuple):
+    """The file that a segment was read from.
+
+    Attributes:
+        number: its name; never used twice.
+        places: where its arrays are, which HDF5 takes 2 ms to say.
+    """
+
+    number: int
+    places: Sequence[Place]
+
+
 @dataclass(frozen=True, eq=False)
 class Index:
     """Everybody enrolled.
@@ -34,10 +47,12 @@ class Index:
     Attributes:
         segments: at least one; the ids of people rise from each to the next.
         next_id: the next free id, of people, faces and files alike; ids are never used twice.
+        files: of the first segments, in their order; None for one that is in no file of its own.
     """
 
     segments: Sequence[Segment]
     next_id: int
+    files: Sequence[SegmentFile | None] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -52,15 +67,21 @@ class Index:
                 return number, row
         return None
 
+    def with_segments(self, segments: Sequence[Segment], next_id: int | None = None) -> Index:
+        """The index with other segments in the places of some; those that are the same stay in their files."""
+        files = [
+            file if one is other else None
+            for one, other, file in zip(segments, self.segments, [*self.files, None], strict=False)
+        ]
+        return Index(segments, self.next_id if next_id is None else next_id, files)
+
     def with_segment(self, number: int, segment: Segment) -> Index:
         """The index with another segment in a place."""
-        segments = list(self.segments)
-        segments[number] = segment
-        return replace(self, segments=segments)
+        return self.with_segments([*self.segments[:number], segment, *self.segments[number + 1 :]])
 
     def named(self, keys: Sequence[str]) -> set[str]:
         """Which of these are keys of enrolled chips."""
-        wanted = np.array([key.encode() for key in keys])
+        wanted = np.array([key.encode(errors="replace") for key in keys])
         return {
             text(key)
             for segment in self.segments
@@ -110,14 +131,14 @@ class Index:
             rows = np.flatnonzero(segment.has_template(digest))
             for start in range(0, len(rows), _PAGE):
                 page = rows[start : start + _PAGE]
-                names = [text(name) for name in segment.people["name"][page]]
+                names = [name_in(name) for name in segment.people["name"][page]]
                 yield names, np.asarray(segment.templates[digest][page], np.float32)
 
     def without_template(self, digest: str) -> Iterator[str]:
         """The names of those whom a model knows by no photo."""
         for segment in self.segments:
             for row in np.flatnonzero(~segment.has_template(digest)):
-                yield text(segment.people["name"][row])
+                yield name_in(segment.people["name"][row])
 
     def sums(self, digest: str) -> Sums:
         """What the people have in common; see ``Snapshot.sums``."""
@@ -148,7 +169,7 @@ class Index:
                 found += [(float(row_distances[row]), number, int(row)) for row in rows]
         return [
             [
-                Match(text(self.segments[number].people["name"][row]), distance)
+                Match(name_in(self.segments[number].people["name"][row]), distance)
                 for distance, number, row in sorted(found)[:top]
             ]
             for found in near

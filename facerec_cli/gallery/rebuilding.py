@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from facerec_cli.encoders.encoder import Embedding
@@ -25,7 +25,8 @@ class Survey:
         is_indexed: whether there is an index to compare with.
         enrolled: how many photos the index has.
         lost: the keys that it names and that are not among the chips.
-        strangers: the keys of chips that it does not name: put there by hand, or restored.
+        strangers: the keys of chips that it does not name: put there by hand, or restored; without an index, of those
+            that a writer was about to put in or to take away.
         problems: a clause for each thing in faces/ that cannot be used.
     """
 
@@ -42,8 +43,14 @@ class Survey:
         return len(self.lost) > _MOST_LOST * self.enrolled or not (self.chips or self.is_indexed)
 
 
-def survey(chips: ChipFolder, index: Index | None) -> Survey:
+def survey(chips: ChipFolder, index: Index | None, noted: Collection[str]) -> Survey:
     """Look at all chips, and at the index if there is one.
+
+    Args:
+        chips: where they are.
+        index: the index, unless it is missing or damaged.
+        noted: keys of chips that a writer had begun to put in or to take away: whether they are enrolled, an index
+            alone can tell.
 
     Raises:
         OSError: faces/ cannot be read.
@@ -64,13 +71,15 @@ def survey(chips: ChipFolder, index: Index | None) -> Survey:
         else:
             usable.append((key, record))
     known = set() if index is None else {text(key) for one in index.segments for key in one.faces["chip"]}
+    if index is not None:
+        usable = [(key, record) for key, record in usable if key in known or key not in noted]
     there = {key for key, _ in usable}
     return Survey(
         usable,
         index is not None,
         0 if index is None else sum(len(one.owner) for one in index.segments),
         sorted(known - there),
-        [] if index is None else sorted(there - known),
+        sorted(there & set(noted)) if index is None else sorted(there - known),
         problems,
     )
 
@@ -109,5 +118,20 @@ def rebuilt(
         faces.append(AddedFace(people_ids[record.name], replace(record, id=face_ids[key]), key))
     faces.sort(key=lambda face: face.record.id)
     people = sorted((people_ids[name], name, created) for name, created in since.items())
-    given = [(face.record.id, face.record.sha256, embeddings[face.chip]) for face in faces if face.chip in embeddings]
+    # Of whoever was enrolled since the chips were embedded, the old index has what the model made of them.
+    known = _embedded(index, comparison) if index else {}
+    given = [
+        (face.record.id, face.record.sha256, embedding)
+        for face in faces
+        if (embedding := embeddings.get(face.chip, known.get((face.chip, face.record.sha256)))) is not None
+    ]
     return Index([with_embeddings(added(EMPTY, people, faces), comparison, given)], next_id)
+
+
+def _embedded(index: Index, comparison: Comparison) -> dict[tuple[str, str], Embedding]:
+    """The embeddings of a model by chip and photo."""
+    return {
+        (record.face.chip, record.face.sha256): record.embedding
+        for record in index.records(comparison.digest)
+        if record.embedding is not None
+    }

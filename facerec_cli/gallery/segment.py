@@ -18,8 +18,8 @@ import numpy.typing as npt
 from facerec_cli.columns import Column, text_column
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Comparison
-from facerec_cli.errors import DamagedIndexError
-from facerec_cli.gallery.base import EnrolledFace, Person, Record
+from facerec_cli.errors import DamagedIndexError, UnusableNameError
+from facerec_cli.gallery.base import UNKNOWN, EnrolledFace, Person, Record, clean_name
 from facerec_cli.gallery.chipstore import ChipRecord
 
 _COLUMNS = {
@@ -98,10 +98,12 @@ class Segment:
             raise ValueError("templates of another size than embeddings")
         if (ids[1:] <= ids[:-1]).any() or (face_ids[1:] <= face_ids[:-1]).any():
             raise ValueError("ids that do not rise")
-        if self._is_one_each or not faces:
+        if self._is_one_each:
             return
         if not people or (ids[np.minimum(self.owner, people - 1)] != self.faces["person"]).any():
             raise ValueError("a face of nobody")
+        if not self.photo_counts.all():
+            raise ValueError("somebody without a face")
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -141,7 +143,9 @@ class Segment:
 
     def person_row(self, name: str) -> int | None:
         """The row of the person of this name."""
-        rows = np.flatnonzero(self.people["name"] == name.encode(errors="surrogateescape"))
+        if "\0" in name:  # NumPy takes no notice of it at the end
+            return None
+        rows = np.flatnonzero(self.people["name"] == name.encode(errors="surrogatepass"))
         return int(rows[0]) if len(rows) else None
 
     def face_rows(self, person_row: int) -> Rows:
@@ -157,15 +161,17 @@ class Segment:
         rest = slice(int(np.searchsorted(self.people["id"], person_id, side="right")), None)
         columns = (self.people["id"], self.people["name"], self.photo_counts, self.people["created"])
         for own_id, name, photos, created in zip(*(column[rest].tolist() for column in columns), strict=True):
-            yield Person(own_id, text(name), photos, _time(created))
+            yield Person(own_id, name_in(name), photos, _time(created))
 
     def faces_of(self, rows: Iterable[int]) -> Iterator[EnrolledFace]:
         """The faces of these rows."""
         column, names = self.faces, self.people["name"]
         for row in rows:
+            if not 0 <= column["score"][row] <= 1:
+                raise _damaged()
             yield EnrolledFace(
                 id=int(column["id"][row]),
-                name=text(names[self.owner[row]]),
+                name=name_in(names[self.owner[row]]),
                 chip=text(column["chip"][row]),
                 sha256=text(column["sha256"][row]),
                 source=text(column["source"][row]),
@@ -178,7 +184,10 @@ class Segment:
         is_embedded, embeddings = self.is_embedded(digest), self.embeddings.get(digest)
         rows = np.argsort(self.owner, kind="stable").tolist()
         for row, face in zip(rows, self.faces_of(rows), strict=True):
-            yield Record(face, np.array(embeddings[row]) if embeddings is not None and is_embedded[row] else None)
+            embedding = np.array(embeddings[row]) if embeddings is not None and is_embedded[row] else None
+            if embedding is not None and not np.isfinite(embedding).all():
+                raise _damaged()
+            yield Record(face, embedding)
 
     def is_embedded(self, digest: str) -> npt.NDArray[np.bool_]:
         """Whether a model has embedded each face, bool [faces]."""
@@ -240,6 +249,20 @@ def text(stored: bytes) -> str:
         return stored.decode()
     except UnicodeDecodeError as error:
         raise _damaged() from error
+
+
+def name_in(stored: bytes) -> str:
+    """A cell that holds a person's name."""
+    name = text(stored)
+    # Checking each of a million names in full would take ten seconds.
+    if name.isascii() and name.isprintable() and name.casefold() != UNKNOWN and name == name.strip():
+        return name
+    try:
+        if clean_name(name) == name:
+            return name
+    except UnusableNameError as error:
+        raise _damaged() from error
+    raise _damaged()
 
 
 def _time(seconds: Any) -> datetime:

@@ -6,12 +6,14 @@ the writer was doing, one rule finishes it: a chip of the note that the index do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
-from facerec_cli.files import clear_strays, write_file
+from facerec_cli.files import write_file
 from facerec_cli.json_text import json_text
+from facerec_cli.untrusted import parsed, regular_bytes
+
+_MOST_BYTES = 64_000_000
 
 
 class UnfinishedChips:
@@ -27,12 +29,11 @@ class UnfinishedChips:
         Raises:
             OSError: the system refuses to read it.
         """
-        clear_strays(self._path)
         try:
-            keys = json.loads(self._path.read_bytes())
+            keys = parsed(regular_bytes(self._path, _MOST_BYTES))
         except FileNotFoundError:
             return []
-        except (ValueError, RecursionError):  # not ours: it was renamed in whole
+        except ValueError:  # not ours: that is renamed in whole
             return []
         return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
 

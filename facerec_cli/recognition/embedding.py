@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.errors import LostChipError, NotEmbeddedError
@@ -11,6 +12,23 @@ from facerec_cli.gallery.base import EnrolledFace, Gallery, Snapshot
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """Tells how many of a page's faces are done, among all."""
+
+    told: Callable[[int, int], None] | None
+    before: int
+    total: int
+
+    def __call__(self, done: int) -> None:
+        if self.told:
+            self.told(self.before + done, self.total)
+
+
+_PAGE = 10_000
+"""Faces that are looked up at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +63,19 @@ def embed_pending(
         ModelError: the model cannot be loaded.
     """
     digest = recognizer.bundle.digest
-    lost: dict[int, LostChipError] = {}
+    lost: dict[tuple[int, str], LostChipError] = {}
+    done = 0
     while True:
         snapshot = gallery.snapshot()
         count = snapshot.pending_count(digest)
-        todo = [face for face in snapshot.pending(digest) if face.id not in lost] if count else []
+        pending = snapshot.pending(digest) if count else iter(())
+        # Page by page: all of a million faces would take a gigabyte. A chip that has moved since is another.
+        todo = list(islice((face for face in pending if (face.id, face.chip) not in lost), _PAGE))
         if not todo:
             break
-        lost |= _embed(recognizer, gallery, todo, progress)
+        total = done + count - len(lost)
+        lost |= _embed(recognizer, gallery, todo, _Progress(progress, done, total))
+        done += len(todo)
     if not count:
         return Embedded(snapshot, (), ())
     nobodies = [
@@ -63,12 +86,9 @@ def embed_pending(
 
 
 def _embed(
-    recognizer: Recognizer,
-    gallery: Gallery,
-    faces: Sequence[EnrolledFace],
-    progress: Callable[[int, int], None] | None,
-) -> dict[int, LostChipError]:
-    """Embed faces, and keep what comes of it; returns the errors of those that are lost, by id."""
+    recognizer: Recognizer, gallery: Gallery, faces: Sequence[EnrolledFace], progress: Callable[[int], None]
+) -> dict[tuple[int, str], LostChipError]:
+    """Embed faces, and keep what comes of it; returns the errors of those that are lost, by id and chip."""
 
     def embed(face: EnrolledFace) -> tuple[EnrolledFace, Embedding | LostChipError]:
         try:
@@ -76,21 +96,20 @@ def _embed(
         except LostChipError as error:
             return face, error
 
-    lost: dict[int, LostChipError] = {}
+    lost: dict[tuple[int, str], LostChipError] = {}
     batch: list[tuple[EnrolledFace, Embedding]] = []
     pace = Pace()
     try:
         for done, (face, result) in enumerate(ordered_map(embed, faces), start=1):
             if isinstance(result, LostChipError):
-                lost[face.id] = result
+                lost[face.id, face.chip] = result
             else:
                 batch.append((face, result))
             if pace.is_due(len(batch)):
                 ready, batch = batch, []
                 with pace.writing():
                     gallery.store(recognizer.comparison, ready)
-            if progress:
-                progress(done, len(faces))
+            progress(done)
     finally:
         # Also after Ctrl-C.
         gallery.store(recognizer.comparison, batch)

@@ -208,7 +208,9 @@ def test_a_removal_that_cannot_be_finished_says_so_and_the_next_writer_finishes_
         real(path)
 
     monkeypatch.setattr(os, "unlink", refused)
-    with pytest.raises(UnfinishedChangeError, match="could not be deleted, it is not readable and writable") as raised:
+    with pytest.raises(
+        UnfinishedChangeError, match="could not all be deleted, it is not readable and writable"
+    ) as raised:
         gallery.remove("Ada")
     assert "untouched" not in str(raised.value)
     assert [person.name for person in people(gallery)] == ["Bob"]
@@ -419,3 +421,148 @@ def test_a_calibration_file_that_is_none_is_told(gallery: Hdf5Gallery) -> None:
     Path(gallery.location, "calibration.json").write_text("{")
     with pytest.raises(DamagedCalibrationError, match=r"calibration\.json is damaged"):
         gallery.snapshot().calibration(DIGEST)
+
+
+def refuse_unlinking(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
+    real = os.unlink
+
+    def unlink(path: Path, *arguments: object, **named: object) -> None:
+        if Path(path) == refused:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(path)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+
+
+def test_a_rename_that_cannot_be_finished_costs_no_chip(gallery: Hdf5Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
+    refuse_unlinking(monkeypatch, gallery.folder / gallery.snapshot().faces("Ada")[0].chip)
+    with pytest.raises(UnfinishedChangeError):
+        gallery.rename("Ada", "Ada Byron")
+    for number in range(3):
+        gallery.add(COMPARISON, [face("Eve", unit(0, 1), 10 + number)])
+        gallery.read_chip(gallery.snapshot().faces("Ada Byron")[0])
+    found = gallery.survey()
+    assert (found.lost, found.strangers) == ([], [])
+    monkeypatch.undo()
+    gallery.add(COMPARISON, [face("Eve", unit(0, 1), 20)])
+    assert len(list((gallery.folder / "faces").glob("*/*"))) == len(faces(gallery))
+
+
+def test_one_chip_that_cannot_be_deleted_keeps_no_other(gallery: Hdf5Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), photo) for photo in range(5)])
+    chips = [gallery.folder / enrolled.chip for enrolled in faces(gallery)]
+    refuse_unlinking(monkeypatch, chips[1])
+    with pytest.raises(UnfinishedChangeError):
+        gallery.remove("Ada")
+    assert [chip.exists() for chip in chips] == [False, True, False, False, False]
+
+
+def test_who_was_forgotten_does_not_come_back_when_the_index_is_lost(
+    gallery: Hdf5Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
+    chip = gallery.folder / gallery.snapshot().faces("Ada")[0].chip
+    refuse_unlinking(monkeypatch, chip)
+    with pytest.raises(UnfinishedChangeError):
+        gallery.remove("Ada")
+    monkeypatch.undo()
+    gallery.index_file.path.write_bytes(b"damaged")
+    assert list(gallery.survey().strangers) == [chip.relative_to(gallery.folder).as_posix()]
+    gallery.rebuild(COMPARISON, {})
+    assert [person.name for person in people(gallery)] == ["Bob"]
+    assert not chip.exists()
+
+
+def test_what_is_not_ours_stays_where_it_is(gallery: Hdf5Gallery, tmp_path: Path) -> None:
+    outside = tmp_path / "documents"
+    outside.mkdir()
+    (outside / "1.h5").write_bytes(b"mine")
+    segments = gallery.folder / "segments"
+    segments.mkdir()
+    (segments / "@eaDir").mkdir()
+    (segments / "film.ts").write_bytes(b"mine")
+    (gallery.folder / ".gallery.h5.folder").mkdir()
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    assert {path.name for path in segments.iterdir()} == {"@eaDir", "film.ts"}
+    shutil.rmtree(segments)
+    segments.symlink_to(outside)
+    with pytest.raises(DatabaseError):
+        gallery.add(COMPARISON, [face("Bob", unit(1, 0), 2)])
+    assert (outside / "1.h5").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["segments", "faces"])
+def test_a_folder_of_other_things_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / "project" / name).mkdir(parents=True)
+    (tmp_path / "project" / name / "part1.ts").write_bytes(b"mine")
+    with pytest.raises(UnusableLocationError, match="holds other things"):
+        open_gallery(tmp_path / "project", create=True)
+
+
+def test_linked_chips_are_nobodys(gallery: Hdf5Gallery, tmp_path: Path) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    (gallery.folder / "faces").rename(tmp_path / "pictures")
+    (gallery.folder / "faces").symlink_to(tmp_path / "pictures")
+    (chip,) = (tmp_path / "pictures").glob("*/*.jpg")
+    (gallery.folder / ".unfinished.json").write_text(f'["faces/{chip.parent.name}/{chip.name}", "\\ud800", 7]')
+    with pytest.raises(DatabaseRefusedError):
+        gallery.add(COMPARISON, [face("Bob", unit(1, 0), 2)])
+    assert chip.exists()
+    with pytest.raises(DatabaseRefusedError, match="it is a link"):
+        gallery.survey()
+
+
+@pytest.mark.parametrize("name", ["gallery.h5", "calibration.json", ".unfinished.json"])
+def test_a_pipe_in_a_files_place_is_told(gallery: Hdf5Gallery, name: str) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    (gallery.folder / name).unlink(missing_ok=True)
+    os.mkfifo(gallery.folder / name)
+    with pytest.raises(DatabaseError):
+        Hdf5Gallery(gallery.folder).remove("Ada")
+
+
+def test_a_rebuild_keeps_what_was_embedded_meanwhile_and_leaves_no_stray(gallery: Hdf5Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    embeddings = {key: unit(1, 5) for key, _ in gallery.survey().chips}
+    gallery.add(COMPARISON, [face("Bob", unit(0, 1), 2)])
+    (gallery.folder / ".gallery.h5.12.ab").write_bytes(b"Ada")
+    gallery.rebuild(COMPARISON, embeddings)
+    assert gallery.snapshot().template(DIGEST, "Bob") == pytest.approx(unit(0, 1))
+    assert gallery.snapshot().template(DIGEST, "Ada") == pytest.approx(unit(1, 5))
+    assert not (gallery.folder / ".gallery.h5.12.ab").exists()
+
+
+def test_processes_that_make_a_database_at_once_all_have_it(tmp_path: Path) -> None:
+    script = "import sys; from facerec_cli import open_gallery; input(); open_gallery(sys.argv[1], create=True)"
+    for round_number in range(3):
+        makers = [
+            subprocess.Popen([sys.executable, "-c", script, tmp_path / str(round_number)], stdin=subprocess.PIPE)
+            for _ in range(4)
+        ]
+        for maker in makers:
+            assert maker.stdin
+            maker.stdin.write(b"\n")
+            maker.stdin.close()
+        assert [maker.wait() for maker in makers] == [0] * 4
+
+
+def test_an_index_of_an_older_facerec_is_rebuilt(gallery: Hdf5Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    with h5py.File(gallery.index_file.path, "r+") as file:
+        file.attrs["format"] = 1
+    with pytest.raises(DamagedDatabaseError, match="of an older facerec"):
+        gallery.snapshot()
+    gallery.rebuild(COMPARISON, {})
+    assert [person.name for person in people(gallery)] == ["Ada"]
+
+
+@pytest.mark.parametrize("name", ["unknown", "\x1b]0;x\x07", " Ada", "a\nb"])
+def test_a_name_that_nobody_can_have_is_damage(gallery: Hdf5Gallery, name: str) -> None:
+    gallery.add(COMPARISON, [face("A" * 20, unit(1, 0), 1)])
+    with h5py.File(gallery.index_file.path, "r+") as file:
+        file["people/name"][0] = name
+    now = Hdf5Gallery(gallery.folder).snapshot()
+    for ask in (lambda: list(now.people()), lambda: now.search(COMPARISON, unit(1, 0)[None])):
+        with pytest.raises(DamagedDatabaseError):
+            ask()
