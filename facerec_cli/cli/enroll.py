@@ -53,7 +53,7 @@ def command(
     asked = Photos((*photos, *images), recursive=True)
     work, refused = _work(asked, name, reporter)
     reporter.total = len(work)
-    outcomes = _enroll(work, database, model, largest, size)
+    outcomes = _enroll(work, database, model, largest, size, reporter)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with Results(output_format, _columns(output_format)) as results, reporter:
@@ -150,7 +150,9 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
     return None
 
 
-def _enroll(work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int) -> Iterator[Enrolment]:
+def _enroll(
+    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int, reporter: Reporter
+) -> Iterator[Enrolment]:
     """Enrol; a database is made where there is somebody to enrol."""
     if not work:
         return iter(())
@@ -161,7 +163,7 @@ def _enroll(work: list[tuple[str, Path]], database: str, model: str, largest: bo
 
     recognizer = Recognizer(model, detection_size=size)
     gallery = open_gallery(database, create=True)
-    show_embedding(recognizer, gallery)
+    reporter.status = max(reporter.status, show_embedding(recognizer, gallery))
     return enroll_all(recognizer, gallery, work, largest=largest)
 
 

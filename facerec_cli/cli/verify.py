@@ -58,6 +58,7 @@ def command(
     recognizer = Recognizer(model, detection_size=size)
     from facerec_cli.recognition.verification import verify, verify_person
 
+    status = 0
     if name is None:
         verified = verify(recognizer, named[0], named[1], fmr=fmr, threshold=threshold, largest=largest)
     else:
@@ -65,11 +66,11 @@ def command(
         from facerec_cli.gallery.opening import open_gallery
 
         gallery = open_gallery(database)
-        show_embedding(recognizer, gallery)
+        status = show_embedding(recognizer, gallery)
         verified = verify_person(recognizer, gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
     record = verified.to_json()
     with Results(output_format, _COLUMNS) as results:
         if output_format == "table":
             record["same"] = "same person" if verified.same else "different people"
         results.add(record)
-    return 0
+    return status
