@@ -53,7 +53,7 @@ def command(
     asked = Photos((*photos, *images), recursive=True)
     work, refused = _work(asked, name, reporter)
     reporter.total = len(work)
-    outcomes = _enroll(work, database, model, largest, size, reporter)
+    status, outcomes = _enroll(work, database, model, largest, size)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with Results(output_format, _columns(output_format)) as results, reporter:
@@ -80,7 +80,7 @@ def command(
             enrolled = sum(1 for counts in people.values() if counts["enrolled"])
             summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
             reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
-        return reporter.status
+        return max(status, reporter.status)
 
 
 _STATUSES = ("enrolled", "already enrolled", "refused")
@@ -151,11 +151,11 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
 
 
 def _enroll(
-    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int, reporter: Reporter
-) -> Iterator[Enrolment]:
-    """Enrol; a database is made where there is somebody to enrol."""
+    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int
+) -> tuple[int, Iterator[Enrolment]]:
+    """Enrol; a database is made where there is somebody to enrol. Returns the exit status of looking at it, too."""
     if not work:
-        return iter(())
+        return 0, iter(())
     from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.enrolment import enroll_all
@@ -163,8 +163,8 @@ def _enroll(
 
     recognizer = Recognizer(model, detection_size=size)
     gallery = open_gallery(database, create=True)
-    reporter.status = max(reporter.status, show_embedding(recognizer, gallery))
-    return enroll_all(recognizer, gallery, work, largest=largest)
+    status = show_embedding(recognizer, gallery)
+    return status, enroll_all(recognizer, gallery, work, largest=largest)
 
 
 def _tell(outcome: Enrolment, reporter: Reporter) -> None:
