@@ -453,7 +453,7 @@ def test_thirty_kills_and_the_right_bytes_at_the_end(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_pieces(tmp_path: Path) -> None:
-    with serving(rate=1e6) as server:
+    with serving(rate=2e5) as server:
         server.files["/file"] = BYTES
         command = [sys.executable, "-c", FETCH_TWO, f"{server.url}/file", SHA256, str(tmp_path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
