@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -48,9 +49,19 @@ def spread(args: Sequence[str], greedy: tuple[str, str]) -> list[str]:
     return spread_args
 
 
+class FiniteRange(click.FloatRange):
+    """A range that, unlike click's, has neither NaN, which is in no order, nor infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
 def probability_type(name: str) -> click.FloatRange:
     """A rate strictly between 0 and 1."""
-    kind = click.FloatRange(0, 1, min_open=True, max_open=True)
+    kind = FiniteRange(0, 1, min_open=True, max_open=True)
     kind.name = name
     return kind
 
@@ -106,7 +117,7 @@ size_option = click.option(
 )
 threshold_option = click.option(
     "--threshold",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="Largest distance that is a match, in place of an error rate.",
 )
 

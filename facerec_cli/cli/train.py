@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     help="Share of the people to train on; the others say which epoch is the best, and calibrate the model.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="In place of the recipe's.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after the epoch that reaches them.")
+@click.option(
+    "--minutes", type=options.FiniteRange(min=0, min_open=True), help="End after the epoch that reaches them."
+)
 @click.option("--batch", type=click.IntRange(min=4), help="Photos a batch, in place of the recipe's.")
 @click.option("--grey", is_flag=True, help="Let the network see no colour.")
 @click.option("--bfloat16", is_flag=True, help="Compute in half precision: faster on CPUs and GPUs that have it.")

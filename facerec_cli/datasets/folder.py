@@ -31,7 +31,7 @@ RAW_SUFFIXES = frozenset(
 
 _JUNK = frozenset(
     {
-        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "#recycle", "#snapshot"),  # NAS
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "#recycle", "#snapshot", "~snapshot"),  # NAS
         *("$recycle.bin", "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
         *("__macosx", "icon\r", "network trash folder", "temporary items"),
     }

@@ -49,3 +49,11 @@ def test_a_threshold_from_a_rate_is_said_as_it_is(facerec: Run, samples: Path) -
     (found,) = json.loads(facerec("identify", photo, "--format", "json").stdout)["faces"]
     assert f"at most {found['threshold']}, so that" in facerec("identify", photo).stdout
     assert f"at most {found['threshold']}, so that" in facerec("people", "list").stdout
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--fpir"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-nan"])
+def test_what_is_no_number_is_wrong_usage(facerec: Run, option: str, number: str) -> None:
+    done = facerec("identify", option, number, "a.jpg")
+    assert done.returncode == 2
+    assert done.stdout == ""
