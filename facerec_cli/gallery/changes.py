@@ -15,7 +15,7 @@ from facerec_cli.columns import Column
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison, templates
 from facerec_cli.gallery.chipstore import ChipRecord
-from facerec_cli.gallery.segment import Segment, face_columns, people_columns
+from facerec_cli.gallery.segment import Rows, Segment, face_columns, people_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,25 +119,14 @@ def with_embeddings(
 
 def joined(one: Segment, other: Segment) -> Segment:
     """Two segments as one, whose people of the other were enrolled later."""
-
-    def of_both(table: str, count: str) -> dict[str, Column]:
-        mine, theirs = getattr(one, table), getattr(other, table)
-        return {
-            digest: np.concatenate(
-                [
-                    mine[digest] if digest in mine else _nothing(theirs[digest], len(getattr(one, count)["id"])),
-                    theirs[digest] if digest in theirs else _nothing(mine[digest], len(getattr(other, count)["id"])),
-                ]
-            )
-            for digest in mine.keys() | theirs.keys()
-        }
-
+    # Who was enrolled earlier may have photos that came later.
+    order = np.argsort(np.concatenate([one.faces["id"], other.faces["id"]]))
     return Segment(
         people=_joined(one.people, other.people),
-        faces=_joined(one.faces, other.faces),
-        embeddings=of_both("embeddings", "faces"),
-        embedded=of_both("embedded", "faces"),
-        templates=of_both("templates", "people"),
+        faces={name: column[order] for name, column in _joined(one.faces, other.faces).items()},
+        embeddings=_of_both(one.embeddings, other.embeddings, len(one.owner), len(other.owner), order),
+        embedded=_of_both(one.embedded, other.embedded, len(one.owner), len(other.owner), order),
+        templates=_of_both(one.templates, other.templates, len(one), len(other), slice(None)),
     )
 
 
@@ -147,7 +136,7 @@ def parted(segment: Segment, most: int) -> list[Segment]:
     if whole <= most:
         return [segment]
     weight = np.cumsum(segment.photo_counts + 1) / (len(segment.owner) + len(segment)) * whole
-    part = np.minimum((weight / most).astype(np.int64), np.arange(len(segment)))
+    part = (weight / most).astype(np.int64)
     return [_taken(segment, part == number, part[segment.owner] == number) for number in np.unique(part)]
 
 
@@ -164,6 +153,18 @@ def _taken(segment: Segment, people: npt.NDArray[np.bool_], faces: npt.NDArray[n
 
 def _joined(one: Mapping[str, Column], other: Mapping[str, Column]) -> dict[str, Column]:
     return {name: np.concatenate([column, other[name]]) for name, column in one.items()}
+
+
+def _of_both(
+    mine: Mapping[str, Column], theirs: Mapping[str, Column], count: int, other_count: int, order: Rows | slice
+) -> dict[str, Column]:
+    """Each model's rows of two segments, in an order; nothing where one has none of that model."""
+    whole: dict[str, Column] = {}
+    for digest in mine.keys() | theirs.keys():
+        like = mine[digest] if digest in mine else theirs[digest]
+        rows = [mine.get(digest, _nothing(like, count)), theirs.get(digest, _nothing(like, other_count))]
+        whole[digest] = np.concatenate(rows)[order]
+    return whole
 
 
 def _lengthened(column: Column, count: int) -> Column:

@@ -130,7 +130,6 @@ class Hdf5Gallery(Gallery):
             segment = index.segments[number]
             faces = list(segment.faces_of(segment.face_rows(row).tolist()))
             others = [face for face in faces if not index.segments[target].has_photo(target_row, face.sha256)]
-            next_id = index.next_id + len(others)
             ids = {face.id: index.next_id + place for place, face in enumerate(others)}
             moved = self._moved(others, into, ids)
             person = int(index.segments[target].people["id"][target_row])
@@ -141,7 +140,7 @@ class Hdf5Gallery(Gallery):
                 [AddedFace(person, record_of(face, into, ids), key) for face, key, _ in moved],
             )
             self._commit(
-                smaller.with_segments([*smaller.segments[:target], grown, *smaller.segments[target + 1 :]], next_id),
+                smaller.with_segment(target, grown, index.next_id + len(others)),
                 new={key: jpeg for _, key, jpeg in moved},
                 gone=[face.chip for face in faces],
             )

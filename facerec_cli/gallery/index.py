@@ -75,9 +75,9 @@ class Index:
         ]
         return Index(segments, self.next_id if next_id is None else next_id, files)
 
-    def with_segment(self, number: int, segment: Segment) -> Index:
+    def with_segment(self, number: int, segment: Segment, next_id: int | None = None) -> Index:
         """The index with another segment in a place."""
-        return self.with_segments([*self.segments[:number], segment, *self.segments[number + 1 :]])
+        return self.with_segments([*self.segments[:number], segment, *self.segments[number + 1 :]], next_id)
 
     def named(self, keys: Sequence[str]) -> set[str]:
         """Which of these are keys of enrolled chips."""

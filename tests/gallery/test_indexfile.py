@@ -66,6 +66,23 @@ def test_nobody_is_searched_twice_or_missed_among_segments(tmp_path: Path) -> No
         assert [match.distance for match in matches] == sorted(match.distance for match in matches)
 
 
+def test_photos_that_came_later_stay_in_order_when_segments_join(tmp_path: Path) -> None:
+    gallery = Hdf5Gallery(tmp_path / "database", create=True)
+    gallery.index_file.sealed_bytes, gallery.index_file.tail_bytes = 5_000, 600
+    for n in range(20):
+        gallery.add(COMPARISON, [face(f"person {n}", unit(n, 1), n)])
+        gallery.add(OTHER_COMPARISON, [face(f"person {n // 2}", unit(1, n, 2), 100 + n)])
+        counts = [len(segment.owner) for segment in gallery.snapshot().index.segments]
+        assert sum(counts) == 2 * (n + 1)
+    assert 1 < len(counts) < 20
+    for n in range(20):
+        photos = [enrolled.source for enrolled in gallery.snapshot().faces(f"person {n}")]
+        later = [f"{100 + number}.jpg" for number in (2 * n, 2 * n + 1) if n < 10]
+        assert sorted(photos) == sorted([f"{n}.jpg", *later])
+        assert gallery.snapshot().search(COMPARISON, unit(n, 1)[None])[0][0].name == f"person {n}"
+    assert gallery.snapshot().pending_count(DIGEST) == gallery.snapshot().pending_count(OTHER_COMPARISON.digest) == 20
+
+
 def test_a_model_may_have_embedded_some_segments_and_not_others(tmp_path: Path) -> None:
     gallery = many(tmp_path / "database")
     pending = list(gallery.snapshot().pending(OTHER_COMPARISON.digest))
@@ -219,13 +236,14 @@ def limit() -> Any:
 def test_more_segments_than_files_may_be_open_are_mapped(
     tmp_path: Path, limit: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gallery = many(tmp_path / "database")
+    gallery = many(tmp_path / "database", 60)
+    assert len(list((gallery.folder / "segments").iterdir())) > 6
     limit(resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) + 3)
     with monkeypatch.context() as patched:
         patched.setattr("facerec_cli.gallery.indexfile.allow_open_files", lambda count: None)
         with pytest.raises(DatabaseRefusedError, match="too many files are open"):
             Hdf5Gallery(gallery.folder).snapshot()
-    assert len(list(Hdf5Gallery(gallery.folder).snapshot().people())) == 30
+    assert len(list(Hdf5Gallery(gallery.folder).snapshot().people())) == 60
 
 
 def test_a_file_that_may_not_grow_is_refused_and_nothing_is_lost(
