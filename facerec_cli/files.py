@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import sys
@@ -16,6 +17,8 @@ from facerec_cli.locks import locked
 _FULL = {errno.ENOSPC, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
+_LONGEST = 220
+"""Bytes of a name that leave room for what an unfinished file's has besides: file systems allow 255."""
 _MANY = 1_000
 """Files that are worth flushing the whole disk for."""
 
@@ -53,13 +56,19 @@ def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written; what was at ``path`` before is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    beside = path.with_name(f"{_stray(path)}{os.getpid()}.{os.urandom(4).hex()}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield beside
         move_in(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _stray(path: Path) -> str:
+    """How the names of unfinished files for ``path`` begin; where its own name leaves no room, by a digest of it."""
+    name = os.fsencode(path.name)
+    return f".{path.name}." if len(name) <= _LONGEST else f".{hashlib.sha256(name).hexdigest()}."
 
 
 def move_in(beside: Path, path: Path) -> None:
@@ -77,7 +86,7 @@ def folder_mode(mode: int) -> int:
 def clear_strays(path: Path) -> None:
     """Remove what killed writers of ``path`` left beside it; only for who holds the lock that writers of it hold."""
     for stray in path.parent.iterdir():
-        if stray.name.startswith(f".{path.name}.") and (stray.is_symlink() or not stray.is_dir()):
+        if stray.name.startswith(_stray(path)) and (stray.is_symlink() or not stray.is_dir()):
             stray.unlink(missing_ok=True)
 
 

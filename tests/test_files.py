@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from facerec_cli import files
-from facerec_cli.files import finish_folders, new_file, new_folder, refusal, sync_folder, write_file
+from facerec_cli.files import clear_strays, finish_folders, new_file, new_folder, refusal, sync_folder, write_file
 from facerec_cli.locks import locked
 
 
@@ -267,3 +267,13 @@ def test_a_folder_of_any_files_is_flushed(count: int, tmp_path: Path) -> None:
         for number in range(count):
             (beside / str(number)).touch(0o400)
     assert len(names(tmp_path / "folder")) == count + 1
+
+
+def test_strays_of_a_long_name_are_known_too(tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 251}.jpg"
+    with pytest.raises(Stopped), new_file(path) as beside:
+        beside.with_name(f"{beside.name}0").write_bytes(b"left")
+        raise Stopped
+    assert len(names(tmp_path)) == 1
+    clear_strays(path)
+    assert names(tmp_path) == []

@@ -104,9 +104,7 @@ def _work(asked: Photos, name: str | None, reporter: Reporter) -> tuple[list[tup
     for found in asked.searched:
         for error in found.refused:
             reporter.error(error)
-    return work, [
-        Enrolment(str(found.folder), person, error=found.refused[0]) for found in asked.searched if not found.photos
-    ]
+    return work, [Enrolment(error.subject, person, error=error) for found in asked.searched for error in found.refused]
 
 
 def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], list[Enrolment]]:
@@ -123,6 +121,7 @@ def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], 
         found = asked.search(folder)
         for error in found.refused:
             reporter.error(error)
+            refused.append(Enrolment(error.subject, Path(error.subject).name, error=error))
         nested = found.nested
         refusals: dict[Path, FacerecError | None] = {}
         for person, photo in found.people:

@@ -53,7 +53,7 @@ _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference"
 @click.option(
     "--report",
     "report_folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.GivenPath(file_okay=False),
     metavar="DIR",
     help="Write metrics.json, pictures and a self-contained report.html to this folder.",
 )

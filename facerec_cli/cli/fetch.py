@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from facerec_cli.cli import options
 from facerec_cli.cli.progress import DownloadBars, Reporter
 from facerec_cli.cli.render import Results, count
 
@@ -20,10 +21,10 @@ _SETS = ("lfw", "lfw-funneled", "lfw-deepfunneled")
     epilog="Example: facerec fetch lfw --jobs 8; facerec fetch list dev_urls.txt eval_urls.txt",
 )
 @click.argument("what", type=click.Choice([*_SETS, "list"]), default="lfw")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.argument("files", nargs=-1, type=options.GivenPath(), metavar="[FILE]...")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.GivenPath(file_okay=False),
     default=Path("data"),
     show_default=True,
     help="Folder for data sets.",
@@ -33,7 +34,7 @@ _SETS = ("lfw", "lfw-funneled", "lfw-deepfunneled")
 @click.option(
     "--from",
     "own",
-    type=click.Path(path_type=Path, exists=True),
+    type=options.GivenPath(exists=True),
     metavar="PATH",
     help="Take this archive (tar, zip) or unpacked folder in place of a download.",
 )

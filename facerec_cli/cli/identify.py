@@ -44,7 +44,7 @@ _COLUMNS = (
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Nearest people to list a face.")
 @click.option(
     "--annotate",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.GivenPath(file_okay=False),
     metavar="DIR",
     help="Write copies with boxes and names to this folder.",
 )
@@ -98,9 +98,10 @@ def command(
         for found in asked.searched:
             for error in found.refused:
                 reporter.error(error)
-            if not found.photos:
-                _show(PhotoResult(str(found.folder), error=found.refused[0]), results, top)
+                _show(PhotoResult(error.subject, error=error), results, top)
             reporter.left_out(found.left_out)
+        if not reporter.done and not asked.searched:
+            reporter.note("No photo was listed on standard input.")
         if reporter.done > 1:
             reporter.note(f"{count(reporter.done, 'photo')}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
         return max(status, reporter.status)

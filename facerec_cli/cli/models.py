@@ -132,7 +132,7 @@ def calibrate(model: str, data: Path) -> int:
     show_default=True,
     help="ONNX; LiteRT, which was TensorFlow Lite; TensorFlow's SavedModel, a folder.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; of savedmodel a folder.")
+@click.option("--out", type=options.GivenPath(), required=True, help="File to write; of savedmodel a folder.")
 def export(model: str, file_format: ExportFormat, out: Path) -> int:
     """Write a model's network for other programs: chips, uint8 [n, 112, 112, 3] RGB, to embeddings, float32 [n, d].
 

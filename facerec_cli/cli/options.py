@@ -12,7 +12,22 @@ import click
 from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
-PHOTO = click.Path(path_type=Path, allow_dash=True, readable=False)
+
+
+class GivenPath(click.Path):
+    """A path; an empty one, as an unset variable leaves it, is not the current folder."""
+
+    def __init__(self, **kinds: bool) -> None:
+        """What may be there, as ``click.Path`` takes it."""
+        super().__init__(path_type=Path, **kinds)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PHOTO = GivenPath(allow_dash=True, readable=False)
 """One that cannot be read is told in its place, and ends nothing."""
 
 
@@ -94,7 +109,7 @@ model_option = click.option(
 )
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(file_okay=False),
     default=Path("data/lfw"),
     show_default=True,
     help="Folder of photos with a sub-folder a person; LFW is recognised by its names.",

@@ -157,6 +157,8 @@ def merge_people(name: str, into: str, database: str, model: str) -> int:
     from facerec_cli.gallery.base import clean_name
     from facerec_cli.recognition.recognizer import Recognizer
 
+    if clean_name(name) == clean_name(into):
+        raise click.UsageError("NAME and INTO are one person already: name two.")
     gallery = _open(database)
     photos = gallery.merge(clean_name(name), clean_name(into))
     status = show_embedding(Recognizer(model), gallery)
@@ -210,15 +212,17 @@ def calibrate(database: str, model: str, reset: bool) -> int:
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    reporter = Reporter()
+    reporter, status = Reporter(), 0
     if reset:
         gallery.set_calibration(recognizer.bundle.digest, None)
+        if not gallery.snapshot().photo_counts():
+            return status
     else:
-        show_embedding(recognizer, gallery)
+        status = show_embedding(recognizer, gallery)
         with Results("table", ("field", "value")) as results:
             results.add({}, calibration_rows(calibrate_enrolled(recognizer, gallery)))
     reporter.note(why(threshold_in(gallery.snapshot(), recognizer.bundle)))
-    return 0
+    return status
 
 
 @command.command(

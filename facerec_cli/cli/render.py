@@ -97,12 +97,13 @@ def why(threshold: Threshold) -> str:
     return (
         f"A match is a distance of at most {threshold.distance}, so that about {percent(threshold.rate)} of "
         f"strangers are named: {count(threshold.people, 'person')} enrolled, "
-        f"{_comparisons(threshold.comparisons)} comparisons{to_whom}."
+        f"{_comparisons(threshold.comparisons)}{to_whom}."
     )
 
 
 def _comparisons(number: float) -> str:
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+    told = f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+    return f"{told} comparison" + ("" if told == "1" else "s")
 
 
 def percent(rate: float) -> str:

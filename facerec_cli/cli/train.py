@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tensorboard",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.GivenPath(file_okay=False),
     metavar="DIR",
     help="Write logs for TensorBoard to this folder.",
 )

@@ -61,7 +61,8 @@ class Found:
         folder: as it was named.
         photos: all at any depth, sorted by folder, and in each by name; what has a photo's header is one, whatever its
             ending.
-        refused: why parts of the folder cannot be searched; never empty where there is no photo.
+        refused: why parts of the folder cannot be searched, whose paths are the errors' ``subject``; never empty where
+            there is no photo.
         left_out: what else is there, but for what is hidden and what systems leave.
     """
 
@@ -111,7 +112,7 @@ def search(folder: Path) -> Found:
     photos = walk.photos()
     refused: list[PhotoError] = [error for _, error in sorted(walk.refused.items())]
     if not photos and not refused:
-        refused.append(NoPhotosError(f"{folder} holds no photo", "give a folder of photos"))
+        refused.append(NoPhotosError(f"{folder} holds no photo", "give a folder of photos", str(folder)))
     return Found(folder, photos, refused, walk.left_out())
 
 
@@ -193,7 +194,7 @@ class _Walk:
             problem, remedy = f"{path} is a link that leads nowhere", "check the link"
         else:
             problem, remedy = f"{path} does not exist", "check the path"
-        self.refused[path] = UnreadablePhotoError(problem, remedy)
+        self.refused[path] = UnreadablePhotoError(problem, remedy, path)
 
     def _empty(self) -> list[str]:
         """The folders with nothing to search for below them, without those inside such a folder."""

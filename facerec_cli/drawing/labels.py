@@ -15,7 +15,6 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facerec_cli.errors import AnnotationError
-from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.images import opened, picture_of
 from facerec_cli.files import new_file
 
@@ -23,6 +22,8 @@ KNOWN_COLOUR = (22, 122, 60)
 UNKNOWN_COLOUR = (176, 82, 0)
 LEGIBLE_SIDE = 480
 """Longer side, pixels, below which a copy is enlarged."""
+_COPY_BYTES = 7
+"""Bytes a pixel that drawing takes: the photo, and the copy, of which Pillow holds four."""
 _FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -77,40 +78,48 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
     # Path.resolve raises where links lead in a circle.
     if os.path.dirname(os.path.realpath(target)) == os.path.dirname(os.path.realpath(photo)):  # noqa: PTH120
         raise AnnotationError(f"{target} would lie beside the photo itself", "choose another folder")
-    with opened(photo) as at_hand:
+    with opened(photo, _COPY_BYTES) as at_hand:
         picture = picture_of(at_hand)
-        image = picture.image
-        factor = -(-LEGIBLE_SIDE // max(image.shape[:2]))
+        copy, scale = PillowImage.fromarray(picture.image), 1 / picture.reduction
+        del picture  # a hundred megapixels are held once from here on
+        factor = -(-LEGIBLE_SIDE // max(copy.size))
         if factor > 1:
-            image = np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
-        scale = factor / picture.reduction
-        labels = [replace(label, box=_scaled(label.box, scale)) for label in labels]
-        drawn, warnings = draw_labels(image, labels)
-    number = 1
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        while target.exists():
-            number += 1
-            target = target.with_name(f"{photo.stem}-{number}{target.suffix}")
-        with new_file(target) as beside:
-            PillowImage.fromarray(drawn).save(beside, _FORMATS[target.suffix.lower()], quality=92)
-    except (OSError, ValueError) as error:  # Pillow says ValueError where a format has no room for such a picture
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise AnnotationError(f"{target} cannot be written ({reason})", "choose another folder") from error
+            copy = copy.resize((copy.width * factor, copy.height * factor), PillowImage.Resampling.NEAREST)
+        warnings = draw_labels(copy, [replace(label, box=_scaled(label.box, factor * scale)) for label in labels])
+        _save(copy, target)
     return warnings
 
 
-def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]]:
-    """Draw labels on a copy of an image.
+def _save(picture: PillowImage.Image, target: Path) -> None:
+    """Write a picture to a file, or where that is there, to the next that is not: photo-2.jpg.
+
+    Raises:
+        AnnotationError: it cannot be written.
+    """
+    place, number = target, 1
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while place.exists():
+            number += 1
+            place = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        with new_file(place) as beside:
+            # At its own level zlib takes 15 s for a hundred megapixels.
+            picture.save(beside, _FORMATS[target.suffix.lower()], quality=92, compress_level=1)
+    except (OSError, ValueError) as error:  # Pillow says ValueError where a format has no room for such a picture
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise AnnotationError(f"{place} cannot be written ({reason})", "choose another folder") from error
+
+
+def draw_labels(picture: PillowImage.Image, labels: Sequence[Label]) -> list[str]:
+    """Draw labels on a picture.
 
     Args:
-        image: uint8 [height, width, 3], RGB.
+        picture: RGB; it is changed.
         labels: boxes and names.
 
     Returns:
-        The copy, uint8 [height, width, 3], RGB, and a warning for each name that no font here can draw whole.
+        A warning for each name that no font here can draw whole.
     """
-    picture = PillowImage.fromarray(image)
     draw = ImageDraw.Draw(picture)
     warnings = []
     taken = np.array([label.box for label in labels], np.float64).reshape(-1, 4)
@@ -130,7 +139,7 @@ def draw_labels(image: Image, labels: Sequence[Label]) -> tuple[Image, list[str]
         taken = np.vstack((taken, [(x, y, *size)]))
         draw.rectangle((x, y, x + size[0], y + size[1]), fill=_colour(label))
         draw.text((x + pad - left, y + pad - top), label.name, fill="white", font=font)
-    return np.asarray(picture), warnings
+    return warnings
 
 
 def _colour(label: Label) -> tuple[int, int, int]:

@@ -59,8 +59,12 @@ PhotoLike: TypeAlias = str | Path | bytes | bytearray | memoryview | Image | Pho
 
 
 @contextmanager
-def opened(photo: PhotoLike) -> Iterator[Photo]:
+def opened(photo: PhotoLike, beside: int = 0) -> Iterator[Photo]:
     """A photo at hand for the block, read where it is a path; the memory to decode it in is set aside meanwhile.
+
+    Args:
+        photo: which.
+        beside: bytes a pixel of its image that the block takes when the photo is decoded, its image among them.
 
     Raises:
         UnreadablePhotoError: the path does not exist, is not a regular file, is empty or unreadable.
@@ -73,7 +77,7 @@ def opened(photo: PhotoLike) -> Iterator[Photo]:
             file, size = _open(path)
         with file:
             with _telling(path):
-                *_, needed = _planned(str(path), file, size)
+                needed = _needed(str(path), file, size, beside)
             with MEMORY.set_aside(needed):
                 with _telling(path):
                     at_hand = Photo(str(path), file.read(size))
@@ -81,7 +85,7 @@ def opened(photo: PhotoLike) -> Iterator[Photo]:
         return
     at_hand = _named(photo)
     if isinstance(at_hand.content, bytes):
-        *_, needed = _planned(at_hand.source, io.BytesIO(at_hand.content), len(at_hand.content))
+        needed = _needed(at_hand.source, io.BytesIO(at_hand.content), len(at_hand.content), beside)
         with MEMORY.set_aside(needed):
             yield at_hand
     else:
@@ -103,7 +107,8 @@ def picture_of(photo: PhotoLike) -> Picture:
 
     What turns a photo upright is what its format has for that: EXIF, or HEIC's and AVIF's own. Alpha is dropped, grey
     and palette become RGB, 16 bit becomes 8 bit. Of an animation it is the first frame, of a TIFF the first page. A
-    JPEG whose end mark alone is missing is read; one that lacks more is damaged.
+    JPEG whose end mark alone is missing is read, and one that lacks more is damaged; where something follows the cut,
+    an end mark or zeros, it is believed, and what is missing is grey.
 
     Raises:
         UnreadablePhotoError: as ``opened``.
@@ -160,6 +165,12 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise UnreadablePhotoError(f"{path} is {kind}", "give a photo file")
     if status.st_size == 0:
         raise UnreadablePhotoError(f"{path} is empty", "give a photo file")
+
+
+def _needed(source: str, file: BinaryIO, size: int, beside: int) -> int:
+    """The bytes to set aside for a photo and for what is done with it: all that there are, if it comes to that."""
+    header, reduction, needed = _planned(source, file, size)
+    return max(needed, min(size + beside * header.pixels // reduction**2, MEMORY.size))
 
 
 def _planned(source: str, file: BinaryIO, size: int) -> tuple[Header, int, int]:

@@ -78,7 +78,10 @@ class Hdf5Gallery(Gallery):
             elif not folder.is_dir():
                 raise NoDatabaseError(f"There is no database at {folder}", "enrol somebody in it")
         except OSError as error:
-            raise self._refused(error) from error
+            if not create:
+                raise self._unreadable(error) from error
+            reason, remedy = refusal(error)
+            raise DatabaseRefusedError(f"{folder} cannot be made a database, {reason}", remedy) from error
 
     # ------------------------------------------------------------------ reading
 

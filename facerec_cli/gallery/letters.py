@@ -28,8 +28,10 @@ _JOINED = re.compile(
 _VIRAMA = 9
 """The combining class of the signs that take a letter's vowel away."""
 _SKIN = range(0x1F3FB, 0x1F400)
-_TWINS = str.maketrans("оοօ0кκυսոԝ", "ooookkuunw")
-"""Small letters, and a digit, that look like Latin ones in the word for strangers."""
+_TWINS = str.maketrans("оοօ0кκĸᴋᴏυսᴜոɴԝᴡ", "ooookkkkouuunnww")
+"""Small letters, small capitals, and a digit, that look like Latin ones in the word for strangers."""
+_CAPITAL_TWINS = str.maketrans("ΝΚКОΟՕ0ԜՍ", "NKKOOOOWU")
+"""Capitals that do; their small letters need not."""
 
 
 def flaw(name: str) -> str | None:
@@ -56,7 +58,8 @@ def flaw(name: str) -> str | None:
 
 def looks_like(name: str, word: str) -> bool:
     """Whether people read a name as this word of small Latin letters."""
-    return unicodedata.normalize("NFKC", name).casefold().translate(_TWINS) == word
+    plain = unicodedata.normalize("NFKC", name)
+    return any(read.casefold().translate(_TWINS) == word for read in (plain, plain.translate(_CAPITAL_TWINS)))
 
 
 def _is_needed(before: str, letter: str, after: str) -> bool:

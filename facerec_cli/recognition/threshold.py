@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context
@@ -83,7 +84,10 @@ def threshold_for(
 
     Raises:
         UncalibratedModelError: there is neither a calibration nor a distance.
+        ValueError: the rate or distance is no finite number.
     """
+    if not math.isfinite(rate if distance is None else distance):
+        raise ValueError("a rate or distance that is no finite number")
     people, searched = sum(photo_counts.values()), comparisons(photo_counts)
     if distance is not None:
         return Threshold(distance, people, searched, None, calibration)

@@ -80,7 +80,10 @@ def test_a_folder_that_cannot_be_read_ends_neither_enrolment_nor_search(
         (sentence,) = sentences(done)
         assert f"{folder / 'lost+found'} cannot be read" in sentence
     assert people(facerec) == {"Ada": "1", "Zoe": "1"}
-    assert [row["name"] for row in rows(search.stdout)] == ["Ada", "Zoe"]
+    *found, refused = rows(search.stdout)
+    assert [row["name"] for row in found] == ["Ada", "Zoe"]
+    assert (refused["photo"], refused["name"]) == (str(folder / "lost+found"), "")
+    assert "cannot be read" in refused["error"]
 
 
 @pytest.mark.parametrize("name", ["unknown", "Unknown", "new\nline", "x" * 201, LATIN_1])
@@ -274,3 +277,46 @@ def test_the_rate_is_that_of_the_work(facerec: Run, enrolled: Path) -> None:
     (seconds, rate) = map(float, re.findall(r"3 photos, ([\d.]+) s, ([\d.]+) photos/s", done.stderr)[0])
     assert 0 < rate <= 3 / max(seconds - 0.05, 0.01)
     assert seconds > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("identify", ""),
+        ("identify", "-r", ""),
+        ("enroll", ""),
+        ("identify", "a.jpg", "--annotate", ""),
+        ("models", "calibrate", "--data", ""),
+        ("fetch", "--data", ""),
+        ("train", "--data", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(facerec: Run, arguments: tuple[str, ...]) -> None:
+    done = facerec(*arguments)
+    assert done.returncode == 2
+    assert "the path is empty" in done.stderr
+
+
+def test_every_part_of_a_folder_that_failed_has_a_row(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    (folder / "Rishi").mkdir(parents=True)
+    shutil.copy(samples / "rishi_sunak.jpg", folder / "Rishi")
+    (folder / "gone").symlink_to("nowhere")
+    outcomes = rows(facerec("enroll", "people", "--format", "csv").stdout)
+    assert [(outcome["photo"], outcome["status"]) for outcome in outcomes] == [
+        ("people/gone", "refused"),
+        ("people/Rishi/rishi_sunak.jpg", "enrolled"),
+    ]
+    found = rows(facerec("identify", "-r", "people", "--format", "csv").stdout)
+    assert [(row["photo"], bool(row["error"])) for row in found] == [
+        ("people/Rishi/rishi_sunak.jpg", False),
+        ("people/gone", True),
+    ]
+    (outcome,) = rows(facerec("enroll", "nofolder", "--format", "csv").stdout)
+    assert (outcome["photo"], outcome["status"]) == ("nofolder", "refused")
+
+
+def test_an_empty_list_is_told(facerec: Run, samples: Path) -> None:
+    assert facerec("enroll", "--name", "R", samples / "rishi_sunak.jpg").returncode == 0
+    done = facerec("identify", "-", input="")
+    assert (done.returncode, done.stderr) == (0, "No photo was listed on standard input.\n")

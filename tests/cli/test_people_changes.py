@@ -67,6 +67,7 @@ def test_one_person_of_two_names_is_found_and_merged(facerec: Run, enrolled: Pat
     told = facerec("identify", samples / "emmanuel_macron_2014.jpg", "--format", "json").stdout
     assert json.loads(told)["faces"][0]["name"] == "Emmanuel Macron"
     assert facerec("people", "merge", "Nobody", "Emmanuel Macron").returncode == 1
+    assert facerec("people", "merge", "Emmanuel Macron", "Emmanuel Macron").returncode == 2
 
 
 def test_a_rebuild_that_would_forget_much_needs_a_word(facerec: Run, enrolled: Path) -> None:

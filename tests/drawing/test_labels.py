@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from facerec_cli.drawing.labels import (
     font_for,
 )
 from facerec_cli.errors import AnnotationError
-from facerec_cli.faces.images import pixels
+from facerec_cli.faces.images import MEMORY, pixels
 
 Pixels = npt.NDArray[np.uint8]
 SIZES = [(60, 60), (300, 200), (3000, 2000)]
@@ -37,8 +38,14 @@ def black(width: int, height: int) -> Pixels:
     return np.zeros((height, width, 3), np.uint8)
 
 
+def copy_with(image: Pixels, labels: Sequence[Label]) -> tuple[Pixels, list[str]]:
+    picture = PillowImage.fromarray(image)
+    warnings = draw_labels(picture, labels)
+    return np.asarray(picture), warnings
+
+
 def drawn(image: Pixels, *labels: Label) -> Pixels:
-    picture, warnings = draw_labels(image, labels)
+    picture, warnings = copy_with(image, labels)
     assert warnings == []
     assert picture.shape == image.shape
     assert picture.dtype == np.uint8
@@ -51,12 +58,6 @@ def letters(picture: Pixels) -> int:
 
 
 # ------------------------------------------------------------------ drawing
-
-
-def test_the_image_itself_is_not_drawn_on() -> None:
-    image = black(200, 100)
-    drawn(image, Label((50, 40, 30, 30), "Ada", known=True))
-    assert not image.any()
 
 
 def test_no_labels_give_an_equal_copy() -> None:
@@ -190,14 +191,14 @@ def test_a_name_goes_where_it_covers_no_neighbour() -> None:
     "name", ["Ada", "Zoë Łukasiewicz", "Ада Лавлейс", "Ελένη", "山田 花子", "김민수", "عائشة", "नेहा"]
 )
 def test_a_name_is_drawn_or_there_is_a_warning(name: str) -> None:
-    picture, warnings = draw_labels(black(900, 600), [Label((300, 300, 100, 100), name, known=True)])
+    picture, warnings = copy_with(black(900, 600), [Label((300, 300, 100, 100), name, known=True)])
     if warnings:
         (warning,) = warnings
         assert name in warning
         assert "font" in warning
     else:
         # What a font lacks is drawn as one and the same box; letters that it has differ from it and from each other.
-        missing, _ = draw_labels(black(900, 600), [Label((300, 300, 100, 100), "\uffff" * len(name), known=True)])
+        missing, _ = copy_with(black(900, 600), [Label((300, 300, 100, 100), "\uffff" * len(name), known=True)])
         assert letters(picture) > 20
         assert (picture != missing).any()
 
@@ -207,14 +208,14 @@ def test_an_installed_font_that_has_the_letters_is_used(name: str) -> None:
     if not any(path.name == "DejaVuSans.ttf" for path in labels._installed_fonts()):
         pytest.skip("DejaVu Sans, which has Greek and Cyrillic, is not installed here")
     assert font_for(name) is not None
-    _, warnings = draw_labels(black(900, 600), [Label((300, 300, 100, 100), name, known=True)])
+    _, warnings = copy_with(black(900, 600), [Label((300, 300, 100, 100), name, known=True)])
     assert warnings == []
 
 
 @pytest.mark.usefixtures("no_fonts")
 def test_without_fonts_latin_is_drawn_and_other_scripts_are_warned_about() -> None:
     labels = [Label((10, 100, 50, 50), name, known=True) for name in ("Zoe", "山田 花子", "नेहा")]
-    picture, warnings = draw_labels(black(900, 600), labels)
+    picture, warnings = copy_with(black(900, 600), labels)
     assert letters(picture) > 20
     assert [name for name in ("Zoe", "山田 花子", "नेहा") if any(name in warning for warning in warnings)] == [
         "山田 花子",
@@ -230,7 +231,7 @@ def test_fonts_are_looked_for_where_nobody_has_a_home(monkeypatch: pytest.Monkey
     monkeypatch.setattr("pwd.getpwuid", no_home)
     labels._installed_fonts.cache_clear()
     font_for.cache_clear()
-    _, warnings = draw_labels(black(300, 200), [Label((50, 80, 50, 50), "नेहा 山田", known=True)])
+    _, warnings = copy_with(black(300, 200), [Label((50, 80, 50, 50), "नेहा 山田", known=True)])
     assert len(warnings) <= 1
     labels._installed_fonts.cache_clear()
     font_for.cache_clear()
@@ -369,3 +370,20 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(photo: Path, tmp_path: Pat
     with pytest.raises(AnnotationError, match="cannot be written") as raised:
         annotate_photo(photo, [LABEL], tmp_path / "out")
     assert str(tmp_path / "out") in str(raised.value)
+
+
+def test_a_name_as_long_as_a_disk_allows_is_annotated(tmp_path: Path) -> None:
+    photo = tmp_path / f"{'x' * 251}.jpg"
+    PillowImage.new("RGB", (600, 500)).save(photo)
+    annotate_photo(photo, [], tmp_path / "copies")
+    annotate_photo(photo.rename(tmp_path / f"{'x' * 251}.png"), [], tmp_path / "copies")
+    assert sorted(path.suffix for path in (tmp_path / "copies").iterdir()) == [".jpg", ".png"]
+
+
+def test_a_copy_is_drawn_within_the_memory_of_all_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(MEMORY, "set_aside", lambda size: asked.append(size) or nullcontext())  # type: ignore[func-returns-value]
+    photo = tmp_path / "photo.png"
+    PillowImage.new("RGB", (1000, 800)).save(photo)
+    annotate_photo(photo, [], tmp_path / "copies")
+    assert asked[0] >= 7 * 1000 * 800

@@ -200,14 +200,7 @@ def test_a_removal_that_cannot_be_finished_says_so_and_the_next_writer_finishes_
 ) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     chip = Path(gallery.location, gallery.snapshot().faces("Ada")[0].chip)
-    real = os.unlink
-
-    def refused(path: Path, *arguments: object, **named: object) -> None:
-        if Path(path) == chip:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        real(path)
-
-    monkeypatch.setattr(os, "unlink", refused)
+    refuse_unlinking(monkeypatch, chip)
     with pytest.raises(
         UnfinishedChangeError, match="could not all be deleted, it is not readable and writable"
     ) as raised:

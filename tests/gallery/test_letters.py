@@ -72,6 +72,10 @@ def test_real_names_stay_as_they_are(name: str) -> None:
         ("\u0301", "has no letter that is seen"),
         ("\u00a0\u2009\u3000", "cannot be empty"),
         ("UNKNOWN", "strangers"),
+        ("U\u039dKNOW\u039d", "strangers"),  # Greek capitals
+        ("U\u039d\u039a\u039d\u039fW\u039d", "strangers"),
+        ("un\u0138nown", "strangers"),
+        ("\u1d1c\u0274\u1d0b\u0274\u1d0f\u1d21\u0274", "strangers"),  # small capitals
         ("ｕｎｋｎｏｗｎ", "strangers"),
         ("unkn\u043ewn", "strangers"),
         ("\U0001d42e\U0001d427\U0001d424\U0001d427\U0001d428\U0001d430\U0001d427", "strangers"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -46,3 +47,9 @@ def test_a_threshold_has_four_digits_and_is_never_wider_than_asked(recognizer: R
         found = threshold_for(recognizer.bundle, calibration, {1: 1}, rate=rate, distance=None).distance
         assert len(str(found)) <= 6
         assert calibration.threshold(rate) - 1e-3 < found <= calibration.threshold(rate)
+
+
+@pytest.mark.parametrize(("rate", "distance"), [(float("nan"), None), (0.01, float("nan")), (0.01, float("inf"))])
+def test_what_is_no_number_is_no_threshold(recognizer: Recognizer, rate: float, distance: float | None) -> None:
+    with pytest.raises(ValueError, match="no finite number"):
+        threshold_for(recognizer.bundle, recognizer.bundle.calibration, {1: 1}, rate=rate, distance=distance)
