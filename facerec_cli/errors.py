@@ -202,6 +202,10 @@ class UnsuitableProtocolError(DataError):
     """A protocol cannot be measured on the data, or not for the model."""
 
 
+class TooFewPhotosError(DataError):
+    """Too few people have as many photos as are to be enrolled."""
+
+
 class UnsuitableModelError(DataError):
     """A model gives embeddings that cannot be measured, or has seen everybody."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VAL
 from facerec_cli.encoders.encoder import Embeddings, encode_all
 from facerec_cli.errors import DataError, UnsuitableProtocolError
 from facerec_cli.evaluation.measuring import Protocol
-from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions
-from facerec_cli.evaluation.report import Evaluation
+from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
+from facerec_cli.evaluation.results import Evaluation
 
 
 @dataclass(frozen=True)
@@ -24,43 +25,43 @@ class Choice:
     refused: list[DataError]
 
 
-def choose_protocols(chips: ChipSet, bundles: Iterable[Bundle], name: str | None = None) -> Choice:
+def choose_protocols(
+    chips: ChipSet, bundles: Iterable[Bundle], name: str | None = None, photos: Sequence[int] = (1,)
+) -> Choice:
     """Set up protocols for models, so that none meets people whom it has seen.
 
     Args:
         chips: the data set's.
         bundles: the models.
         name: the one protocol wanted, a key of ``PROTOCOLS``; by default all that there are for the data.
+        photos: photos a person to identify from; each is a protocol of its own, on the same people.
 
     Raises:
         DamagedModelError: a model's list of people is damaged.
         DataError: the data serve no protocol, or not the one wanted.
     """
+    if name is not None and name not in PROTOCOLS:
+        raise UnsuitableProtocolError(
+            f"There is no protocol named {name!r}", f"choose one of those there are ({', '.join(PROTOCOLS)})"
+        )
     seen = Exclusions()
     for bundle in bundles:
         seen = Exclusions(
             seen.trained | bundle.people(TRAINING_PEOPLE), seen.calibrated | bundle.people(CALIBRATION_PEOPLE)
         )
-    if name is not None:
-        return Choice([_set_up(name, chips, seen)], [])
     choice = Choice([], [])
-    for known in PROTOCOLS:
-        if chips.is_lfw or known not in LFW_PROTOCOLS:
+    for known in [name] if name else [one for one in PROTOCOLS if chips.is_lfw or one not in LFW_PROTOCOLS]:
+        makers: Sequence[Callable[[], Protocol]] = [partial(PROTOCOLS[known], chips, seen)]
+        if known == "identification":
+            makers = identifications(chips, seen, photos)
+        for make in makers:
             try:
-                choice.protocols.append(_set_up(known, chips, seen))
+                choice.protocols.append(make())
             except DataError as error:
                 choice.refused.append(error)
     if not choice.protocols:
         raise choice.refused[0]
     return choice
-
-
-def _set_up(name: str, chips: ChipSet, seen: Exclusions) -> Protocol:
-    if name not in PROTOCOLS:
-        raise UnsuitableProtocolError(
-            f"There is no protocol named {name!r}", f"choose one of those there are ({', '.join(PROTOCOLS)})"
-        )
-    return PROTOCOLS[name](chips, seen)
 
 
 def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:

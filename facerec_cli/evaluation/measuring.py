@@ -15,7 +15,7 @@ import numpy.typing as npt
 from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
 from facerec_cli.encoders.calibration import Calibration, comparisons, fmr_for
 from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.encoders.metric import Metric
+from facerec_cli.encoders.metric import Metric, templates
 from facerec_cli.errors import UnsuitableModelError
 from facerec_cli.evaluation.identification import (
     MIN_FALSE_POSITIVES,
@@ -71,6 +71,10 @@ class Protocol(Interface):
         """A key of ``protocols.PROTOCOLS``."""
 
     @property
+    def photos(self) -> int | None:
+        """Photos enrolled a person; None where nobody is enrolled."""
+
+    @property
     def description(self) -> str:
         """What is compared with what, and how many of them."""
 
@@ -94,6 +98,12 @@ class Protocol(Interface):
         """
 
 
+def title(protocol: Protocol) -> str:
+    """What tells a protocol from the others of an evaluation: ``identification, 3 photos``."""
+    several = protocol.photos is not None and protocol.photos > 1
+    return f"{protocol.name}, {protocol.photos} photos" if several else protocol.name
+
+
 @dataclass(frozen=True, eq=False)
 class VerificationProtocol:
     """1:1 on pairs: ROC, and accuracy at a threshold from development pairs, or from the other folds."""
@@ -105,6 +115,7 @@ class VerificationProtocol:
     people: int
     folds: npt.NDArray[np.intp] | None = None
     development: Pairs | None = None
+    photos: None = None
 
     def rows(self) -> Rows:
         used = [self.pairs] + ([self.development] if self.development else [])
@@ -168,10 +179,10 @@ class VerificationProtocol:
 
 @dataclass(frozen=True, eq=False)
 class OpenSetSplit:
-    """People enrolled from their first photo, probes, and strangers.
+    """People enrolled from their first photos, probes, and strangers.
 
     Attributes:
-        enrolled: the row of each enrolled person's photo.
+        enrolled: int64 [people, k], the rows of each enrolled person's photos.
         probes: the row of each probe.
         probe_owner: the place in ``enrolled`` of each probe's person.
         probe_person: that person's number, for weights.
@@ -188,12 +199,14 @@ class OpenSetSplit:
 
     def searches(self, embeddings: Embeddings, metric: Metric) -> Searches:
         """Search every probe and every stranger."""
-        known = embeddings[self.enrolled]
+        people, photos = self.enrolled.shape
+        owner = np.repeat(np.arange(people), photos)
+        known = templates(embeddings[self.enrolled.ravel()], owner, people, metric)
         own_distances = metric.matrix(embeddings[self.probes], known)
         if len(self.strangers):
             stranger_distances = metric.matrix(embeddings[self.strangers], known)
             return search(own_distances, self.probe_owner, self.probe_person, stranger_distances, self.stranger_person)
-        # Nobody has one photo alone: each probe is a stranger to the gallery without its own person.
+        # Everybody is enrolled: each probe is a stranger to the gallery without its own person.
         others = own_distances.copy()
         others[np.arange(len(self.probes)), self.probe_owner] = np.inf
         return search(own_distances, self.probe_owner, self.probe_person, others, self.probe_person)
@@ -212,9 +225,10 @@ class IdentificationProtocol:
     split: OpenSetSplit
     unseen: OpenSetSplit | None
     people: int
+    photos: int = 1
 
     def rows(self) -> Rows:
-        return np.unique(np.concatenate([self.split.enrolled, self.split.probes, self.split.strangers]))
+        return np.unique(np.concatenate([self.split.enrolled.ravel(), self.split.probes, self.split.strangers]))
 
     def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
         _require_numbers(embeddings[self.rows()])
@@ -222,7 +236,7 @@ class IdentificationProtocol:
         unseen, threshold = None, float("nan")
         if calibration and self.unseen:
             unseen, size = self.unseen.searches(embeddings, metric), len(self.unseen.enrolled)
-            threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({1: size})))
+            threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({self.photos: size})))
 
         def numbers(weights: Weights | None) -> dict[str, float]:
             measured = {"rank-1": rank_1(searches, weights)}
@@ -255,6 +269,7 @@ class OneShotProtocol:
     notes: list[str]
     trials: Trials
     people: int
+    photos: None = None
 
     def rows(self) -> Rows:
         return np.unique(np.concatenate([self.trials.probe, self.trials.support.ravel()]))

@@ -16,9 +16,11 @@ from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import DataError, UncalibratedModelError
 from facerec_cli.evaluation.calibrating import UncalibratableError, calibrate_people
 from facerec_cli.evaluation.measuring import Protocol, VerificationProtocol
+from facerec_cli.evaluation.page import Picture
 from facerec_cli.evaluation.plots import learning_curves
 from facerec_cli.evaluation.protocols import Exclusions, view1
-from facerec_cli.evaluation.report import Evaluation, write_report
+from facerec_cli.evaluation.report import write_report
+from facerec_cli.evaluation.results import Evaluation
 from facerec_cli.training.data import TrainingData
 from facerec_cli.training.export import round_to_half, to_onnx, write_trained
 from facerec_cli.training.trainer import Trained
@@ -132,7 +134,7 @@ def _report(trained: Trained, evaluation: Evaluation) -> dict[str, bytes]:
         [epoch.error for epoch in epochs],
     )
     with tempfile.TemporaryDirectory() as folder:
-        further = {("training", "training: loss, and accuracy on pairs held out"): curves}
+        further = [Picture("training", "training: loss, and accuracy on pairs held out", curves)]
         write_report(Path(folder), evaluation, with_photos=False, further=further)
         return {
             f"report/{path.name}": path.read_bytes() for path in sorted(Path(folder).rglob("*.*")) if path.is_file()
