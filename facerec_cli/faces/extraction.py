@@ -25,12 +25,14 @@ class Face:
         landmarks: float32 [5, 2], x and y of the subject's right eye, left eye, nose tip, right and left mouth corner.
         score: detection confidence in [0, 1].
         chip: uint8 [112, 112, 3], RGB, aligned.
+        doubtful: its alignment cannot be trusted: it may be upside down, or no face.
     """
 
     box: tuple[float, float, float, float]
     landmarks: npt.NDArray[np.float32]
     score: float
     chip: Chip
+    doubtful: bool = False
 
     @cached_property
     def quality(self) -> Quality:
@@ -76,13 +78,15 @@ class Extraction:
 class Extractor:
     """Finds and cuts out faces; may be shared by threads."""
 
-    def __init__(self, detection_size: int = WORKING_SIZE) -> None:
+    def __init__(self, detection_size: int = WORKING_SIZE, *, thorough: bool = False) -> None:
         """Load the detector.
 
         Args:
             detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+            thorough: look twice at more faces than need be.
         """
         self._detector = Detector(detection_size)
+        self._thorough = thorough
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo.
