@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.render import Results
 from facerec_cli.defaults import DEFAULT_FMR
 
-_COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability")
+_COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability", "note")
 
 
 @click.command(
@@ -68,8 +69,10 @@ def command(
         gallery = open_gallery(database)
         status = show_embedding(recognizer, gallery)
         verified = verify_person(recognizer, gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
+    if verified.note:
+        Reporter().warn(f"{verified.note}.")
     record = verified.to_json()
-    with Results(output_format, _COLUMNS) as results:
+    with Results(output_format, _COLUMNS if output_format == "csv" else _COLUMNS[:-1]) as results:
         if output_format == "table":
             record["same"] = "same person" if verified.same else "different people"
         results.add(record)

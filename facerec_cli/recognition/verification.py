@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from facerec_cli.defaults import DEFAULT_FMR
@@ -11,7 +12,7 @@ from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.gallery.base import Gallery, clean_name
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
-from facerec_cli.recognition.results import Verification
+from facerec_cli.recognition.results import Verification, noted
 from facerec_cli.recognition.threshold import calibration_in, threshold_for
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ def verify(
         PhotoError: a photo cannot be read, has no face or several.
         ModelError: the model cannot be loaded, or is not calibrated and no threshold was given.
     """
-    (one, source), (other, other_source) = (_embedded(recognizer, photo, largest) for photo in (first, second))
-    return _verified(
-        recognizer, (source, other_source), (one, other), recognizer.bundle.calibration, {1: 1}, fmr, threshold
-    )
+    one, other = (_embedded(recognizer, photo, largest) for photo in (first, second))
+    names, embeddings = (one.source, other.source), (one.embedding, other.embedding)
+    verified = _verified(recognizer, names, embeddings, recognizer.bundle.calibration, {1: 1}, fmr, threshold)
+    return replace(verified, note=noted(one.note, other.note))
 
 
 def verify_person(
@@ -68,15 +69,26 @@ def verify_person(
     snapshot = embed_pending(recognizer, gallery).snapshot
     person = snapshot.person(clean_name(name))
     template = snapshot.template(recognizer.bundle.digest, person.name)
-    probe, source = _embedded(recognizer, photo, largest)
+    probe = _embedded(recognizer, photo, largest)
     calibration = calibration_in(snapshot, recognizer.bundle)
-    return _verified(recognizer, (source, name), (template, probe), calibration, {person.photos: 1}, fmr, threshold)
+    names, embeddings = (probe.source, name), (template, probe.embedding)
+    verified = _verified(recognizer, names, embeddings, calibration, {person.photos: 1}, fmr, threshold)
+    return replace(verified, note=probe.note)
 
 
-def _embedded(recognizer: Recognizer, photo: PhotoLike, largest: bool) -> tuple[Embedding, str]:
-    """The embedding of a photo's one face, and the photo's name."""
-    extraction = recognizer.extract(photo)
-    return recognizer.embed([extraction.one_face(largest=largest).chip])[0], extraction.source
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    """The one face of a photo, with the photo's name, and which of several faces it is."""
+
+    embedding: Embedding
+    source: str
+    note: str | None
+
+
+def _embedded(recognizer: Recognizer, photo: PhotoLike, largest: bool) -> _Embedded:
+    seen = recognizer.extract(photo)
+    embedding = recognizer.embed([seen.one_face(largest=largest).chip])[0]
+    return _Embedded(embedding, seen.source, None if largest else seen.bystanders)
 
 
 def _verified(
