@@ -154,10 +154,6 @@ class SmallerDatabaseError(DatabaseError):
     """A rebuilt database would have lost much of what is enrolled."""
 
 
-class DamagedCalibrationError(DatabaseError):
-    """What a database keeps of calibrations is damaged; ``subject`` is the database's location."""
-
-
 class LostChipError(DatabaseError):
     """An enrolled chip is missing or damaged; ``subject`` is the photo that it came from."""
 
