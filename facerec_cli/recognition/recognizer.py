@@ -38,7 +38,8 @@ class Recognizer:
         Args:
             model: a bundle's folder, or a name found in ./models or among the bundled models.
             detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
-            thorough: embed photos that are asked about as those enrolled are: with the mirror image, in twice the time.
+            thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
+                and look twice at more of their faces.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
@@ -66,7 +67,7 @@ class Recognizer:
         begun.wait()
         from facerec_cli.faces.extraction import Extractor
 
-        self._extractor = Extractor(detection_size)
+        self._extractor = Extractor(detection_size, thorough=thorough)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo and their chips, largest first.
