@@ -8,8 +8,12 @@
    calibration's in standard deviations from the mean, and never farther out than for average people. (So does the
    Z-norm of Auckenthaler et al., "Score normalization for text-independent speaker verification systems", 2000; here
    the gallery is its own cohort.)
-3. Of few people nobody knows whether they are average. The deviation includes that doubt, which fades with every one
-   that is enrolled.
+3. Of few people nobody knows whether they are average. Where the model is centred, the deviation includes that doubt,
+   which fades with every one that is enrolled. (Others, which know fewer people apart, it would cost a quarter of whom
+   they find.)
+
+Similarities, which are cosines, are looked at by Fisher's z-transformation, the inverse hyperbolic tangent ("On the
+'probable error' of a coefficient of correlation", 1921): near 1 a deviation of the cosine itself means little.
 
 Centre, mean and deviation weigh n people by n / (n + 10), empirical Bayes (Efron and Morris, "Stein's estimation rule
 and its competitors", 1973) with ten people's worth of prior; the doubt fades with 20 / (n + 20).
@@ -39,6 +43,8 @@ _MOST_FACES = 512
 """Most photos of theirs."""
 _NO_LENGTH = 1e-12
 """The square of a length that is none."""
+_MOST = 0.999999
+"""A similarity beyond which all are the same photo's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,7 @@ class Prior:
     """How alike two people are by a model, as it was calibrated.
 
     Attributes:
-        similarity: the mean similarity of their photos: what everybody shares.
+        similarity: the mean similarity of their photos, transformed: what everybody shares.
         deviation: its standard deviation over pairs of people.
         centred: the deviation once what everybody shares is taken away, when the mean is 0; None where the model finds
             more people when it is left.
@@ -94,18 +100,18 @@ class Prior:
             The distance, and what it would be for as many average people.
         """
         mean, deviation, left = self._expected(cohort.people)
-        steps = (1 - plain - self.similarity) / self.deviation
+        steps, doubt = (_transformed(1 - plain) - self.similarity) / self.deviation, 0.0
         if self.centred is not None:
-            steps = left * steps + (1 - left) * (1 - centred) / self.centred
-        doubt = _DOUBT_WEIGHT / (cohort.people + _DOUBT_WEIGHT) * (_DOUBT * deviation) ** 2
-        average = 1 - mean - steps * math.sqrt(deviation**2 + doubt)
+            steps = left * steps + (1 - left) * _transformed(1 - centred) / self.centred
+            doubt = _DOUBT_WEIGHT / (cohort.people + _DOUBT_WEIGHT) * (_DOUBT * deviation) ** 2
+        average = _distance(mean + steps * math.sqrt(deviation**2 + doubt))
         alike = similarities(cohort, is_centred=self.centred is not None)
         if alike is None:
             return average, average
         weight = cohort.people / (cohort.people + _WEIGHT)
         mean += weight * (alike[0] - mean)
         deviation *= (alike[1] / deviation) ** weight
-        return min(average, 1 - mean - steps * math.sqrt(deviation**2 + doubt)), average
+        return min(average, _distance(mean + steps * math.sqrt(deviation**2 + doubt))), average
 
     def _expected(self, people: int) -> tuple[float, float, float]:
         """Mean and deviation of average people's similarities in a gallery, and the share of the prior's that is left.
@@ -126,7 +132,7 @@ class Prior:
 
 
 def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | None:
-    """Mean and standard deviation of the similarities between photos of two people, every two people weighing the same.
+    """Mean and standard deviation of the transformed similarities of photos of two people, each two weighing the same.
 
     Whoever is compared is left out of the centre.
 
@@ -145,11 +151,20 @@ def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | N
         lengths = np.diag(found) - 2 * beside + square
         product = np.maximum(lengths * np.diag(lengths)[:, None], _NO_LENGTH)
         found = (found - own - beside + square) / np.sqrt(product)
+    found = np.arctanh(np.clip(found, -_MOST, _MOST))
     share = 1 / np.bincount(owner, minlength=len(cohort.templates))[owner]
     weights = share[:, None] * share * (owner[:, None] != owner)
     mean = float((weights * found).sum() / weights.sum())
     deviation = float(np.sqrt((weights * (found - mean) ** 2).sum() / weights.sum()))
     return (mean, deviation) if deviation > 0 else None
+
+
+def _transformed(similarity: float) -> float:
+    return math.atanh(min(max(similarity, -_MOST), _MOST))
+
+
+def _distance(transformed: float) -> float:
+    return 1 - math.tanh(transformed)
 
 
 def photos_each(people: int) -> int:
