@@ -11,8 +11,8 @@ from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
 from facerec_cli.errors import DamagedIndexError
 from facerec_cli.gallery.segment import Rows, Segment
 
-_HEAD = np.dtype([("head", "S8"), ("rest", "S56")])
-"""A SHA-256 in hexadecimal digits by its beginning, by which the lowest of a million are found in no time."""
+_HEAD = np.dtype([("head", ">u8"), ("rest", "S56")])
+"""A SHA-256 in hexadecimal digits; by its beginning, as a number, the lowest of a million are found in no time."""
 
 
 def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
@@ -43,16 +43,19 @@ def _chosen(segments: Sequence[Segment], digest: str, people: int) -> list[Rows]
     if people <= MOST_PEOPLE:
         return able
     heads = np.concatenate([_heads(segment, rows) for segment, rows in zip(segments, able, strict=True)])
-    limit = np.sort(heads)[MOST_PEOPLE - 1]
+    limit = np.partition(heads, MOST_PEOPLE - 1)[MOST_PEOPLE - 1]
+    lowest = heads < limit
+    lowest[np.flatnonzero(heads == limit)[: MOST_PEOPLE - int(lowest.sum())]] = True
     starts = np.cumsum([len(rows) for rows in able])[:-1]
-    return [rows[own <= limit] for rows, own in zip(able, np.split(heads, starts), strict=True)]
+    return [rows[own] for rows, own in zip(able, np.split(lowest, starts), strict=True)]
 
 
-def _heads(segment: Segment, rows: Rows) -> npt.NDArray[np.bytes_]:
+def _heads(segment: Segment, rows: Rows) -> npt.NDArray[np.uint64]:
     """How the SHA-256 of each person's first photo begins."""
     first = np.empty(len(segment), np.intp)
     first[segment.owner[::-1]] = np.arange(len(segment.owner))[::-1]
-    return np.ascontiguousarray(segment.faces["sha256"]).astype("S64", copy=False).view(_HEAD)["head"][first[rows]]
+    heads = segment.faces["sha256"].astype("S64", copy=False).view(_HEAD)["head"]
+    return heads[first[rows]].astype(np.uint64)
 
 
 def _faces(segment: Segment, digest: str, people: Rows, most: int) -> tuple[Rows, npt.NDArray[np.int64]]:
