@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.faces.alignment import Chip, similarity
+from facerec_cli.faces.alignment import TEMPLATE, Chip, similarity
 from facerec_cli.faces.opencv import cv2
 
 CENTRE = (slice(28, 100), slice(28, 84))
@@ -75,6 +75,11 @@ def measure(chip: Chip, landmarks: npt.NDArray[np.float32]) -> Quality:
         yaw=_yaw(points),
         brightness=float(face.mean()),
     )
+
+
+def measure_chip(chip: Chip) -> Quality:
+    """Measure what a chip alone tells, uint8 [112, 112, 3] RGB: the face counts as frontal, and of a good size."""
+    return measure(chip, TEMPLATE.astype(np.float32))
 
 
 def complaint(quality: Quality) -> str | None:
