@@ -14,7 +14,7 @@ from facerec_cli.errors import NoFaceError, SeveralFacesError
 from facerec_cli.faces.alignment import Chip, align
 from facerec_cli.faces.detector import Detection, Detector
 from facerec_cli.faces.images import PhotoLike, opened, picture_of
-from facerec_cli.faces.quality import Quality, measure
+from facerec_cli.faces.quality import Quality, measure, quality_score
 
 PORTRAIT = 1.5
 """Where the largest face of a photo has so many times the area of the second, the photo is a portrait of that person.
@@ -44,6 +44,11 @@ class Face:
     def quality(self) -> Quality:
         """What may spoil it, measured when it is asked for."""
         return measure(self.chip, self.landmarks)
+
+    @property
+    def quality_score(self) -> float:
+        """How likely it is to be matched with a good photo of the same person, from 0 to 1; see ``faces.quality``."""
+        return quality_score(self.quality, self.score)
 
 
 @dataclass(frozen=True, eq=False)

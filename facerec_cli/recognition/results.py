@@ -88,6 +88,7 @@ class Identification(Decision):
             "box": [rounded(number, 1) for number in self.face.box],
             "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in self.face.landmarks],
             "score": rounded(self.face.score),
+            "quality": rounded(self.face.quality_score),
             "candidates": [candidate.to_json(self.threshold) for candidate in self.candidates],
         }
 
