@@ -154,10 +154,6 @@ class SmallerDatabaseError(DatabaseError):
     """A rebuilt database would have lost much of what is enrolled."""
 
 
-class DamagedCalibrationError(DatabaseError):
-    """What a database keeps of calibrations is damaged; ``subject`` is the database's location."""
-
-
 class LostChipError(DatabaseError):
     """An enrolled chip is missing or damaged; ``subject`` is the photo that it came from."""
 
@@ -200,6 +196,10 @@ class IncompleteLfwError(DataError):
 
 class UnsuitableProtocolError(DataError):
     """A protocol cannot be measured on the data, or not for the model."""
+
+
+class TooFewPhotosError(DataError):
+    """Too few people have as many photos as are to be enrolled."""
 
 
 class UnsuitableModelError(DataError):

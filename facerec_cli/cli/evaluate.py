@@ -19,10 +19,29 @@ if TYPE_CHECKING:
     from facerec_cli.encoders.bundle import Bundle
     from facerec_cli.evaluation.intervals import Estimate
     from facerec_cli.evaluation.measuring import Protocol
-    from facerec_cli.evaluation.report import Evaluation
+    from facerec_cli.evaluation.results import Evaluation
 
 _PROTOCOLS = ("view1", "view2", "pairs", "identification", "one-shot")
-_COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference", "difference_low", "difference_high")
+_COLUMNS = (
+    "protocol",
+    "photos",
+    "measure",
+    "model",
+    "value",
+    "low",
+    "high",
+    "difference",
+    "difference_low",
+    "difference_high",
+)
+
+
+def _counts(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """``1,3,5`` as numbers."""
+    counts = value.replace(" ", "").split(",")
+    if not all(text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0 for text in counts):
+        raise click.BadParameter(f"{value!r} is no list such as 1,3,5, of whole numbers from 1 up.")
+    return tuple(sorted({int(text) for text in counts}))
 
 
 @click.command(
@@ -51,6 +70,15 @@ _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference"
     help="What to measure; view1 and view2 are LFW's own.",
 )
 @click.option(
+    "--photos",
+    "photos",
+    metavar="K,K,…",
+    callback=_counts,
+    default="1",
+    show_default=True,
+    help="Photos enrolled a person for identification, such as 1,3,5: each measured, on the same people.",
+)
+@click.option(
     "--report",
     "report_folder",
     type=options.GivenPath(file_okay=False),
@@ -58,14 +86,23 @@ _COLUMNS = ("protocol", "measure", "model", "value", "low", "high", "difference"
     help="Write metrics.json, pictures and a self-contained report.html to this folder.",
 )
 @options.format_option
-def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path | None, output_format: str) -> int:
+def command(
+    models: tuple[str, ...],
+    data: Path,
+    asked: str,
+    photos: tuple[int, ...],
+    report_folder: Path | None,
+    output_format: str,
+) -> int:
     """Measure models on LFW or on your own folder of people, with 95 % confidence intervals.
 
     The folder has a sub-folder a person. People that a model was trained on are left out; the intervals come from a
     bootstrap over people, and several models are compared with the first on the same draws.
     """
     from facerec_cli.encoders.bundle import resolve_bundle
+    from facerec_cli.errors import TooFewPhotosError
     from facerec_cli.evaluation.evaluating import choose_protocols, evaluate
+    from facerec_cli.evaluation.measuring import title
     from facerec_cli.evaluation.protocols import LFW_PROTOCOLS
     from facerec_cli.evaluation.report import check_report, write_report
 
@@ -74,18 +111,19 @@ def command(models: tuple[str, ...], data: Path, asked: str, report_folder: Path
     bundles = {model: resolve_bundle(model) for model in models}
     with Reporter("Finding faces", output_format=output_format) as reporter:
         chips = load_data_set(data, reporter)
-        choice = choose_protocols(chips, bundles.values(), None if asked == "all" else asked)
+        choice = choose_protocols(chips, bundles.values(), None if asked == "all" else asked, photos)
         for error in choice.refused:
-            reporter.warn(error)
+            # What the data do not serve is no error, but for what was asked for by its number.
+            (reporter.error if isinstance(error, TooFewPhotosError) and photos != (1,) else reporter.warn)(error)
         if not all(protocol.name in LFW_PROTOCOLS for protocol in choice.protocols):
             _warn_of_judges(chips, bundles.values(), reporter)
     columns = _table_columns(list(bundles)) if output_format == "table" else _COLUMNS
-    title = f"Embedding with {', '.join(bundle.name for bundle in bundles.values())}"
-    with Results(output_format, columns) as results, Reporter(title, output_format=output_format) as embedding:
+    work = f"Embedding with {', '.join(bundle.name for bundle in bundles.values())}"
+    with Results(output_format, columns) as results, Reporter(work, output_format=output_format) as embedding:
 
         def show(evaluation: Evaluation, protocol: Protocol) -> None:
             for note in (protocol.description, *evaluation.notes(protocol)):
-                embedding.note(f"{protocol.name}: {note}.")
+                embedding.note(f"{title(protocol)}: {note}.")
             if output_format == "table":
                 results.add({}, _table_rows(evaluation, protocol))
             else:
@@ -119,6 +157,7 @@ def _rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, Any]]:
         for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True)):
             row: dict[str, Any] = {
                 "protocol": protocol.name,
+                "photos": protocol.photos,
                 "measure": measure,
                 "model": model,
                 **_numbers(estimate, "value", "low", "high"),
@@ -140,17 +179,18 @@ def _table_columns(models: Sequence[str]) -> tuple[str, ...]:
 
 
 def _table_rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, str]]:
-    from facerec_cli.evaluation.report import written
+    from facerec_cli.evaluation.measuring import title
+    from facerec_cli.evaluation.results import written
 
     rows = []
     for measure, estimates in evaluation.estimates(protocol).items():
         differences = [estimate.minus(estimates[0]) for estimate in estimates[1:]]
         cells = [written(measure, estimate) for estimate in estimates]
         cells += [written(measure, difference, signed=True) for difference in differences]
-        rows.append(dict(zip(_table_columns(evaluation.models), [protocol.name, measure, *cells], strict=True)))
-    error = evaluation.results[protocol.name][0].standard_error
+        rows.append(dict(zip(_table_columns(evaluation.models), [title(protocol), measure, *cells], strict=True)))
+    error = evaluation.results[title(protocol)][0].standard_error
     if error is not None:
         rows[0]["measure"] += " (± standard error over the folds)"
-        for model, result in zip(evaluation.models, evaluation.results[protocol.name], strict=True):
+        for model, result in zip(evaluation.models, evaluation.results[title(protocol)], strict=True):
             rows[0][model] += f" ± {(result.standard_error or 0) * 100:.2f}"
     return rows

@@ -49,6 +49,7 @@ _COLUMNS = (
     help="Write copies with boxes and names to this folder.",
 )
 @options.size_option
+@options.thorough_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -61,6 +62,7 @@ def command(
     top: int,
     annotate: Path | None,
     size: int,
+    thorough: bool,
     output_format: str,
 ) -> int:
     """Name every face in photos, or say unknown.
@@ -71,7 +73,7 @@ def command(
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size)
+    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     # Begun before the gallery is looked at, which goes on beside it.
     embedded = recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding

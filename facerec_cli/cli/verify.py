@@ -35,6 +35,7 @@ _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probabil
 @options.database_option
 @options.model_option
 @options.size_option
+@options.thorough_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -46,6 +47,7 @@ def command(
     database: str,
     model: str,
     size: int,
+    thorough: bool,
     output_format: str,
 ) -> int:
     """Say whether two photos, or a photo and an enrolled person, show the same person."""
@@ -56,7 +58,7 @@ def command(
 
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size)
+    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     from facerec_cli.recognition.verification import verify, verify_person
 
     status = 0

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
-from facerec_cli.encoders.encoder import Embeddings, encode_all
+from facerec_cli.encoders.encoder import encode_all, enrolling
 from facerec_cli.errors import DataError, UnsuitableProtocolError
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol
-from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions
-from facerec_cli.evaluation.report import Evaluation
+from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
+from facerec_cli.evaluation.results import Evaluation
 
 
 @dataclass(frozen=True)
@@ -24,43 +26,43 @@ class Choice:
     refused: list[DataError]
 
 
-def choose_protocols(chips: ChipSet, bundles: Iterable[Bundle], name: str | None = None) -> Choice:
+def choose_protocols(
+    chips: ChipSet, bundles: Iterable[Bundle], name: str | None = None, photos: Sequence[int] = (1,)
+) -> Choice:
     """Set up protocols for models, so that none meets people whom it has seen.
 
     Args:
         chips: the data set's.
         bundles: the models.
         name: the one protocol wanted, a key of ``PROTOCOLS``; by default all that there are for the data.
+        photos: photos a person to identify from; each is a protocol of its own, on the same people.
 
     Raises:
         DamagedModelError: a model's list of people is damaged.
         DataError: the data serve no protocol, or not the one wanted.
     """
+    if name is not None and name not in PROTOCOLS:
+        raise UnsuitableProtocolError(
+            f"There is no protocol named {name!r}", f"choose one of those there are ({', '.join(PROTOCOLS)})"
+        )
     seen = Exclusions()
     for bundle in bundles:
         seen = Exclusions(
             seen.trained | bundle.people(TRAINING_PEOPLE), seen.calibrated | bundle.people(CALIBRATION_PEOPLE)
         )
-    if name is not None:
-        return Choice([_set_up(name, chips, seen)], [])
     choice = Choice([], [])
-    for known in PROTOCOLS:
-        if chips.is_lfw or known not in LFW_PROTOCOLS:
+    for known in [name] if name else [one for one in PROTOCOLS if chips.is_lfw or one not in LFW_PROTOCOLS]:
+        makers: Sequence[Callable[[], Protocol]] = [partial(PROTOCOLS[known], chips, seen)]
+        if known == "identification":
+            makers = identifications(chips, seen, photos)
+        for make in makers:
             try:
-                choice.protocols.append(_set_up(known, chips, seen))
+                choice.protocols.append(make())
             except DataError as error:
                 choice.refused.append(error)
     if not choice.protocols:
         raise choice.refused[0]
     return choice
-
-
-def _set_up(name: str, chips: ChipSet, seen: Exclusions) -> Protocol:
-    if name not in PROTOCOLS:
-        raise UnsuitableProtocolError(
-            f"There is no protocol named {name!r}", f"choose one of those there are ({', '.join(PROTOCOLS)})"
-        )
-    return PROTOCOLS[name](chips, seen)
 
 
 def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:
@@ -73,18 +75,23 @@ def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:
 
 
 def embed_rows(
-    bundle: Bundle, chips: ChipSet, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
-) -> Embeddings:
+    bundle: Bundle,
+    chips: ChipSet,
+    probes: Sequence[int],
+    enrolled: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> Looks:
     """Embed some photos of a data set.
 
     Args:
         bundle: the model.
         chips: the data set's.
-        rows: which photos.
+        probes: which photos as they are asked about.
+        enrolled: which as they are enrolled.
         progress: told how many are done, of how many.
 
     Returns:
-        float32 [photos, d]; the rows of the others are NaN.
+        The rows of the others are NaN.
 
     Raises:
         DamagedModelError: the model cannot be loaded.
@@ -92,9 +99,18 @@ def embed_rows(
     from facerec_cli.encoders.onnx_encoder import load_encoder  # noqa: PLC0415 - ONNX Runtime takes long to import
 
     encoder = load_encoder(bundle)
-    embeddings = np.full((len(chips.photos), encoder.size), np.nan, np.float32)
-    embeddings[rows] = encode_all(encoder, (chips.chips[row] for row in rows), len(rows), progress)
-    return embeddings
+    looks = Looks(*(np.full((len(chips.photos), encoder.size), np.nan, np.float32) for _ in range(2)))
+    total = len(probes) + len(enrolled)
+
+    def embedded(done: int, _: int) -> None:
+        if progress:
+            progress(before + done, total)
+
+    before = 0
+    looks.probes[probes] = encode_all(encoder, (chips.chips[row] for row in probes), len(probes), embedded)
+    before, twice = len(probes), enrolling(encoder, bundle.load_metric())
+    looks.enrolled[enrolled] = encode_all(twice, (chips.chips[row] for row in enrolled), len(enrolled), embedded)
+    return looks
 
 
 def evaluate(
@@ -118,19 +134,21 @@ def evaluate(
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
     rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
+    enrolled = sorted({int(row) for protocol in protocols for row in protocol.enrolled()})
+    photos = len(rows) + len(enrolled)
     ready = []
     for place, bundle in enumerate(models.values()):
-        before = place * len(rows)
+        before = place * photos
 
         def embedded(done: int, _: int, before: int = before) -> None:
             if progress:
-                progress(before + done, len(models) * len(rows))
+                progress(before + done, len(models) * photos)
 
-        ready.append((embed_rows(bundle, chips, rows, embedded), bundle.load_metric(), bundle.calibration))
+        ready.append((embed_rows(bundle, chips, rows, enrolled, embedded), bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:
-        for embeddings, metric, calibration in ready:
-            evaluation.add(protocol, protocol.measure(embeddings, metric, calibration))
+        for looks, metric, calibration in ready:
+            evaluation.add(protocol, protocol.measure(looks, metric, calibration))
         if measured:
             measured(evaluation, protocol)
     return evaluation

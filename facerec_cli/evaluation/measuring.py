@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
-from facerec_cli.encoders.calibration import Calibration, comparisons, fmr_for
+from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
 from facerec_cli.errors import UnsuitableModelError
@@ -26,6 +26,8 @@ from facerec_cli.evaluation.identification import (
     search,
 )
 from facerec_cli.evaluation.intervals import Estimate, Weights, bootstrap
+from facerec_cli.evaluation.known import KnownPeople, known_people
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.one_shot import Trials, is_right
 from facerec_cli.evaluation.pairs import Pairs, Rows, ScoredPairs
 from facerec_cli.evaluation.verification import (
@@ -71,6 +73,10 @@ class Protocol(Interface):
         """A key of ``protocols.PROTOCOLS``."""
 
     @property
+    def photos(self) -> int | None:
+        """Photos enrolled a person; None where nobody is enrolled."""
+
+    @property
     def description(self) -> str:
         """What is compared with what, and how many of them."""
 
@@ -79,19 +85,28 @@ class Protocol(Interface):
         """Sentences about the data, the same for every model."""
 
     def rows(self) -> Rows:
-        """The rows of the chip set that it needs, ascending."""
+        """The rows of the chip set that it asks about, ascending."""
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        """The rows of those that it enrols, ascending."""
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
         """Measure a model.
 
         Args:
-            embeddings: float32 [photos, d]; only ``rows()`` are looked at.
+            looks: only ``rows()`` of the probes, and ``enrolled()`` of those enrolled, are looked at.
             metric: the model's.
             calibration: the model's, if it has one.
 
         Raises:
             UnsuitableModelError: the embeddings are not finite.
         """
+
+
+def title(protocol: Protocol) -> str:
+    """What tells a protocol from the others of an evaluation: ``identification, 3 photos``."""
+    several = protocol.photos is not None and protocol.photos > 1
+    return f"{protocol.name}, {protocol.photos} photos" if several else protocol.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +120,17 @@ class VerificationProtocol:
     people: int
     folds: npt.NDArray[np.intp] | None = None
     development: Pairs | None = None
+    photos: None = None
 
     def rows(self) -> Rows:
         used = [self.pairs] + ([self.development] if self.development else [])
         return np.unique(np.concatenate([rows for pairs in used for rows in (pairs.first, pairs.second)]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        return np.empty(0, np.int64)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        embeddings = looks.probes
         _require_numbers(embeddings[self.rows()])
         unordered = self.pairs.distances(embeddings, metric)
         order = np.argsort(unordered, kind="stable")
@@ -163,15 +183,15 @@ class VerificationProtocol:
             # Genuine and impostor pairs weigh the same, as they do in the pairs reported on.
             weight = np.where(pairs.same, 0.5 / pairs.same.sum(), 0.5 / (~pairs.same).sum())
             return best_threshold(pairs.distances(embeddings, metric), pairs.same, weight)
-        return calibration.threshold(DEFAULT_FMR) if calibration else float("nan")
+        return calibration.photos.threshold(DEFAULT_FMR) if calibration else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
 class OpenSetSplit:
-    """People enrolled from their first photo, probes, and strangers.
+    """People enrolled from their first photos, probes, and strangers.
 
     Attributes:
-        enrolled: the row of each enrolled person's photo.
+        enrolled: int64 [people, k], the rows of each enrolled person's photos.
         probes: the row of each probe.
         probe_owner: the place in ``enrolled`` of each probe's person.
         probe_person: that person's number, for weights.
@@ -186,14 +206,17 @@ class OpenSetSplit:
     strangers: Rows
     stranger_person: Rows
 
-    def searches(self, embeddings: Embeddings, metric: Metric) -> Searches:
+    def known(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> KnownPeople:
+        """The people enrolled."""
+        return known_people(looks.enrolled[self.enrolled], metric, calibration)
+
+    def searches(self, looks: Looks, known: KnownPeople) -> Searches:
         """Search every probe and every stranger."""
-        known = embeddings[self.enrolled]
-        own_distances = metric.matrix(embeddings[self.probes], known)
+        own_distances = known.distances(looks.probes[self.probes])
         if len(self.strangers):
-            stranger_distances = metric.matrix(embeddings[self.strangers], known)
+            stranger_distances = known.distances(looks.probes[self.strangers])
             return search(own_distances, self.probe_owner, self.probe_person, stranger_distances, self.stranger_person)
-        # Nobody has one photo alone: each probe is a stranger to the gallery without its own person.
+        # Everybody is enrolled: each probe is a stranger to the others, although its person has a part in their centre.
         others = own_distances.copy()
         others[np.arange(len(self.probes)), self.probe_owner] = np.inf
         return search(own_distances, self.probe_owner, self.probe_person, others, self.probe_person)
@@ -212,17 +235,23 @@ class IdentificationProtocol:
     split: OpenSetSplit
     unseen: OpenSetSplit | None
     people: int
+    photos: int = 1
 
     def rows(self) -> Rows:
-        return np.unique(np.concatenate([self.split.enrolled, self.split.probes, self.split.strangers]))
+        return np.unique(np.concatenate([self.split.probes, self.split.strangers]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
-        _require_numbers(embeddings[self.rows()])
-        searches = self.split.searches(embeddings, metric)
+    def enrolled(self) -> Rows:
+        return np.unique(self.split.enrolled)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        _require_numbers(looks.probes[self.rows()])
+        _require_numbers(looks.enrolled[self.enrolled()])
+        searches = self.split.searches(looks, self.split.known(looks, metric, calibration))
         unseen, threshold = None, float("nan")
         if calibration and self.unseen:
-            unseen, size = self.unseen.searches(embeddings, metric), len(self.unseen.enrolled)
-            threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({1: size})))
+            known = self.unseen.known(looks, metric, calibration)
+            unseen, size = self.unseen.searches(looks, known), len(self.unseen.enrolled)
+            threshold = known.threshold
 
         def numbers(weights: Weights | None) -> dict[str, float]:
             measured = {"rank-1": rank_1(searches, weights)}
@@ -255,11 +284,16 @@ class OneShotProtocol:
     notes: list[str]
     trials: Trials
     people: int
+    photos: None = None
 
     def rows(self) -> Rows:
         return np.unique(np.concatenate([self.trials.probe, self.trials.support.ravel()]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        return np.empty(0, np.int64)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        embeddings = looks.probes
         _require_numbers(embeddings[self.rows()])
         right = is_right(self.trials, embeddings, metric.matrix)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import Pair, everybody, protocol_file, read_pairs
-from facerec_cli.errors import DataError, IncompleteLfwError, UnsuitableModelError, UnsuitableProtocolError
+from facerec_cli.errors import (
+    DataError,
+    IncompleteLfwError,
+    TooFewPhotosError,
+    UnsuitableModelError,
+    UnsuitableProtocolError,
+)
 from facerec_cli.evaluation.measuring import (
     IdentificationProtocol,
     OneShotProtocol,
@@ -109,30 +116,62 @@ def all_pairs(chips: ChipSet, seen: Exclusions) -> VerificationProtocol:
     return VerificationProtocol("pairs", description, [], pairs, len(names))
 
 
-def identification(chips: ChipSet, seen: Exclusions) -> IdentificationProtocol:
-    """1:N open set: the first photo of those with two or more is enrolled, the rest are probes, the others strangers.
+def identification(
+    chips: ChipSet, seen: Exclusions, photos: int = 1, most: int | None = None
+) -> IdentificationProtocol:
+    """1:N open set: people with more than k photos are enrolled from their first k, the rest are probes.
+
+    All photos of the other people are strangers'.
+
+    Args:
+        chips: the data set's.
+        seen: who takes no part.
+        photos: k.
+        most: whom to enrol, and with what to ask: people with more photos than this, and those after it. With one for
+            several k, their numbers are of the same people, probes and strangers; by default k.
 
     Raises:
         UnsuitableModelError: the models have seen everybody.
-        DataError: fewer than two people have two photos.
+        TooFewPhotosError: fewer than two people have that many photos.
     """
+    most = most or photos
     names = _unseen_people(chips, seen.trained)
     number_of: dict[str, int] = {}
-    split = _open_set_split(chips, names, number_of)
+    split = _open_set_split(chips, names, number_of, photos, most)
     if len(split.enrolled) < 2:
-        raise DataError(f"{chips.folder} needs two people with two photos or more to identify", "add photos")
-    rest = _open_set_split(chips, [name for name in names if name not in seen.calibrated], number_of)
+        raise TooFewPhotosError(
+            f"{chips.folder} needs two people with {_photos(most + 1)} or more to identify from {_photos(photos)}",
+            "add photos",
+        )
+    unseen_names = [name for name in names if name not in seen.calibrated]
+    rest = _open_set_split(chips, unseen_names, number_of, photos, most)
     unseen = rest if len(rest.enrolled) >= 2 else None
     notes = [] if unseen else ["everybody was calibrated on: what the calibration promises cannot be checked here"]
-    strangers = f"{len(split.strangers):,} strangers (people with one photo)"
-    if not len(split.strangers):
+    if len(split.strangers):
+        few = "one photo" if most == 1 else f"up to {most} photos, {len(np.unique(split.stranger_person)):,} people"
+        strangers = f"{len(split.strangers):,} strangers (people with {few})"
+    else:
         strangers = f"{len(split.probes):,} stranger searches"
-        notes.append("nobody has one photo alone: each probe is searched again without its own person, as a stranger")
+        notes.append("everybody is enrolled: each probe is searched again without its own person, as a stranger")
     description = (
-        f"1:N open set: {len(split.enrolled):,} people enrolled from one photo, {len(split.probes):,} probes, "
+        f"1:N open set: {len(split.enrolled):,} people enrolled from {_photos(photos)}, {len(split.probes):,} probes, "
         f"{strangers}"
     )
-    return IdentificationProtocol("identification", description, notes, split, unseen, len(number_of))
+    return IdentificationProtocol("identification", description, notes, split, unseen, len(number_of), photos)
+
+
+def identifications(
+    chips: ChipSet, seen: Exclusions, photos: Sequence[int]
+) -> list[Callable[[], IdentificationProtocol]]:
+    """Set up 1:N for each number of photos a person, on the same people, probes and strangers.
+
+    So what is enrolled alone makes the difference. Those who are enrolled have more photos than the greatest k that two
+    people have more than; a greater one is refused by ``identification``.
+    """
+    by_photos = sorted(len(rows) for name, rows in chips.rows_of.items() if name not in seen.trained)
+    at_most = by_photos[-2] - 1 if len(by_photos) > 1 else 0
+    most = max([count for count in photos if count <= at_most], default=1)
+    return [partial(identification, chips, seen, count, max(count, most)) for count in photos]
 
 
 def one_shot(chips: ChipSet, seen: Exclusions) -> OneShotProtocol:
@@ -169,22 +208,31 @@ def _unseen_people(chips: ChipSet, seen: frozenset[str]) -> list[str]:
     return names
 
 
-def _open_set_split(chips: ChipSet, names: Sequence[str], number_of: dict[str, int]) -> OpenSetSplit:
+def _open_set_split(
+    chips: ChipSet, names: Sequence[str], number_of: dict[str, int], photos: int, most: int
+) -> OpenSetSplit:
     """The open-set split of people, numbered as in ``number_of``, to which new people are added."""
-    repeated = [name for name in names if len(chips.rows_of[name]) >= 2]
-    single = [name for name in names if len(chips.rows_of[name]) == 1]
-    for name in [*repeated, *single]:
+    enrolled = [name for name in names if len(chips.rows_of[name]) > most]
+    others = [name for name in names if len(chips.rows_of[name]) <= most]
+    for name in [*enrolled, *others]:
         number_of.setdefault(name, len(number_of))
-    probes = [(row, owner, number_of[name]) for owner, name in enumerate(repeated) for row in chips.rows_of[name][1:]]
+    rows_of = chips.rows_of
+    probes = [(row, owner, number_of[name]) for owner, name in enumerate(enrolled) for row in rows_of[name][most:]]
     rows, owners, numbers = np.array(probes, np.int64).reshape(-1, 3).T
+    strangers = [(row, number_of[name]) for name in others for row in rows_of[name]]
+    stranger_rows, stranger_numbers = np.array(strangers, np.int64).reshape(-1, 2).T
     return OpenSetSplit(
-        enrolled=np.array([chips.rows_of[name][0] for name in repeated], np.int64),
+        enrolled=np.array([rows_of[name][:photos] for name in enrolled], np.int64).reshape(-1, photos),
         probes=rows,
         probe_owner=owners,
         probe_person=numbers,
-        strangers=np.array([chips.rows_of[name][0] for name in single], np.int64),
-        stranger_person=np.array([number_of[name] for name in single], np.int64),
+        strangers=stranger_rows,
+        stranger_person=stranger_numbers,
     )
+
+
+def _photos(number: int) -> str:
+    return "one photo" if number == 1 else f"{number} photos"
 
 
 def _listed(chips: ChipSet, pairs: Sequence[Pair], numbered: dict[str, int]) -> tuple[Pairs, list[str]]:

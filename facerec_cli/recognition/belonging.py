@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import DEFAULT_FMR
-from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.calibration import Curve
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
 
@@ -41,15 +41,15 @@ class Shown:
 class Belonging:
     """Compares photos that should show one person."""
 
-    def __init__(self, metric: Metric, calibration: Calibration) -> None:
+    def __init__(self, metric: Metric, curve: Curve) -> None:
         """Look up the limits.
 
         Args:
             metric: of the model.
-            calibration: the one in force.
+            curve: of people enrolled, of the model.
         """
         self._metric = metric
-        self._match, self._unlike = map(calibration.threshold, (DEFAULT_FMR, UNLIKE_FMR))
+        self._match, self._unlike = map(curve.threshold, (DEFAULT_FMR, UNLIKE_FMR))
 
     def recurring(self, shown: Sequence[Shown]) -> list[int | None]:
         """Which face of each photo is the one that recurs: in at least half of the others, by photos.

@@ -17,7 +17,7 @@ from facerec_cli.recognition.belonging import Belonging
 from facerec_cli.recognition.lookalikes import lookalikes
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import rounded
-from facerec_cli.recognition.threshold import Threshold, calibration_in
+from facerec_cli.recognition.threshold import Rule
 
 _TOGETHER = 1_000
 """Most photos of one person that are compared one with another; more are dealt into parts, in turn."""
@@ -58,7 +58,7 @@ class Finding:
         }
 
 
-def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, threshold: Threshold) -> Iterator[Finding]:
+def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Rule) -> Iterator[Finding]:
     """Look through a gallery: person by person in the order of enrolment, then at pairs of people.
 
     Quality is measured from the kept chip, which does not tell how small the face was, nor how far it was turned: of 4
@@ -68,7 +68,7 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, threshol
         recognizer: the model, which has embedded the gallery.
         gallery: whose chips are read.
         snapshot: of it.
-        threshold: which people are alike.
+        rule: which people are alike.
     """
 
     def look(record: Record) -> tuple[Record, Finding | None]:
@@ -79,8 +79,8 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, threshol
             return record, Finding("lost", face.name, face, complaint=str(error))
         return record, Finding("poor", face.name, face, complaint=poor) if poor else None
 
-    calibration = calibration_in(snapshot, recognizer.bundle)
-    belonging = Belonging(recognizer.comparison.metric, calibration) if calibration else None
+    curve = rule.threshold.curve
+    belonging = Belonging(recognizer.comparison.metric, curve) if curve else None
     looked = ordered_map(look, snapshot.records(recognizer.bundle.digest))
     for name, photos in groupby(looked, key=lambda pair: pair[0].face.name):
         together = list(photos)
@@ -90,7 +90,7 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, threshol
                 yield Finding("unlike", name, record.face, distance=far[record.face.id])
             if finding:
                 yield finding
-    for pair in lookalikes(recognizer, snapshot, threshold):
+    for pair in lookalikes(snapshot, rule):
         yield Finding("alike", pair.name, other=pair.other, distance=pair.distance)
 
 

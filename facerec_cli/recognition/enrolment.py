@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_cli.defaults import DEFAULT_FPIR
-from facerec_cli.encoders.calibration import comparisons, fmr_for
 from facerec_cli.errors import NotEmbeddedError, PhotoError, SeveralFacesError, UnknownPersonError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import PhotoLike, opened, source_of
@@ -22,7 +20,7 @@ from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Enrolment, noted
-from facerec_cli.recognition.threshold import calibration_in
+from facerec_cli.recognition.threshold import enrolled_rule
 
 _AHEAD = 32
 """Photos a thread that are worked on while a batch is written; each waits as a few kilobytes."""
@@ -132,7 +130,7 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
 
     def candidate(face: Face) -> _Candidate:
         jpeg = encode_chip(face.chip)
-        embedding = recognizer.embed([decode_chip(jpeg)])[0]
+        embedding = recognizer.embed_enrolled([decode_chip(jpeg)])[0]
         return _Candidate(NewFace(name, jpeg, embedding, sha256, file_name, face.score), complaint(face.quality))
 
     return _Ready(enrolment, [candidate(face) for face in faces])
@@ -150,10 +148,10 @@ def _settled(
         return list(together)
     name = usable[0].enrolment.name
     snapshot = gallery.snapshot()
-    calibration = calibration_in(snapshot, recognizer.bundle)
+    calibration = recognizer.bundle.calibration
     known = _enrolled(recognizer, snapshot, name)
     known += [Shown(ready.face.embedding[None]) for ready in before if ready.face and ready.face.name == name]
-    belonging = Belonging(recognizer.comparison.metric, calibration) if calibration else None
+    belonging = Belonging(recognizer.comparison.metric, calibration.people) if calibration else None
     chosen: dict[int, _Ready] = {}
     if any(len(ready.candidates) > 1 for ready in usable):
         shown = [Shown(np.stack([one.face.embedding for one in ready.candidates])) for ready in usable]
@@ -217,26 +215,25 @@ def _lookalikes(recognizer: Recognizer, gallery: Gallery, faces: Sequence[NewFac
     A model that is not calibrated has no threshold and sees none.
     """
     snapshot = gallery.snapshot()
-    calibration = calibration_in(snapshot, recognizer.bundle)
-    if calibration is None:
+    if recognizer.bundle.calibration is None:
         return [None] * len(faces)
     counts = dict(snapshot.photo_counts())
     counts[1] = counts.get(1, 0) + len(faces)
-    threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(counts)))
+    rule = enrolled_rule(recognizer.bundle, counts)
     embeddings = np.stack([face.embedding for face in faces])
     try:
-        enrolled = snapshot.search(recognizer.comparison, embeddings, top=2)
+        enrolled = snapshot.search(rule.comparison, embeddings, top=2)
     except NotEmbeddedError:  # all chips enrolled are lost: there is nobody to look like
         enrolled = [[] for _ in faces]
     names = np.array([face.name for face in faces])
     # Each face against those before it in the batch, but for the same person's.
     others_before = np.tri(len(faces), k=-1) * (names[:, None] != names)
-    within = np.where(others_before, recognizer.comparison.metric.matrix(embeddings, embeddings), np.inf)
+    within = np.where(others_before, rule.comparison.metric.matrix(embeddings, embeddings), np.inf)
     lookalikes: list[Match | None] = []
     for row, face in enumerate(faces):
         earlier = int(within[row].argmin())
         others = [match for match in enrolled[row] if match.name != face.name]
         others.append(Match(faces[earlier].name, float(within[row, earlier])))
         nearest = min(others, key=lambda match: match.distance)
-        lookalikes.append(nearest if nearest.distance <= threshold else None)
+        lookalikes.append(nearest if rule.threshold.is_match(nearest.distance) else None)
     return lookalikes

@@ -26,7 +26,8 @@ from facerec_cli.encoders.bundle import (
 )
 from tests.conftest import LFW, Run, needs_lfw
 
-COLUMNS = ["protocol", "measure", "model", "value", "low", "high", "difference", "difference_low", "difference_high"]
+MEASURED = ["value", "low", "high", "difference", "difference_low", "difference_high"]
+COLUMNS = ["protocol", "photos", "measure", "model", *MEASURED]
 
 
 def small(path: Path) -> Image.Image:
@@ -173,6 +174,52 @@ def test_one_protocol_alone(facerec: Run, people: Path) -> None:
     assert facerec("evaluate", "--data", people, "--protocol", "nonsense").returncode == 2
 
 
+def test_each_number_of_photos_has_rows_of_its_own(facerec: Run, people: Path, tmp_path: Path) -> None:
+    asked = ["evaluate", "--data", people, "--protocol", "identification", "--photos", "2,1,2"]
+    done = facerec(*asked, "--format", "json", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    rows = records(done.stdout)
+    ranks = {row["photos"]: row["value"] for row in rows if row["measure"] == "rank-1"}
+    # Four photos, three and six, of which the first two are enrolled: seven probes, and one of them of somebody else.
+    assert ranks == {1: pytest.approx(6 / 7, abs=1e-6), 2: pytest.approx(6 / 7, abs=1e-6)}
+    assert {row["protocol"] for row in rows} == {"identification"}
+    assert (
+        "identification, 2 photos: 1:N open set: 3 people enrolled from 2 photos, 7 probes, 2 strangers" in done.stderr
+    )
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert {name: found["photos"] for name, found in metrics["protocols"].items()} == {
+        "identification": 1,
+        "identification, 2 photos": 2,
+    }
+    pictures = {path.name for path in (tmp_path / "report" / "pictures").iterdir()}
+    assert {"identification-open-set.png", "identification-2-photos-open-set.png"} <= pictures
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall("<img ", page)) == len(pictures)
+    table = facerec(*asked)
+    assert {re.split(r"\s{2,}", line)[0] for line in table.stdout.splitlines()[1:]} == {
+        "identification",
+        "identification, 2 photos",
+    }
+
+
+def test_more_photos_than_there_are_is_one_sentence_and_the_rest_is_measured(facerec: Run, people: Path) -> None:
+    asked = ["evaluate", "--data", people, "--protocol", "identification", "--format", "json", "--photos"]
+    done = facerec(*asked, "1,9")
+    assert done.returncode == 1
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "two people with 10 photos or more to identify from 9 photos" in error
+    assert {row["photos"] for row in records(done.stdout)} == {1}
+    assert_refused(facerec(*asked, "9"), "two people with 10 photos")
+
+
+@pytest.mark.parametrize("photos", ["", "0", "1,", "-1", "1;3", "one", "1.5", "1,9999999999"])
+def test_photos_that_are_no_numbers_are_wrong_usage(facerec: Run, people: Path, photos: str) -> None:
+    done = facerec("evaluate", "--data", people, "--photos", photos)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "'--photos'" in done.stderr
+
+
 def test_the_second_time_nothing_is_computed_and_the_numbers_are_the_same(
     facerec: Run, people: Path, tmp_path: Path
 ) -> None:
@@ -198,7 +245,7 @@ def test_a_copy_of_a_model_differs_by_exactly_nothing(facerec: Run, people: Path
         assert [first[name] for name in ("value", "low", "high")] == [second[name] for name in ("value", "low", "high")]
         assert first["difference"] is None
         nothing = None if second["value"] is None else 0
-        assert [second[name] for name in COLUMNS[6:]] == [nothing] * 3
+        assert [second[name] for name in MEASURED[3:]] == [nothing] * 3
     assert sum(row["difference"] == 0 for row in rows) >= 5
 
 

@@ -24,7 +24,7 @@ from facerec_cli.evaluation import calibrating
 from facerec_cli.evaluation.calibrating import calibrate_model
 from facerec_cli.evaluation.evaluating import choose_protocols, embed_rows, evaluate, judges_of_training
 from facerec_cli.evaluation.measuring import Protocol
-from facerec_cli.evaluation.report import Evaluation
+from facerec_cli.evaluation.results import Evaluation
 from tests.docs import program
 
 

@@ -11,16 +11,23 @@ import pytest
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody, photo_name
-from facerec_cli.encoders.calibration import Calibration, Source
+from facerec_cli.encoders.calibration import Calibration, Source, fmr_for
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.errors import DataError, IncompleteLfwError, UnsuitableModelError, UnsuitableProtocolError
-from facerec_cli.evaluation.measuring import VerificationProtocol
+from facerec_cli.errors import (
+    DataError,
+    IncompleteLfwError,
+    TooFewPhotosError,
+    UnsuitableModelError,
+    UnsuitableProtocolError,
+)
+from facerec_cli.evaluation.measuring import VerificationProtocol, title
 from facerec_cli.evaluation.pairs import MOST_PEOPLE, MOST_PHOTOS, Pairs
 from facerec_cli.evaluation.protocols import (
     PROTOCOLS,
     Exclusions,
     all_pairs,
     identification,
+    identifications,
     one_shot,
     view1,
     view2,
@@ -339,7 +346,7 @@ def test_nobody_who_was_calibrated_on_is_where_the_threshold_is_reported_on(lfw:
     promised = identification(lfw, seen)
     unseen = promised.unseen
     assert unseen is not None
-    held = np.concatenate([unseen.enrolled, unseen.probes, unseen.strangers])
+    held = np.concatenate([unseen.enrolled.ravel(), unseen.probes, unseen.strangers])
     assert people_of(lfw, held) == everyone - seen.trained - seen.calibrated
     assert people_of(lfw, all_pairs(lfw, seen).rows()) == everyone - seen.trained - seen.calibrated
     # Where no threshold is at stake they take part.
@@ -459,7 +466,7 @@ def test_identification_worked_by_hand(tmp_path: Path) -> None:
         "1:N open set: 2 people enrolled from one photo, 3 probes, 2 strangers (people with one photo)"
     )
     assert protocol.notes == []
-    assert protocol.split.enrolled.tolist() == [0, 4]
+    assert protocol.split.enrolled.tolist() == [[0], [4]]
     assert protocol.split.probes.tolist() == [1, 2, 5]
     assert protocol.split.strangers.tolist() == [3, 6]
     # Ada's probes at 10 and 60, Bea's at 85 degrees; Cyd at 40, Dot at 200.
@@ -481,7 +488,7 @@ def test_without_people_of_one_photo_each_probe_is_a_stranger_to_the_others(tmp_
     protocol = identification(chips, NOBODY)
     assert protocol.description == "1:N open set: 2 people enrolled from one photo, 3 probes, 3 stranger searches"
     assert protocol.notes == [
-        "nobody has one photo alone: each probe is searched again without its own person, as a stranger"
+        "everybody is enrolled: each probe is searched again without its own person, as a stranger"
     ]
     # Enrolled at 0 and 90; Ada's probe at 10 is 80 from Bea, Bea's at 85 and 70 are as far from Ada.
     result = protocol.measure(at(0, 10, 90, 85, 70), METRIC, None)
@@ -489,6 +496,49 @@ def test_without_people_of_one_photo_each_probe_is_a_stranger_to_the_others(tmp_
     assert result.searches.distance == pytest.approx([apart(10), apart(5), apart(20)], abs=1e-6)
     assert result.searches.stranger == pytest.approx([apart(80), apart(85), apart(70)], abs=1e-6)
     assert result.searches.stranger_person.tolist() == result.searches.person.tolist()
+
+
+def test_photos_a_person_are_compared_on_the_same_people_probes_and_strangers(tmp_path: Path) -> None:
+    chips = chip_set(tmp_path / "mine", {"Ada": 4, "Bea": 4, "Cyd": 2, "Dot": 1})
+    one, three = (make() for make in identifications(chips, NOBODY, (1, 3)))
+    assert (one.photos, three.photos) == (1, 3)
+    assert (title(one), title(three)) == ("identification", "identification, 3 photos")
+    assert three.description == (
+        "1:N open set: 2 people enrolled from 3 photos, 2 probes, 3 strangers (people with up to 3 photos, 2 people)"
+    )
+    assert one.description == three.description.replace("from 3 photos", "from one photo")
+    assert three.split.enrolled.tolist() == [[0, 1, 2], [4, 5, 6]]
+    assert one.split.enrolled.tolist() == [[0], [4]]
+    for protocol in (one, three):
+        assert protocol.split.probes.tolist() == [3, 7]
+        assert protocol.split.strangers.tolist() == [8, 9, 10]
+        assert len(set(protocol.split.stranger_person.tolist())) == 2
+    # Three photos of Ada, at 0, 30 and 60 degrees, make a template at 30; Bea's first is at 120, her template at 150.
+    embeddings = at(0, 30, 60, 70, 120, 150, 180, 160, 200, 210, 300)
+    by_one, by_three = (protocol.measure(embeddings, METRIC, CALIBRATION) for protocol in (one, three))
+    assert by_one.searches is not None and by_three.searches is not None
+    assert by_one.searches.right.tolist() == [False, True]
+    assert by_one.searches.distance == pytest.approx([apart(50), apart(40)], abs=1e-6)
+    assert by_three.searches.right.tolist() == [True, True]
+    assert by_three.searches.distance == pytest.approx([apart(40), apart(10)], abs=1e-6)
+    assert by_three.searches.stranger == pytest.approx([apart(50), apart(60), apart(90)], abs=1e-6)
+    # A template of three counts as 1 + log2 3 comparisons.
+    limits = [CALIBRATION.threshold(fmr_for(0.01, 2 * (1 + math.log2(k)))) for k in (1, 3)]
+    for result, limit in zip((by_one, by_three), limits, strict=True):
+        assert any(f"threshold {limit:.3f}, on 2 people enrolled" in note for note in result.model_notes)
+
+
+def test_more_photos_than_two_people_have_are_refused_and_the_others_are_measured(tmp_path: Path) -> None:
+    chips = chip_set(tmp_path / "mine", {"Ada": 9, "Bea": 4, "Cyd": 2, "Dot": 2})
+    one, three, four = identifications(chips, NOBODY, (1, 3, 4))
+    assert one().split.probes.tolist() == three().split.probes.tolist() == [3, 4, 5, 6, 7, 8, 12]
+    with pytest.raises(TooFewPhotosError, match=r"needs two people with 5 photos or more to identify from 4 photos$"):
+        four()
+    # Where Bea was trained on, nobody has a second person of three photos.
+    one, three = identifications(chips, Exclusions(trained=frozenset(["Bea"])), (1, 3))
+    assert len(one().split.enrolled) == 3
+    with pytest.raises(TooFewPhotosError, match="4 photos or more"):
+        three()
 
 
 # ------------------------------------------------------------------ one-shot

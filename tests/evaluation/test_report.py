@@ -21,7 +21,8 @@ from facerec_cli.evaluation.intervals import Estimate
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.pairs import Pairs, ScoredPairs
 from facerec_cli.evaluation.protocols import Exclusions, all_pairs, identification
-from facerec_cli.evaluation.report import Evaluation, check_report, metrics_of, quality_errors, write_report, written
+from facerec_cli.evaluation.report import check_report, metrics_of, quality_errors, write_report
+from facerec_cli.evaluation.results import Evaluation, written
 from facerec_cli.faces.quality import Quality
 
 pytest.importorskip("matplotlib")
