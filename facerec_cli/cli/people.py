@@ -179,13 +179,13 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
     from facerec_cli.recognition.lookalikes import lookalikes
     from facerec_cli.recognition.recognizer import Recognizer
-    from facerec_cli.recognition.threshold import enrolled_rule
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot = gallery.snapshot()
-    rule = enrolled_rule(recognizer.bundle, snapshot.photo_counts())
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
     with Results(output_format, ("name", "other", "distance", "threshold")) as results:
         results.caption(why(rule.threshold))
         for pair in lookalikes(snapshot, rule):
@@ -209,13 +209,13 @@ def check_people(database: str, model: str, output_format: str) -> int:
     """
     from facerec_cli.recognition.checking import check
     from facerec_cli.recognition.recognizer import Recognizer
-    from facerec_cli.recognition.threshold import enrolled_rule
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot, reporter = gallery.snapshot(), Reporter()
-    rule = enrolled_rule(recognizer.bundle, snapshot.photo_counts())
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
     columns = ("finding", "name", "photo", "other", "distance", "complaint")
     found: Counter[str] = Counter()
     with Results(output_format, (*columns, "chip", "sha256") if output_format == "csv" else columns) as results:

@@ -81,7 +81,7 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Ru
 
     curve = rule.threshold.curve
     belonging = Belonging(recognizer.comparison.metric, curve) if curve else None
-    looked = ordered_map(look, snapshot.records(recognizer.bundle.digest))
+    looked = ordered_map(look, snapshot.records(rule.comparison.digest))
     for name, photos in groupby(looked, key=lambda pair: pair[0].face.name):
         together = list(photos)
         far = unlike(belonging, [record for record, _ in together]) if belonging else {}

@@ -22,7 +22,7 @@ PEOPLE = np.linalg.qr(np.random.default_rng(19).normal(size=(128, 12)))[0].T.ast
 def belonging() -> Belonging:
     calibration = resolve_bundle("pretrained").calibration
     assert isinstance(calibration, Calibration)
-    return Belonging(Cosine(), calibration)
+    return Belonging(Cosine(), calibration.people)
 
 
 def photo(*people: int) -> Shown:
