@@ -29,12 +29,12 @@ class Recognizer:
         comparison: what its embeddings are compared by.
     """
 
-    def __init__(self, model: str | Path = DEFAULT_MODEL, *, detection_size: int = WORKING_SIZE) -> None:
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, detection_size: int | None = WORKING_SIZE) -> None:
         """Choose a model; it loads in the background until it is first needed.
 
         Args:
             model: a bundle's folder, or a name found in ./models or among the bundled models.
-            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+            detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
