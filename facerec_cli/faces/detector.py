@@ -63,6 +63,11 @@ class _Found:
     look: Look
     doubtful: bool = False
 
+    @property
+    def quarters(self) -> int:
+        """By how many quarters the photo is to be turned clockwise for the face to be upright."""
+        return round(self.look.angle / 90) % 4
+
 
 class Detector:
     """YuNet at a working size and closer; one instance serves many threads."""
@@ -89,13 +94,15 @@ class Detector:
             Where they are, largest box first.
         """
         working = reduced(image, working_size(image, self.size))
-        found = self._settled(image, self._seen(image, working), [])
-        turns = {1, 2, 3} if self._thorough or not found else {_quarters(one.look) for one in found} - {0}
-        if turns:
-            smaller = reduced(working, TURNED_SIZE) if not (found or self._thorough) else working
-            for turn in sorted(turns):
-                seen = self._seen(image, smaller, turn)
-                found = self._settled(image, [look for look in seen if look.score >= TURNED_SCORE], found)
+        found = self._settled(image, self._seen(image, working, 0))
+        if self._thorough:
+            turns = {1, 2, 3}
+        elif found:
+            turns = {one.quarters for one in found} - {0}
+        else:
+            turns, working = {1, 2, 3}, reduced(working, TURNED_SIZE)
+        for turn in sorted(turns):
+            found = self._with_turned(image, working, turn, found)
         detections = [
             Detection(one.look.box, one.look.landmarks.astype(np.float32), one.look.score, one.doubtful)
             for one in found
@@ -127,23 +134,32 @@ class Detector:
                 break
         return np.concatenate(parts)
 
-    def _settled(self, image: Image, seen: Sequence[Look], known: Sequence[_Found]) -> list[_Found]:
-        """The faces among candidates, best first, behind those that are known."""
-        boxes = [one.look.box for one in known]
-        new = [number - len(known) for number in distinct([*boxes, *(look.box for look in seen)])][len(known) :]
-        settled = (self._settle(image, seen[number]) for number in new)
-        found = [*known, *(one for one in settled if one)]
+    def _with_turned(self, image: Image, working: Image, turn: int, found: list[_Found]) -> list[_Found]:
+        """The faces found, and those that a photo shows as it is turned clockwise by so many quarters."""
+        upright = [one for one in found if one.quarters == 0 and not one.doubtful]
+        others = [one for one in found if one not in upright]
+        seen = [look for look in self._seen(image, working, turn) if look.score >= TURNED_SCORE]
+        boxes = [one.look.box for one in upright]
+        new = [number - len(boxes) for number in distinct([*boxes, *(look.box for look in seen)])][len(boxes) :]
+        turned = [one for one in self._settled(image, [seen[number] for number in new]) if not one.doubtful]
+        # The photo shows a face at its best where it is turned as a whole.
+        whole = [*upright, *turned, *others]
+        return [whole[number] for number in distinct([one.look.box for one in whole])]
+
+    def _settled(self, image: Image, seen: Sequence[Look]) -> list[_Found]:
+        """The faces among candidates, best first."""
+        found = [one for one in (self._settle(image, look) for look in seen) if one]
         return [found[number] for number in distinct([one.look.box for one in found])]
 
     def _settle(self, image: Image, look: Look) -> _Found | None:
         """A candidate, looked at as closely as it needs; None where it is no face."""
         is_face, is_level = look.score >= SCORE_THRESHOLD, abs(look.tilt) <= SURE_TILT
-        if look.score >= SURE_SCORE and is_level and look.angle == 0:
+        if look.score >= SURE_SCORE and is_level:
             return _Found(look)
         best = self._best_look(image, look, look.angle if is_level else look.upright_angle)
         if best is None or best.score < ACCEPTED_SCORE:
             return _Found(look, doubtful=True) if is_face else None
-        if is_face and not self._thorough and _is_upright(best.angle):
+        if is_face and not self._thorough and _is_level(best.angle - look.angle):
             return _Found(look)
         return _Found(levelled(self._network, image, best))
 
@@ -164,13 +180,8 @@ def _best_score(looks: Sequence[Look]) -> float:
     return max((look.score for look in looks), default=0.0)
 
 
-def _is_upright(angle: float) -> bool:
+def _is_level(angle: float) -> bool:
     return abs((angle + 180) % 360 - 180) <= UPRIGHT
-
-
-def _quarters(look: Look) -> int:
-    """By how many quarters the photo is to be turned clockwise for the face to be upright."""
-    return round(look.angle / 90) % 4
 
 
 def _sizes(longer: int) -> list[int]:
