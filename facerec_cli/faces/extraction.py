@@ -105,15 +105,14 @@ class Extraction:
 class Extractor:
     """Finds and cuts out faces; may be shared by threads."""
 
-    def __init__(self, detection_size: int = WORKING_SIZE, *, thorough: bool = False) -> None:
+    def __init__(self, detection_size: int | None = WORKING_SIZE, *, thorough: bool = False) -> None:
         """Load the detector.
 
         Args:
-            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
-            thorough: look twice at more faces than need be.
+            detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
+            thorough: turn every photo, and look twice at every face that is not plainly upright.
         """
-        self._detector = Detector(detection_size)
-        self._thorough = thorough
+        self._detector = Detector(detection_size, thorough=thorough)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo.
@@ -133,4 +132,5 @@ class Extractor:
 def _face(detection: Detection, chip: Chip, reduction: int) -> Face:
     """A face in the pixels of a photo that was worked on reduced."""
     x, y, width, height = (number * reduction for number in detection.box)
-    return Face((x, y, width, height), detection.landmarks * np.float32(reduction), detection.score, chip)
+    landmarks = detection.landmarks * np.float32(reduction)
+    return Face((x, y, width, height), landmarks, detection.score, chip, detection.doubtful)
