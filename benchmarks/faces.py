@@ -32,7 +32,7 @@ from facerec_cli.parallel import ordered_map
 
 Pixels = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
-ANGLES = tuple(int(a) for a in __import__("os").environ.get("A","0,15,-15,30,-30,45,-45,60,90,180,270").split(","))
+ANGLES = tuple(int(a) for a in __import__("os").environ.get("A", "0,15,-15,30,-30,45,-45,60,90,180,270").split(","))
 PEOPLE = 200
 SIZES = (100, 60, 40)
 PICTURES = 100

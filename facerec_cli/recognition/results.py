@@ -178,7 +178,7 @@ class Verification:
         threshold: the distance at which a pair of different people matches with probability ``fmr``.
         probability: that it is one person; 0.5 at the threshold; None of a model that is not calibrated.
         fmr: the false match rate in force; None where the user gave the distance.
-        note: which of several faces of a photo was taken, as a clause; None where there was no choice.
+        note: which of several faces of a photo was taken, and whether its alignment is in doubt, as a clause.
     """
 
     first: str
