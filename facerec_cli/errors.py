@@ -62,6 +62,10 @@ class SeveralFacesError(PhotoError):
     """A photo shows several faces where one is needed."""
 
 
+class DoubtfulFaceError(PhotoError):
+    """A photo's face cannot be aligned with confidence."""
+
+
 class NoPhotosError(PhotoError):
     """A folder holds no photo."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),
-    *("x", "y", "width", "height", "score", "error"),
+    *("x", "y", "width", "height", "score", "quality", "error"),
 )
 
 
@@ -133,6 +133,7 @@ def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
                     "probability": candidate["probability"],
                     **place,
                     "score": face["score"],
+                    "quality": face["quality"],
                 }
             )
     return rows or [{"photo": result.source, "error": error}]
@@ -140,7 +141,7 @@ def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
 
 def _table_columns(top: int) -> tuple[str, ...]:
     ranks = ("rank",) if top > 1 else ()
-    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score")
+    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score", "quality")
 
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
@@ -164,6 +165,7 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
                 "probability": candidate.probability,
                 "box": f"{width:.0f}x{height:.0f}{x:+.0f}{y:+.0f}" if rank == 1 else "",
                 "score": found.face.score if rank == 1 else None,
+                "quality": found.face.quality_score if rank == 1 else None,
             }
             rows.append(row | ({"rank": rank} if top > 1 else {}))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -178,18 +179,64 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
     from facerec_cli.recognition.lookalikes import lookalikes
     from facerec_cli.recognition.recognizer import Recognizer
-    from facerec_cli.recognition.threshold import enrolled_rule
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot = gallery.snapshot()
-    rule = enrolled_rule(recognizer.bundle, snapshot.photo_counts())
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
     with Results(output_format, ("name", "other", "distance", "threshold")) as results:
         results.caption(why(rule.threshold))
         for pair in lookalikes(snapshot, rule):
             results.add(pair.to_json() | {"threshold": rule.threshold.distance})
     return status
+
+
+@command.command(
+    "check",
+    short_help="List photos and names that need a look.",
+    epilog="Example: facerec people check -db database",
+)
+@options.database_option
+@options.model_option
+@options.format_option
+def check_people(database: str, model: str, output_format: str) -> int:
+    """List photos unlike the others of their name, poor ones and lost ones, and names who may be one person.
+
+    A finding is "unlike", "poor", "lost" or "alike". How small a face was in its photo, or how far it was turned, its
+    chip does not tell.
+    """
+    from facerec_cli.recognition.checking import check
+    from facerec_cli.recognition.recognizer import Recognizer
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
+
+    recognizer = Recognizer(model)
+    gallery = _open(database)
+    status = show_embedding(recognizer, gallery)
+    snapshot, reporter = gallery.snapshot(), Reporter()
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
+    columns = ("finding", "name", "photo", "other", "distance", "complaint")
+    found: Counter[str] = Counter()
+    with Results(output_format, (*columns, "chip", "sha256") if output_format == "csv" else columns) as results:
+        for finding in check(recognizer, gallery, snapshot, rule):
+            results.add(finding.to_json())
+            found[finding.kind] += 1
+    photos = sum(number * people for number, people in snapshot.photo_counts().items())
+    told = ", ".join(
+        f"{count(found[kind], noun) if found[kind] else f'no {noun}'} {what}" for kind, noun, what in _KINDS
+    )
+    reporter.note(f"Looked at {count(photos, 'photo')} of {count(rule.threshold.people, 'person')}: {told}.")
+    return status
+
+
+_KINDS = (
+    ("unlike", "photo", "unlike the others of its name"),
+    ("poor", "photo", "of poor quality"),
+    ("lost", "photo", "without a chip"),
+    ("alike", "pair", "of names who may be one person"),
+)
+"""What is looked for: a finding's kind, and how it is counted."""
 
 
 @command.command(

@@ -14,7 +14,7 @@ from facerec_cli.errors import NoFaceError, SeveralFacesError
 from facerec_cli.faces.alignment import Chip, align
 from facerec_cli.faces.detector import Detection, Detector
 from facerec_cli.faces.images import PhotoLike, opened, picture_of
-from facerec_cli.faces.quality import Quality, measure
+from facerec_cli.faces.quality import Quality, measure, quality_score
 
 PORTRAIT = 1.5
 """Where the largest face of a photo has so many times the area of the second, the photo is a portrait of that person.
@@ -44,6 +44,11 @@ class Face:
     def quality(self) -> Quality:
         """What may spoil it, measured when it is asked for."""
         return measure(self.chip, self.landmarks)
+
+    @property
+    def quality_score(self) -> float:
+        """How likely it is to be matched with a good photo of the same person, from 0 to 1; see ``faces.quality``."""
+        return quality_score(self.quality, self.score)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +105,14 @@ class Extraction:
 class Extractor:
     """Finds and cuts out faces; may be shared by threads."""
 
-    def __init__(self, detection_size: int = WORKING_SIZE, *, thorough: bool = False) -> None:
+    def __init__(self, detection_size: int | None = WORKING_SIZE, *, thorough: bool = False) -> None:
         """Load the detector.
 
         Args:
-            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
-            thorough: look twice at more faces than need be.
+            detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
+            thorough: turn every photo, and look twice at every face that is not plainly upright.
         """
-        self._detector = Detector(detection_size)
-        self._thorough = thorough
+        self._detector = Detector(detection_size, thorough=thorough)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo.
@@ -128,4 +132,5 @@ class Extractor:
 def _face(detection: Detection, chip: Chip, reduction: int) -> Face:
     """A face in the pixels of a photo that was worked on reduced."""
     x, y, width, height = (number * reduction for number in detection.box)
-    return Face((x, y, width, height), detection.landmarks * np.float32(reduction), detection.score, chip)
+    landmarks = detection.landmarks * np.float32(reduction)
+    return Face((x, y, width, height), landmarks, detection.score, chip, detection.doubtful)

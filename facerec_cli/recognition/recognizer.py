@@ -31,13 +31,13 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | Path = DEFAULT_MODEL, *, detection_size: int = WORKING_SIZE, thorough: bool = False
+        self, model: str | Path = DEFAULT_MODEL, *, detection_size: int | None = WORKING_SIZE, thorough: bool = False
     ) -> None:
         """Choose a model; it loads in the background until it is first needed.
 
         Args:
             model: a bundle's folder, or a name found in ./models or among the bundled models.
-            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+            detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
 

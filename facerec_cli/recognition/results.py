@@ -88,6 +88,7 @@ class Identification(Decision):
             "box": [rounded(number, 1) for number in self.face.box],
             "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in self.face.landmarks],
             "score": rounded(self.face.score),
+            "quality": rounded(self.face.quality_score),
             "candidates": [candidate.to_json(self.threshold) for candidate in self.candidates],
         }
 
@@ -177,7 +178,7 @@ class Verification:
         threshold: the distance at which a pair of different people matches with probability ``fmr``.
         probability: that it is one person; 0.5 at the threshold; None of a model that is not calibrated.
         fmr: the false match rate in force; None where the user gave the distance.
-        note: which of several faces of a photo was taken, as a clause; None where there was no choice.
+        note: which of several faces of a photo was taken, and whether its alignment is in doubt, as a clause.
     """
 
     first: str

@@ -83,9 +83,7 @@ def rule_in(
         DatabaseError, ModelError: the gallery or the model is damaged.
         ValueError: the rate or distance is no finite number.
     """
-    counts = snapshot.photo_counts() if photo_counts is None else photo_counts
-    if not counts:
-        raise NobodyEnrolledError(f"Nobody is enrolled in {snapshot.location}", "enrol somebody", snapshot.location)
+    counts = counts_in(snapshot) if photo_counts is None else photo_counts
     comparison, calibration = bundle.comparison(), bundle.calibration
     curve, is_centred = (calibration.people, calibration.centred is not None) if calibration else (None, False)
     threshold = threshold_for(bundle, curve, counts, rate=rate, distance=distance, is_centred=is_centred)
@@ -96,6 +94,18 @@ def rule_in(
     if distance is None:
         threshold = replace(threshold, distance=_short(own), average=_short(average))
     return Rule(Comparison(comparison.digest, comparison.metric.centred(centre)), threshold)
+
+
+def counts_in(snapshot: Snapshot) -> Mapping[int, int]:
+    """How many people of a gallery have k photos, by k.
+
+    Raises:
+        NobodyEnrolledError: nobody is enrolled.
+    """
+    counts = snapshot.photo_counts()
+    if not counts:
+        raise NobodyEnrolledError(f"Nobody is enrolled in {snapshot.location}", "enrol somebody", snapshot.location)
+    return counts
 
 
 def enrolled_rule(bundle: Bundle, photo_counts: Mapping[int, int]) -> Rule:

@@ -77,7 +77,7 @@ def verify_person(
 
 @dataclass(frozen=True, eq=False)
 class _Embedded:
-    """The one face of a photo, with the photo's name, and which of several faces it is."""
+    """The one face of a photo, with the photo's name, and what is to be said of it."""
 
     embedding: Embedding
     source: str
@@ -86,8 +86,10 @@ class _Embedded:
 
 def _embedded(recognizer: Recognizer, photo: PhotoLike, largest: bool) -> _Embedded:
     seen = recognizer.extract(photo)
-    embedding = recognizer.embed([seen.one_face(largest=largest).chip])[0]
-    return _Embedded(embedding, seen.source, None if largest else seen.bystanders)
+    face = seen.one_face(largest=largest)
+    doubt = f"{seen.source} shows a face that cannot be aligned with confidence" if face.doubtful else None
+    note = noted(None if largest else seen.bystanders, doubt)
+    return _Embedded(recognizer.embed([face.chip])[0], seen.source, note)
 
 
 def _verified(names: tuple[str, str], embeddings: tuple[Embedding, Embedding], rule: Rule) -> Verification:

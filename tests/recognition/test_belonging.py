@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timezone
+
 import numpy as np
 import pytest
 
 from facerec_cli.encoders.bundle import resolve_bundle
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.metric import Cosine
+from facerec_cli.gallery.base import EnrolledFace, Record
+from facerec_cli.recognition import checking
 from facerec_cli.recognition.belonging import Belonging, Shown
+from facerec_cli.recognition.checking import unlike
 
 PEOPLE = np.linalg.qr(np.random.default_rng(19).normal(size=(128, 12)))[0].T.astype(np.float32)
 """Embeddings of twelve people who have nothing in common."""
@@ -16,7 +22,7 @@ PEOPLE = np.linalg.qr(np.random.default_rng(19).normal(size=(128, 12)))[0].T.ast
 def belonging() -> Belonging:
     calibration = resolve_bundle("pretrained").calibration
     assert isinstance(calibration, Calibration)
-    return Belonging(Cosine(), calibration)
+    return Belonging(Cosine(), calibration.people)
 
 
 def photo(*people: int) -> Shown:
@@ -77,3 +83,17 @@ def test_a_photo_is_held_against_what_is_enrolled(belonging: Belonging) -> None:
     assert near is None
     assert far is not None
     assert belonging.unlike(faces[:1], [Shown(PEOPLE[1:2])])[0] is not None
+
+
+def test_very_many_photos_are_compared_in_parts(belonging: Belonging, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = photo(0, 0, 0, 0, 1, 0).embeddings
+    when = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    records = [
+        Record(EnrolledFace(number, "Ada", "", "", "", 0.9, when), embedding)
+        for number, embedding in enumerate(embeddings, start=1)
+    ]
+    whole = unlike(belonging, records)
+    assert whole.keys() == {5}
+    monkeypatch.setattr(checking, "_TOGETHER", 3)
+    assert unlike(belonging, records).keys() == {5}
+    assert unlike(belonging, [replace(record, embedding=None) for record in records]) == {}

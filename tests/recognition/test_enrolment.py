@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from facerec_cli import Gallery, Identifier, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
-from facerec_cli.errors import SeveralFacesError
+from facerec_cli import Gallery, Identifier, Photo, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
+from facerec_cli.errors import DoubtfulFaceError, NoFaceError, SeveralFacesError
+from facerec_cli.faces.images import pixels
 from facerec_cli.recognition.results import Enrolment
 from tests.composed import side_by_side
 
@@ -161,3 +165,50 @@ def test_many_photos_of_one_person_are_settled_a_part_at_a_time(
     assert outcomes(done) == ["enrolled"] * 3
     (odd,) = enroll(recognizer, gallery, "Jacinda Ardern", [tmp_path / "sunak.jpg"])
     assert odd.unlike is not None
+
+
+def negative(photo: Path) -> Photo:
+    return Photo(f"negative of {photo.name}", 255 - pixels(photo))
+
+
+def test_a_face_that_cannot_be_aligned_is_refused(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    """Negatives: where a face is found in one, nothing says that its landmarks are right."""
+    photos = sorted(samples.glob("*.jpg"))
+    done = enroll(recognizer, gallery, "Somebody", [negative(photo) for photo in photos], largest=True)
+    assert outcomes(done) == ["refused"] * 6
+    kinds = Counter(type(enrolment.error) for enrolment in done)
+    assert kinds.keys() <= {DoubtfulFaceError, NoFaceError}
+    assert kinds[DoubtfulFaceError] >= 4
+    (doubtful, *_) = [enrolment for enrolment in done if isinstance(enrolment.error, DoubtfulFaceError)]
+    assert str(doubtful.error) == f"{doubtful.source} shows a face that cannot be aligned with confidence"
+    assert not list(gallery.snapshot().people())
+
+
+def test_a_doubtful_face_is_told_of_when_it_is_verified(recognizer: Recognizer, samples: Path) -> None:
+    photo = samples / "jacinda_ardern_2018.jpg"
+    verified = verify(recognizer, photo, negative(photo))
+    assert verified.note == f"negative of {photo.name} shows a face that cannot be aligned with confidence"
+
+
+def test_a_doubtful_face_is_nobody_who_recurs(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(255 - pixels(samples / "rishi_sunak.jpg")).save(tmp_path / "negative.png")
+    poster = tmp_path / "negative.png"
+    two = side_by_side(tmp_path / "two.jpg", (poster, 700), (samples / "jacinda_ardern_2018.jpg", 700))
+    (refused,) = enroll(recognizer, gallery, "Jacinda Ardern", [two])
+    assert isinstance(refused.error, SeveralFacesError)
+    done = enroll(recognizer, gallery, "Jacinda Ardern", [two, samples / "jacinda_ardern_2022.jpg"])
+    assert outcomes(done) == ["enrolled"] * 2
+    assert is_ardern(recognizer, gallery, samples)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_photo_that_lies_on_its_side_or_head_is_the_persons(
+    turns: int, recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(pixels(samples / "jacinda_ardern_2018.jpg"), turns))
+    (enrolment,) = enroll(recognizer, gallery, "Jacinda Ardern", [turned])
+    assert enrolment.is_new
+    assert enrolment.complaint is None
+    assert is_ardern(recognizer, gallery, samples)
