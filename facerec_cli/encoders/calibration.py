@@ -173,7 +173,7 @@ class Calibration:
         """Read what ``to_json`` gave.
 
         Args:
-            data: the ``calibration`` of a model.json, or one of a database's.
+            data: the ``calibration`` of a model.json.
             whose: ``the model pretrained``, for people to read.
 
         Raises:
@@ -186,7 +186,7 @@ class Calibration:
                 _curve(fields.within("photos")),
                 _curve(fields.within("people")),
                 _curve(fields.within("centred")) if is_centred else None,
-                _prior(fields.within("prior"), is_centred) if fields.values.get("prior") else None,
+                _prior(fields.within("prior"), is_centred) if is_centred or fields.values.get("prior") else None,
                 _source(fields.within("source")),
                 _promise(fields.within("check")) if fields.values.get("check") else None,
             )

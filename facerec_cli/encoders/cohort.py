@@ -127,8 +127,9 @@ class Prior:
         shared, own = self.similarity, 1 - self.similarity
         left = (1 - share) ** 2 * shared + share**2 * own / others
         least, most = (self.centred * own) ** 2, self.deviation**2
-        variance = least + (most - least) * left / shared
-        return left / (own + left), math.sqrt(variance) / (own + left), min(1.0, left / shared)
+        kept = min(1.0, left / shared)
+        variance = least + (most - least) * kept
+        return left / (own + left), math.sqrt(variance) / (own + left), kept
 
 
 def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | None:
