@@ -47,7 +47,7 @@ People = Sequence[Sequence[int]]
 def kinds(chips: ChipSet, names: Sequence[str]) -> dict[str, People]:
     """The photos of everybody, and of women and men alone."""
     with SEXES.open(encoding="utf-8", newline="") as file:
-        sex = {row["person"]: row["group"] for row in csv.DictReader(line for line in file if line[0] != "#")}
+        sex = {row["person"]: row["sex"] for row in csv.DictReader(file)}
     chosen = {"all": names} | {kind: [name for name in names if sex.get(name) == kind] for kind in ("women", "men")}
     return {kind: [chips.rows_of[name] for name in those] for kind, those in chosen.items()}
 
@@ -61,7 +61,7 @@ def averages(
     rate: float,
     draws: int,
 ) -> dict[str, Outcome]:
-    """The mean of draws of a gallery, the same ones for each rule; nothing where too few people have that many photos."""
+    """The mean of draws of a gallery, the same ones for each rule; nothing where too few have that many photos."""
     generator = np.random.default_rng(photos)
     if size + LEAST_STRANGERS > len(rows):
         return {}
@@ -80,7 +80,7 @@ def averages(
 
 
 def calibrated_on(people: int, rows: People, looks: Looks, metric: Metric) -> npt.NDArray[np.float64]:
-    """Strangers named by calibrations on so many people each, everybody else with two photos enrolled with one, in %."""
+    """Strangers named by calibrations on so many people, everybody else with two photos enrolled with one, in %."""
     named = np.empty(CALIBRATIONS)
     for turn in range(CALIBRATIONS):
         generator = np.random.default_rng(turn)
