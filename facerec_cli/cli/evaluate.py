@@ -11,7 +11,7 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, load_data_set
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results, count, some
 from facerec_cli.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def command(
                     results.add(row)
 
         evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show)
+        _tell_of_mislabelled(evaluation, embedding)
     if report_folder:
         write_report(report_folder, evaluation)
         reporter.note(f"Wrote {report_folder / 'report.html'}.")
@@ -148,6 +149,21 @@ def _warn_of_judges(chips: ChipSet, bundles: Iterable[Bundle], reporter: Reporte
                 f"{count(len(judges), 'person')} of {chips.folder.name} chose the best epoch of {bundle.name}: where "
                 "they take part, its numbers are a little too good."
             )
+
+
+def _tell_of_mislabelled(evaluation: Evaluation, reporter: Reporter) -> None:
+    """Name what may be under a wrong name; a report has all of it, with the faces."""
+    found, chips = evaluation.mislabelled, evaluation.chips
+    if found is None:
+        return
+    pairs = [f"{chips.people[pair.first]} and {chips.people[pair.second]}" for pair in found.two_names]
+    photos = [chips.photos[one.photo] for one in found.one_name]
+    if pairs:
+        reporter.note(f"Perhaps one person under two names, {len(pairs)} of the likeliest: {some(pairs)}.")
+    if photos:
+        reporter.note(f"Perhaps somebody else than the name says, {len(photos)} of the likeliest: {some(photos)}.")
+    if pairs or photos:
+        reporter.note("--report shows all of these, with their faces: look before you rename.")
 
 
 def _rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, Any]]:

@@ -9,10 +9,12 @@ from functools import partial
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.defaults import DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.encoders.encoder import Embeddings, encode_all
 from facerec_cli.errors import DataError, UnsuitableProtocolError
 from facerec_cli.evaluation.measuring import Protocol
+from facerec_cli.evaluation.mislabelled import find_mislabelled
 from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
 from facerec_cli.evaluation.results import Evaluation
 
@@ -105,7 +107,9 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     measured: Callable[[Evaluation, Protocol], None] | None = None,
 ) -> Evaluation:
-    """Measure models in protocols.
+    """Measure models in protocols, and look for wrong names among the photos that these need.
+
+    Those are looked for by the first model whose distance is one of inner products: others take too long.
 
     Args:
         models: by what to call them; differences are to the first.
@@ -134,4 +138,11 @@ def evaluate(
             evaluation.add(protocol, protocol.measure(embeddings, metric, calibration))
         if measured:
             measured(evaluation, protocol)
+    for model, (embeddings, metric, calibration) in zip(models, ready, strict=True):
+        if metric.server_order:
+            threshold = calibration.threshold(DEFAULT_FMR) if calibration else float("inf")
+            evaluation.mislabelled = find_mislabelled(
+                model, embeddings, chips.people, np.array(rows), metric, threshold
+            )
+            break
     return evaluation

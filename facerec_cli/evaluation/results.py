@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.evaluation.intervals import Estimate
 from facerec_cli.evaluation.measuring import Protocol, Result, title
+from facerec_cli.evaluation.mislabelled import Mislabelled
 
 
 @dataclass
 class Evaluation:
-    """The results of several models, in the order of ``models``, for each protocol by its title."""
+    """The results of several models, in the order of ``models``, for each protocol by its title.
+
+    ``mislabelled`` is what one of them found to be under a wrong name, where that was looked for.
+    """
 
     chips: ChipSet
     models: list[str]
     protocols: list[Protocol] = field(default_factory=list)
     results: dict[str, list[Result]] = field(default_factory=dict)
+    mislabelled: Mislabelled | None = None
 
     def add(self, protocol: Protocol, result: Result) -> None:
         """Add the next model's result."""

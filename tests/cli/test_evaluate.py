@@ -386,6 +386,32 @@ def test_the_report_holds_all_of_it(facerec: Run, people: Path, tmp_path: Path) 
         assert row["measure"] in page
 
 
+def test_a_photo_of_somebody_else_is_named_and_shown(facerec: Run, people: Path, tmp_path: Path) -> None:
+    done = facerec("evaluate", "--data", people, "--protocol", "identification", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "somebody else than the name says" in line]
+    wrong = "Barack Obama/4, of somebody else.png"
+    assert told.endswith(f"1 of the likeliest: {wrong}.")
+    found = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))["mislabelled"]
+    (one,) = found["one_name_two_persons"]
+    assert (one["photo"], one["nearest_photo"]) == (wrong, "Rishi Sunak.png")
+    assert one["nearest_distance"] < 0.1
+    assert one["distance_to_own"] > 0.7
+    assert wrong in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "report" / "pictures" / "mislabelled-one-name.png").is_file()
+
+
+def test_one_person_under_two_names_is_named(facerec: Run, people: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(people, tmp_path / "people"))
+    (folder / "Barack Obama" / "4, of somebody else.png").unlink()
+    (folder / "Prime Minister").mkdir()
+    (folder / "Jacinda Ardern" / "2022.png").rename(folder / "Prime Minister" / "2022.png")
+    done = facerec("evaluate", "--data", "people", "--protocol", "identification")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "one person under two names" in line]
+    assert told.endswith("1 of the likeliest: Jacinda Ardern and Prime Minister.")
+
+
 def test_a_report_that_cannot_be_written_is_told_before_the_work(facerec: Run, people: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     assert_refused(facerec("evaluate", "--data", people, "--report", "file/report"), "file/report", "--report")
