@@ -13,6 +13,7 @@ from facerec_cli.defaults import DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.encoders.encoder import Embeddings, encode_all
 from facerec_cli.errors import DataError, UnsuitableProtocolError
+from facerec_cli.evaluation.breakdown import Breakdown
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.mislabelled import find_mislabelled
 from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
@@ -21,10 +22,17 @@ from facerec_cli.evaluation.results import Evaluation
 
 @dataclass(frozen=True)
 class Choice:
-    """The protocols that a data set serves for some models, and why the others are not among them."""
+    """The protocols that a data set serves for some models, why the others are not among them, and who is unseen.
+
+    Attributes:
+        protocols: ready to be measured.
+        refused: why others are not.
+        unseen: the people whom no model was trained or calibrated on.
+    """
 
     protocols: list[Protocol]
     refused: list[DataError]
+    unseen: list[str]
 
 
 def choose_protocols(
@@ -51,7 +59,7 @@ def choose_protocols(
         seen = Exclusions(
             seen.trained | bundle.people(TRAINING_PEOPLE), seen.calibrated | bundle.people(CALIBRATION_PEOPLE)
         )
-    choice = Choice([], [])
+    choice = Choice([], [], [name for name in chips.rows_of if name not in seen.trained | seen.calibrated])
     for known in [name] if name else [one for one in PROTOCOLS if chips.is_lfw or one not in LFW_PROTOCOLS]:
         makers: Sequence[Callable[[], Protocol]] = [partial(PROTOCOLS[known], chips, seen)]
         if known == "identification":
@@ -106,6 +114,7 @@ def evaluate(
     protocols: Sequence[Protocol],
     progress: Callable[[int, int], None] | None = None,
     measured: Callable[[Evaluation, Protocol], None] | None = None,
+    breakdowns: Sequence[Breakdown] = (),
 ) -> Evaluation:
     """Measure models in protocols, and look for wrong names among the photos that these need.
 
@@ -117,12 +126,15 @@ def evaluate(
         protocols: from ``choose_protocols`` for these models.
         progress: told how many photos are embedded, of how many, each once for each model.
         measured: told of each protocol in which all models are measured, with the results so far.
+        breakdowns: people's groups, by which results are told too.
 
     Raises:
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
-    rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
+    used = [protocol.rows() for protocol in protocols]
+    used += [breakdown.rows(protocol) for breakdown in breakdowns for protocol in protocols]
+    rows = np.unique(np.concatenate(used))
     ready = []
     for place, bundle in enumerate(models.values()):
         before = place * len(rows)
@@ -131,18 +143,19 @@ def evaluate(
             if progress:
                 progress(before + done, len(models) * len(rows))
 
-        ready.append((embed_rows(bundle, chips, rows, embedded), bundle.load_metric(), bundle.calibration))
+        ready.append((embed_rows(bundle, chips, rows.tolist(), embedded), bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:
         for embeddings, metric, calibration in ready:
-            evaluation.add(protocol, protocol.measure(embeddings, metric, calibration))
+            result = protocol.measure(embeddings, metric, calibration)
+            for breakdown in breakdowns:
+                result = breakdown.added(result, protocol, embeddings, metric, calibration)
+            evaluation.add(protocol, result)
         if measured:
             measured(evaluation, protocol)
     for model, (embeddings, metric, calibration) in zip(models, ready, strict=True):
         if metric.server_order:
             threshold = calibration.threshold(DEFAULT_FMR) if calibration else float("inf")
-            evaluation.mislabelled = find_mislabelled(
-                model, embeddings, chips.people, np.array(rows), metric, threshold
-            )
+            evaluation.mislabelled = find_mislabelled(model, embeddings, chips.people, rows, metric, threshold)
             break
     return evaluation

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.evaluation.intervals import REPLICATES
+from facerec_cli.evaluation.intervals import REPLICATES, Estimate
 from facerec_cli.evaluation.measuring import Protocol, title
 from facerec_cli.evaluation.mislabelled import Mislabelled
 from facerec_cli.evaluation.results import Evaluation, written
@@ -43,6 +43,7 @@ def page(evaluation: Evaluation, pictures: Sequence[Picture]) -> str:
         parts.append(f"<h2>{html.escape(title(protocol))}</h2><p>{html.escape(protocol.description)}.</p>")
         parts += [f"<p class=note>{html.escape(note)}.</p>" for note in evaluation.notes(protocol)]
         parts.append(_measures(evaluation, protocol))
+        parts += _by_group(evaluation, protocol)
         parts += _figures(pictures, title(protocol))
     if evaluation.mislabelled:
         parts += _mislabelled(evaluation.mislabelled, evaluation.chips)
@@ -90,18 +91,41 @@ def _mislabelled(found: Mislabelled, chips: ChipSet) -> list[str]:
 
 
 def _measures(evaluation: Evaluation, protocol: Protocol) -> str:
-    first, *others = evaluation.models
-    heads = ["measure", *evaluation.models, *(f"{model} − {first}" for model in others)]
-    rows = []
-    for measure, estimates in evaluation.estimates(protocol).items():
-        cells = [measure, *(written(measure, estimate) for estimate in estimates)]
-        cells += [written(measure, estimate.minus(estimates[0]), signed=True) for estimate in estimates[1:]]
-        rows.append(cells)
+    rows = _lines(evaluation.estimates(protocol))
     errors = [result.standard_error for result in evaluation.results[title(protocol)]]
     if errors[0] is not None:
-        cells = ["standard error of the accuracy over the folds", *(f"{(error or 0) * 100:.2f} %" for error in errors)]
-        rows.insert(1, cells)
-    return _table(heads, rows)
+        rows.insert(
+            1, ["standard error of the accuracy over the folds", *(f"{(error or 0) * 100:.2f} %" for error in errors)]
+        )
+    return _table(["measure", *_heads(evaluation)], rows)
+
+
+def _by_group(evaluation: Evaluation, protocol: Protocol) -> list[str]:
+    """A table for each column of groups."""
+    rows: dict[str, list[list[str]]] = {}
+    for (column, group), measures in evaluation.by_group(protocol).items():
+        rows.setdefault(column, []).extend([group, *line] for line in _lines(measures))
+    return [
+        f"<h3>by {html.escape(column)}</h3>{_table([column, 'measure', *_heads(evaluation)], lines)}"
+        for column, lines in rows.items()
+    ]
+
+
+def _heads(evaluation: Evaluation) -> list[str]:
+    first, *others = evaluation.models
+    return [*evaluation.models, *(f"{model} − {first}" for model in others)]
+
+
+def _lines(measures: Mapping[str, Sequence[Estimate]]) -> list[list[str]]:
+    """A line a measure: the models' estimates, and the others' differences to the first."""
+    return [
+        [
+            measure,
+            *(written(measure, estimate) for estimate in estimates),
+            *(written(measure, estimate.minus(estimates[0]), signed=True) for estimate in estimates[1:]),
+        ]
+        for measure, estimates in measures.items()
+    ]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +84,21 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         value, low, high = (round(number, 6) if math.isfinite(number) else None for number in values)
         return {"value": value, "interval_95": [low, high]}
 
-    protocols = {}
-    for protocol in evaluation.protocols:
-        results = evaluation.results[title(protocol)]
-        measures: dict[str, Any] = {}
-        for measure, estimates in evaluation.estimates(protocol).items():
-            measures[measure] = {
+    def by_measure(measures: Mapping[str, Sequence[Estimate]]) -> dict[str, Any]:
+        return {
+            measure: {
                 model: numbers(estimate) | ({"difference": numbers(estimate.minus(estimates[0]))} if place else {})
                 for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True))
             }
+            for measure, estimates in measures.items()
+        }
+
+    protocols = {}
+    for protocol in evaluation.protocols:
+        results = evaluation.results[title(protocol)]
+        groups: dict[str, Any] = {}
+        for (column, group), measures in evaluation.by_group(protocol).items():
+            groups.setdefault(column, {})[group] = by_measure(measures)
         protocols[title(protocol)] = {
             "description": protocol.description,
             "photos": protocol.photos,
@@ -100,7 +106,8 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
             "standard_error": {
                 model: result.standard_error for model, result in zip(evaluation.models, results, strict=True)
             },
-            "measures": measures,
+            "measures": by_measure(evaluation.estimates(protocol)),
+            "by_group": groups,
             "error_by_quality": {
                 model: quality_errors(result.scored, evaluation.chips)
                 for model, result in zip(evaluation.models, results, strict=True)
