@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from facerec_cli.datasets.groups import read_groups
+from facerec_cli.datasets.lfw import everybody
 from facerec_cli.errors import GroupsError
 
 
@@ -74,6 +76,19 @@ def test_what_is_no_file_of_groups_is_told_in_one_clause(tmp_path: Path, text: s
     assert not told.endswith(".")
     assert "\n" not in told
     assert caught.value.remedy
+
+
+def test_the_list_of_lfws_men_and_women_fits_lfw() -> None:
+    groups = read_groups(Path(__file__).parents[2] / "benchmarks" / "lfw_sex.csv")
+    columns, unknown = groups.among(person.name for person in everybody())
+    assert unknown == []
+    assert list(columns) == ["sex"]
+    sizes = Counter(columns["sex"].values())
+    assert sizes == {"men": 3584, "women": 1256}
+    known = {"Angela_Merkel": "women", "Serena_Williams": "women", "Tony_Blair": "men", "Kofi_Annan": "men"}
+    assert {person: columns["sex"][person] for person in known} == known
+    # Names of either sex, of a family, and initials.
+    assert not columns["sex"].keys() & {"Kim_Clijsters", "Chris_Evert", "Roh_Moo-hyun", "Jiang_Zemin", "AJ_Cook"}
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_told(tmp_path: Path) -> None:
