@@ -194,6 +194,10 @@ class DataError(FacerecError):
     """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
 
 
+class GroupsError(DataError):
+    """A file of people's groups cannot be read, or is none."""
+
+
 class IncompleteLfwError(DataError):
     """Labeled Faces in the Wild is not there, or not whole; fetching it helps."""
 

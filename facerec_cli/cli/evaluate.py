@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, load_data_set
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results, count, some
 from facerec_cli.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
+    from facerec_cli.datasets.groups import Groups
     from facerec_cli.encoders.bundle import Bundle
     from facerec_cli.evaluation.intervals import Estimate
     from facerec_cli.evaluation.measuring import Protocol
@@ -25,6 +27,8 @@ _PROTOCOLS = ("view1", "view2", "pairs", "identification", "one-shot")
 _COLUMNS = (
     "protocol",
     "photos",
+    "column",
+    "group",
     "measure",
     "model",
     "value",
@@ -79,6 +83,13 @@ def _counts(context: click.Context, parameter: click.Parameter, value: str) -> t
     help="Photos enrolled a person for identification, such as 1,3,5: each measured, on the same people.",
 )
 @click.option(
+    "--groups",
+    "groups_file",
+    type=options.GivenPath(dir_okay=False),
+    metavar="CSV",
+    help="Tell results by group too: a CSV file with the header person,group, or with several columns of groups.",
+)
+@click.option(
     "--report",
     "report_folder",
     type=options.GivenPath(file_okay=False),
@@ -91,6 +102,7 @@ def command(
     data: Path,
     asked: str,
     photos: tuple[int, ...],
+    groups_file: Path | None,
     report_folder: Path | None,
     output_format: str,
 ) -> int:
@@ -98,28 +110,40 @@ def command(
 
     The folder has a sub-folder a person. People that a model was trained on are left out; the intervals come from a
     bootstrap over people, and several models are compared with the first on the same draws.
+
+    Of each group, pairs tell FNMR, and FMR within the group and against everybody; identification tells how many of its
+    people are found, and how many of its strangers named, at the model's own thresholds.
     """
+    from facerec_cli.datasets.groups import read_groups
     from facerec_cli.encoders.bundle import resolve_bundle
     from facerec_cli.errors import TooFewPhotosError
+    from facerec_cli.evaluation.breakdown import Breakdown
     from facerec_cli.evaluation.evaluating import choose_protocols, evaluate
     from facerec_cli.evaluation.measuring import title
     from facerec_cli.evaluation.protocols import LFW_PROTOCOLS
     from facerec_cli.evaluation.report import check_report, write_report
 
+    if photos != (1,) and asked not in ("identification", "all"):
+        raise click.UsageError(f"--photos is for identification, and --protocol asks for {asked}.")
+    if groups_file and asked not in ("pairs", "identification", "all"):
+        raise click.UsageError(f"--groups is for pairs and identification, and --protocol asks for {asked}.")
     if report_folder:
         check_report(report_folder)
+    groups = read_groups(groups_file) if groups_file else None
     bundles = {model: resolve_bundle(model) for model in models}
     with Reporter("Finding faces", output_format=output_format) as reporter:
         chips = load_data_set(data, reporter)
+        columns = _columns(groups, chips, reporter) if groups else {}
         choice = choose_protocols(chips, bundles.values(), None if asked == "all" else asked, photos)
         for error in choice.refused:
             # What the data do not serve is no error, but for what was asked for by its number.
             (reporter.error if isinstance(error, TooFewPhotosError) and photos != (1,) else reporter.warn)(error)
         if not all(protocol.name in LFW_PROTOCOLS for protocol in choice.protocols):
             _warn_of_judges(chips, bundles.values(), reporter)
-    columns = _table_columns(list(bundles)) if output_format == "table" else _COLUMNS
+    breakdowns = [Breakdown(column, group_of, chips, choice.unseen) for column, group_of in columns.items()]
+    shown = _table_columns(list(bundles)) if output_format == "table" else _COLUMNS
     work = f"Embedding with {', '.join(bundle.name for bundle in bundles.values())}"
-    with Results(output_format, columns) as results, Reporter(work, output_format=output_format) as embedding:
+    with Results(output_format, shown) as results, Reporter(work, output_format=output_format) as embedding:
 
         def show(evaluation: Evaluation, protocol: Protocol) -> None:
             for note in (protocol.description, *evaluation.notes(protocol)):
@@ -130,7 +154,8 @@ def command(
                 for row in _rows(evaluation, protocol):
                     results.add(row)
 
-        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show)
+        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show, breakdowns)
+        _tell_of_mislabelled(evaluation, embedding)
     if report_folder:
         write_report(report_folder, evaluation)
         reporter.note(f"Wrote {report_folder / 'report.html'}.")
@@ -150,20 +175,56 @@ def _warn_of_judges(chips: ChipSet, bundles: Iterable[Bundle], reporter: Reporte
             )
 
 
+def _columns(groups: Groups, chips: ChipSet, reporter: Reporter) -> dict[str, dict[str, str]]:
+    """By what to tell results; says which persons are not in the data, and how many people are in each group."""
+    columns, unknown = groups.among(chips.rows_of)
+    if unknown:
+        who = count(len(unknown), "person")
+        reporter.warn(f"{who} of {groups.path} not in {chips.folder.name}, or without a face: {some(unknown)}.")
+    for column, group_of in columns.items():
+        reporter.note(f"By {column}: {count(len(group_of), 'person')} of {len(chips.rows_of):,} in {_told(group_of)}.")
+    return {column: group_of for column, group_of in columns.items() if group_of}
+
+
+def _told(group_of: Mapping[str, str]) -> str:
+    sizes = Counter(group_of.values())
+    return some([f"{group} ({sizes[group]:,})" for group in sorted(sizes)]) or "no group"
+
+
+def _tell_of_mislabelled(evaluation: Evaluation, reporter: Reporter) -> None:
+    """Name what may be under a wrong name; a report has all of it, with the faces."""
+    found, chips = evaluation.mislabelled, evaluation.chips
+    if found is None:
+        return
+    pairs = [f"{chips.people[pair.first]} and {chips.people[pair.second]}" for pair in found.two_names]
+    photos = [chips.photos[one.photo] for one in found.one_name]
+    if pairs:
+        reporter.note(f"Perhaps one person under two names, {len(pairs)} of the likeliest: {some(pairs)}.")
+    if photos:
+        reporter.note(f"Perhaps somebody else than the name says, {len(photos)} of the likeliest: {some(photos)}.")
+    if pairs or photos:
+        reporter.note("--report shows all of these, with their faces: look before you rename.")
+
+
 def _rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, Any]]:
-    """A row for each measure and model; differences are to the first model."""
+    """A row for each measure and model, of everybody and then of each group; differences are to the first model."""
+    everybody: tuple[str | None, str | None] = (None, None)
+    parts = [(everybody, evaluation.estimates(protocol)), *evaluation.by_group(protocol).items()]
     rows = []
-    for measure, estimates in evaluation.estimates(protocol).items():
-        for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True)):
-            row: dict[str, Any] = {
-                "protocol": protocol.name,
-                "photos": protocol.photos,
-                "measure": measure,
-                "model": model,
-                **_numbers(estimate, "value", "low", "high"),
-            }
-            difference = estimate.minus(estimates[0]) if place else None
-            rows.append(row | _numbers(difference, "difference", "difference_low", "difference_high"))
+    for (column, group), measures in parts:
+        for measure, estimates in measures.items():
+            for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True)):
+                row: dict[str, Any] = {
+                    "protocol": protocol.name,
+                    "photos": protocol.photos,
+                    "column": column,
+                    "group": group,
+                    "measure": measure,
+                    "model": model,
+                    **_numbers(estimate, "value", "low", "high"),
+                }
+                difference = estimate.minus(estimates[0]) if place else None
+                rows.append(row | _numbers(difference, "difference", "difference_low", "difference_high"))
     return rows
 
 
@@ -182,8 +243,11 @@ def _table_rows(evaluation: Evaluation, protocol: Protocol) -> list[dict[str, st
     from facerec_cli.evaluation.measuring import title
     from facerec_cli.evaluation.results import written
 
+    named = dict(evaluation.estimates(protocol))
+    for (column, group), measures in evaluation.by_group(protocol).items():
+        named |= {f"{column} {group}: {measure}": estimates for measure, estimates in measures.items()}
     rows = []
-    for measure, estimates in evaluation.estimates(protocol).items():
+    for measure, estimates in named.items():
         differences = [estimate.minus(estimates[0]) for estimate in estimates[1:]]
         cells = [written(measure, estimate) for estimate in estimates]
         cells += [written(measure, difference, signed=True) for difference in differences]

@@ -129,7 +129,7 @@ def draw_labels(picture: PillowImage.Image, labels: Sequence[Label]) -> list[str
         draw.rectangle((x, y, x + width, y + height), outline=_colour(label), width=line)
     for number, label in enumerate(labels):
         path = font_for(label.name)
-        if path is None and not _draws(_font(None, 32), label.name):
+        if path is None and not _draws(font_at(None, 32), label.name):
             warnings.append(f"No font on this machine draws the name {label.name}: install one, such as Noto.")
         font = _fitting(draw, label, path, picture.size)
         left, top, right, bottom = draw.textbbox((0, 0), label.name, font)
@@ -151,9 +151,9 @@ def _fitting(draw: ImageDraw.ImageDraw, label: Label, path: Path | None, picture
     width = label.box[2]
     size = max(_LEGIBLE, round(min(max(picture) / 40, width / 4)))
     # Not so wide that it covers the neighbour's.
-    while size > _SMALLEST and draw.textlength(label.name, _font(path, size)) > min(picture[0] - 4, 1.5 * width):
+    while size > _SMALLEST and draw.textlength(label.name, font_at(path, size)) > min(picture[0] - 4, 1.5 * width):
         size -= 1
-    return _font(path, size)
+    return font_at(path, size)
 
 
 def _place(box: Box, size: tuple[float, float], picture: tuple[int, int], others: Boxes) -> tuple[float, float]:
@@ -194,11 +194,11 @@ def _scaled(box: Box, factor: float) -> Box:
 @lru_cache(maxsize=256)
 def font_for(text: str) -> Path | None:
     """The first font on this machine that draws every letter of a text; None for Pillow's own, or where none does."""
-    if _draws(_font(None, 32), text):
+    if _draws(font_at(None, 32), text):
         return None
     for path in _installed_fonts():
         try:
-            if _draws(_font(path, 32), text):
+            if _draws(font_at(path, 32), text):
                 return path
         except OSError:  # a font file that FreeType cannot read is no candidate
             continue
@@ -224,7 +224,8 @@ def _installed_fonts() -> tuple[Path, ...]:
 
 
 @lru_cache(maxsize=64)
-def _font(path: Path | None, size: int) -> Font:
+def font_at(path: Path | None, size: int) -> Font:
+    """A font of this size, pixels; Pillow's own where there is no path."""
     return ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
 
 

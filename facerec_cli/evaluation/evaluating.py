@@ -9,21 +9,31 @@ from functools import partial
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.defaults import DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.encoders.encoder import encode_all, enrolling
 from facerec_cli.errors import DataError, UnsuitableProtocolError
+from facerec_cli.evaluation.breakdown import Breakdown
 from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol
+from facerec_cli.evaluation.mislabelled import find_mislabelled
 from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
 from facerec_cli.evaluation.results import Evaluation
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The protocols that a data set serves for some models, and why the others are not among them."""
+    """The protocols that a data set serves for some models, why the others are not among them, and who is unseen.
+
+    Attributes:
+        protocols: ready to be measured.
+        refused: why others are not.
+        unseen: the people whom no model was trained or calibrated on.
+    """
 
     protocols: list[Protocol]
     refused: list[DataError]
+    unseen: list[str]
 
 
 def choose_protocols(
@@ -50,7 +60,7 @@ def choose_protocols(
         seen = Exclusions(
             seen.trained | bundle.people(TRAINING_PEOPLE), seen.calibrated | bundle.people(CALIBRATION_PEOPLE)
         )
-    choice = Choice([], [])
+    choice = Choice([], [], [name for name in chips.rows_of if name not in seen.trained | seen.calibrated])
     for known in [name] if name else [one for one in PROTOCOLS if chips.is_lfw or one not in LFW_PROTOCOLS]:
         makers: Sequence[Callable[[], Protocol]] = [partial(PROTOCOLS[known], chips, seen)]
         if known == "identification":
@@ -119,8 +129,11 @@ def evaluate(
     protocols: Sequence[Protocol],
     progress: Callable[[int, int], None] | None = None,
     measured: Callable[[Evaluation, Protocol], None] | None = None,
+    breakdowns: Sequence[Breakdown] = (),
 ) -> Evaluation:
-    """Measure models in protocols.
+    """Measure models in protocols, and look for wrong names among the photos that these need.
+
+    Those are looked for by the first model whose distance is one of inner products: others take too long.
 
     Args:
         models: by what to call them; differences are to the first.
@@ -128,13 +141,17 @@ def evaluate(
         protocols: from ``choose_protocols`` for these models.
         progress: told how many photos are embedded, of how many, each once for each model.
         measured: told of each protocol in which all models are measured, with the results so far.
+        breakdowns: people's groups, by which results are told too.
 
     Raises:
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
-    rows = sorted({int(row) for protocol in protocols for row in protocol.rows()})
-    enrolled = sorted({int(row) for protocol in protocols for row in protocol.enrolled()})
+    enrolled = np.unique(np.concatenate([protocol.enrolled() for protocol in protocols]))
+    used = [protocol.rows() for protocol in protocols]
+    used += [breakdown.rows(protocol) for breakdown in breakdowns for protocol in protocols]
+    # All of them as they are asked about too: wrong names are looked for among all.
+    rows = np.unique(np.concatenate([enrolled, *used]))
     photos = len(rows) + len(enrolled)
     ready = []
     for place, bundle in enumerate(models.values()):
@@ -144,11 +161,20 @@ def evaluate(
             if progress:
                 progress(before + done, len(models) * photos)
 
-        ready.append((embed_rows(bundle, chips, rows, enrolled, embedded), bundle.load_metric(), bundle.calibration))
+        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded)
+        ready.append((looks, bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:
         for looks, metric, calibration in ready:
-            evaluation.add(protocol, protocol.measure(looks, metric, calibration))
+            result = protocol.measure(looks, metric, calibration)
+            for breakdown in breakdowns:
+                result = breakdown.added(result, protocol, looks.probes, metric, calibration)
+            evaluation.add(protocol, result)
         if measured:
             measured(evaluation, protocol)
+    for model, (looks, metric, calibration) in zip(models, ready, strict=True):
+        if metric.server_order:
+            threshold = calibration.photos.threshold(DEFAULT_FMR) if calibration else float("inf")
+            evaluation.mislabelled = find_mislabelled(model, looks.probes, chips.people, rows, metric, threshold)
+            break
     return evaluation

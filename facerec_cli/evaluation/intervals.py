@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 REPLICATES = 1_000
 Weights = npt.NDArray[np.float64]
+Name = TypeVar("Name")
+"""What a number is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +44,8 @@ class Estimate:
 
 
 def bootstrap(
-    measure: Callable[[Weights | None], dict[str, float]], people: int, replicates: int = REPLICATES, seed: int = 0
-) -> dict[str, Estimate]:
+    measure: Callable[[Weights | None], dict[Name, float]], people: int, replicates: int = REPLICATES, seed: int = 0
+) -> dict[Name, Estimate]:
     """Estimate numbers and their spread.
 
     Args:

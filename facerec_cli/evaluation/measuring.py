@@ -45,6 +45,14 @@ RATES = (0.1, 0.01, 0.001)
 
 
 @dataclass(frozen=True, eq=False)
+class Decided:
+    """Searches of people whom a model was not calibrated on, and the largest distance at which it names somebody."""
+
+    searches: Searches
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a model reached in a protocol.
 
@@ -55,6 +63,8 @@ class Result:
         model_notes: sentences that belong to this model's numbers alone.
         scored: the pairs, for pictures.
         searches: the searches, for pictures.
+        decided: those that the model's own threshold decides.
+        by_group: estimates by what they are, by the column of groups and the group.
     """
 
     numbers: dict[str, Estimate]
@@ -63,6 +73,8 @@ class Result:
     model_notes: list[str] = field(default_factory=list)
     scored: ScoredPairs | None = None
     searches: Searches | None = None
+    decided: Decided | None = None
+    by_group: dict[tuple[str, str], dict[str, Estimate]] = field(default_factory=dict)
 
 
 class Protocol(Interface):
@@ -272,7 +284,8 @@ class IdentificationProtocol:
                 f"enrolled, {len(unseen.distance):,} probes and {len(unseen.stranger):,} strangers that it was not "
                 "calibrated on"
             )
-        return Result(bootstrap(numbers, self.people), None, notes, model_notes, searches=searches)
+        decided = None if unseen is None else Decided(unseen, threshold)
+        return Result(bootstrap(numbers, self.people), None, notes, model_notes, searches=searches, decided=decided)
 
 
 @dataclass(frozen=True, eq=False)

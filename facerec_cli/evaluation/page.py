@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from facerec_cli.evaluation.intervals import REPLICATES
+from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.evaluation.intervals import REPLICATES, Estimate
 from facerec_cli.evaluation.measuring import Protocol, title
+from facerec_cli.evaluation.mislabelled import Mislabelled
 from facerec_cli.evaluation.results import Evaluation, written
+
+MISLABELLED = "perhaps mislabelled"
+"""The section of what may be under a wrong name."""
+TWO_NAMES = "two names, perhaps one person"
+ONE_NAME = "one name, perhaps two persons"
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class Picture:
         name: of its file, without an ending.
         caption: what people read below it.
         png: the file.
-        section: the title of the protocol that it belongs to; empty for one that comes before all.
+        section: the title of the protocol that it belongs to, or ``MISLABELLED``; empty for one that comes before all.
     """
 
     name: str
@@ -35,8 +42,12 @@ def page(evaluation: Evaluation, pictures: Sequence[Picture]) -> str:
     for protocol in evaluation.protocols:
         parts.append(f"<h2>{html.escape(title(protocol))}</h2><p>{html.escape(protocol.description)}.</p>")
         parts += [f"<p class=note>{html.escape(note)}.</p>" for note in evaluation.notes(protocol)]
-        parts.append(_table(evaluation, protocol))
+        parts.append(_measures(evaluation, protocol))
+        parts += _by_group(evaluation, protocol)
         parts += _figures(pictures, title(protocol))
+    if evaluation.mislabelled:
+        parts += _mislabelled(evaluation.mislabelled, evaluation.chips)
+        parts += _figures(pictures, MISLABELLED)
     heading = f"facerec: {' · '.join(evaluation.models)} on {evaluation.chips.folder.name}"
     chips = evaluation.chips
     data_line = (
@@ -58,20 +69,73 @@ def _figure(picture: Picture) -> str:
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def _table(evaluation: Evaluation, protocol: Protocol) -> str:
-    first, *others = evaluation.models
-    heads = ["measure", *evaluation.models, *(f"{model} − {first}" for model in others)]
-    rows = []
-    for measure, estimates in evaluation.estimates(protocol).items():
-        cells = [measure, *(written(measure, estimate) for estimate in estimates)]
-        cells += [written(measure, estimate.minus(estimates[0]), signed=True) for estimate in estimates[1:]]
-        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+def _mislabelled(found: Mislabelled, chips: ChipSet) -> list[str]:
+    told = (
+        f"What {found.model} finds likeliest among {found.photos:,} photos, for people to look at: look-alikes, and "
+        "poor photos, are among it"
+    )
+    pairs = [
+        (chips.photos[pair.first], chips.photos[pair.second], f"{pair.distance:.3f}", f"{pair.mean:.3f}")
+        for pair in found.two_names
+    ]
+    photos = [
+        (chips.photos[one.photo], f"{one.own:.3f}", chips.photos[one.other], f"{one.distance:.3f}")
+        for one in found.one_name
+    ]
+    return [
+        f"<h2>{MISLABELLED}</h2><p>{html.escape(told)}.</p>",
+        f"<h3>{TWO_NAMES}</h3>{_table(('photo', 'photo', 'distance', 'mean of all their photos'), pairs)}",
+        f"<h3>{ONE_NAME}</h3>"
+        + _table(("photo", "median distance to its name's others", "nearest of another name", "distance"), photos),
+    ]
+
+
+def _measures(evaluation: Evaluation, protocol: Protocol) -> str:
+    rows = _lines(evaluation.estimates(protocol))
     errors = [result.standard_error for result in evaluation.results[title(protocol)]]
     if errors[0] is not None:
-        cells = ["standard error of the accuracy over the folds", *(f"{(error or 0) * 100:.2f} %" for error in errors)]
-        rows.insert(1, "".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
-    return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+        rows.insert(
+            1, ["standard error of the accuracy over the folds", *(f"{(error or 0) * 100:.2f} %" for error in errors)]
+        )
+    return _table(["measure", *_heads(evaluation)], rows)
+
+
+def _by_group(evaluation: Evaluation, protocol: Protocol) -> list[str]:
+    """A table for each column of groups."""
+    rows: dict[str, list[list[str]]] = {}
+    for (column, group), measures in evaluation.by_group(protocol).items():
+        rows.setdefault(column, []).extend([group, *line] for line in _lines(measures))
+    return [
+        f"<h3>by {html.escape(column)}</h3>{_table([column, 'measure', *_heads(evaluation)], lines)}"
+        for column, lines in rows.items()
+    ]
+
+
+def _heads(evaluation: Evaluation) -> list[str]:
+    first, *others = evaluation.models
+    return [*evaluation.models, *(f"{model} − {first}" for model in others)]
+
+
+def _lines(measures: Mapping[str, Sequence[Estimate]]) -> list[list[str]]:
+    """A line a measure: the models' estimates, and the others' differences to the first."""
+    return [
+        [
+            measure,
+            *(written(measure, estimate) for estimate in estimates),
+            *(written(measure, estimate.minus(estimates[0]), signed=True) for estimate in estimates[1:]),
+        ]
+        for measure, estimates in measures.items()
+    ]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "<p>none</p>"
+    lines = [
+        "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+        for tag, cells in [("th", heads), *(("td", row) for row in rows)]
+    ]
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
 _TEMPLATE = """<!doctype html>

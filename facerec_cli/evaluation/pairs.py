@@ -71,19 +71,23 @@ def pair_distances(first: Rows, second: Rows, embeddings: Embeddings, metric: Me
 
 def pairs_of(rows: Sequence[Sequence[int]]) -> Pairs:
     """Each person's genuine pairs, and the impostor pairs of one photo a person."""
+    genuine, drawn = draw_pairs(rows)
+    one, other = np.triu_indices(len(rows), k=1)
+    impostor = Pairs(drawn[one], drawn[other], one, other, np.zeros(len(one), np.bool_))
+    return joined([genuine, impostor])
+
+
+def draw_pairs(rows: Sequence[Sequence[int]]) -> tuple[Pairs, Rows]:
+    """Each person's genuine pairs, and one photo of each for impostor pairs, int64 [people]."""
     generator = np.random.default_rng(0)
     genuine = [
-        (one, other, person, person)
+        (one, other, person)
         for person, own in enumerate(rows)
         for one, other in combinations(sorted(generator.permutation(own)[:MOST_PHOTOS].tolist()), 2)
     ]
+    first, second, person = np.array(genuine, np.int64).reshape(-1, 3).T
     drawn = np.array([generator.choice(own) for own in rows], np.int64)
-    one, other = np.triu_indices(len(rows), k=1)
-    together = np.concatenate(
-        [np.array(genuine, np.int64).reshape(-1, 4), np.column_stack([drawn[one], drawn[other], one, other])]
-    )
-    first, second, first_person, second_person = together.T
-    return Pairs(first, second, first_person, second_person, np.arange(len(together)) < len(genuine))
+    return Pairs(first, second, person, person, np.ones(len(genuine), np.bool_)), drawn
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.defaults import VERSION
+from facerec_cli.drawing.contact_sheet import Entry, Tile, contact_sheet
 from facerec_cli.errors import DependencyError, ReportError
 from facerec_cli.evaluation.intervals import REPLICATES, Estimate
 from facerec_cli.evaluation.measuring import title
-from facerec_cli.evaluation.page import Picture, page
+from facerec_cli.evaluation.mislabelled import Mislabelled
+from facerec_cli.evaluation.page import MISLABELLED, ONE_NAME, TWO_NAMES, Picture, page
 from facerec_cli.evaluation.pairs import ScoredPairs
 from facerec_cli.evaluation.results import Evaluation
 from facerec_cli.faces.quality import WORSE_WHERE_MORE
@@ -83,15 +85,21 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         value, low, high = (round(number, 6) if math.isfinite(number) else None for number in values)
         return {"value": value, "interval_95": [low, high]}
 
-    protocols = {}
-    for protocol in evaluation.protocols:
-        results = evaluation.results[title(protocol)]
-        measures: dict[str, Any] = {}
-        for measure, estimates in evaluation.estimates(protocol).items():
-            measures[measure] = {
+    def by_measure(measures: Mapping[str, Sequence[Estimate]]) -> dict[str, Any]:
+        return {
+            measure: {
                 model: numbers(estimate) | ({"difference": numbers(estimate.minus(estimates[0]))} if place else {})
                 for place, (model, estimate) in enumerate(zip(evaluation.models, estimates, strict=True))
             }
+            for measure, estimates in measures.items()
+        }
+
+    protocols = {}
+    for protocol in evaluation.protocols:
+        results = evaluation.results[title(protocol)]
+        groups: dict[str, Any] = {}
+        for (column, group), measures in evaluation.by_group(protocol).items():
+            groups.setdefault(column, {})[group] = by_measure(measures)
         protocols[title(protocol)] = {
             "description": protocol.description,
             "photos": protocol.photos,
@@ -99,7 +107,8 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
             "standard_error": {
                 model: result.standard_error for model, result in zip(evaluation.models, results, strict=True)
             },
-            "measures": measures,
+            "measures": by_measure(evaluation.estimates(protocol)),
+            "by_group": groups,
             "error_by_quality": {
                 model: quality_errors(result.scored, evaluation.chips)
                 for model, result in zip(evaluation.models, results, strict=True)
@@ -114,6 +123,38 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         "unreadable": [str(error) for error in evaluation.chips.unreadable],
         "bootstrap": f"{REPLICATES} draws of people; differences are to {evaluation.models[0]}, on the same draws",
         "protocols": protocols,
+        "mislabelled": _mislabelled(evaluation),
+    }
+
+
+def _mislabelled(evaluation: Evaluation) -> dict[str, Any] | None:
+    found, chips = evaluation.mislabelled, evaluation.chips
+    if found is None:
+        return None
+    return {
+        "model": found.model,
+        "photos": found.photos,
+        "two_names_one_person": [
+            {
+                "people": [chips.people[row] for row in (pair.first, pair.second)],
+                "photos": [chips.photos[row] for row in (pair.first, pair.second)],
+                "distance": round(pair.distance, 4),
+                "mean_distance": round(pair.mean, 4),
+            }
+            for pair in found.two_names
+        ],
+        "one_name_two_persons": [
+            {
+                "person": chips.people[one.photo],
+                "photo": chips.photos[one.photo],
+                "distance_to_own": round(one.own, 4),
+                "own_photo": chips.photos[one.typical],
+                "nearest_person": chips.people[one.other],
+                "nearest_photo": chips.photos[one.other],
+                "nearest_distance": round(one.distance, 4),
+            }
+            for one in found.one_name
+        ],
     }
 
 
@@ -176,7 +217,37 @@ def _pictures(evaluation: Evaluation, with_photos: bool) -> list[Picture]:
         if searches:
             caption = f"{section}: people found against strangers named"
             add(f"{stem}-open-set", caption, plots.open_set(searches))
+    if with_photos and evaluation.mislabelled:
+        pictures += _contact_sheets(evaluation.mislabelled, evaluation.chips)
     return pictures
+
+
+def _contact_sheets(found: Mislabelled, chips: ChipSet) -> list[Picture]:
+    def entry(heading: str, *rows: int) -> Entry:
+        return Entry(
+            heading, [Tile(chips.chips[row], [chips.people[row], chips.photos[row].rpartition("/")[2]]) for row in rows]
+        )
+
+    sheets = {
+        ("mislabelled-two-names", TWO_NAMES): [
+            entry(f"distance {pair.distance:.3f}, mean {pair.mean:.3f}", pair.first, pair.second)
+            for pair in found.two_names
+        ],
+        ("mislabelled-one-name", ONE_NAME): [
+            entry(
+                f"its own name {one.own:.3f}, another {one.distance:.3f}",
+                one.photo,
+                one.typical,
+                one.other,
+            )
+            for one in found.one_name
+        ],
+    }
+    return [
+        Picture(name, caption, contact_sheet(entries), MISLABELLED)
+        for (name, caption), entries in sheets.items()
+        if entries
+    ]
 
 
 def _slug(model: str) -> str:

@@ -27,7 +27,7 @@ from facerec_cli.encoders.bundle import (
 from tests.conftest import LFW, Run, needs_lfw
 
 MEASURED = ["value", "low", "high", "difference", "difference_low", "difference_high"]
-COLUMNS = ["protocol", "photos", "measure", "model", *MEASURED]
+COLUMNS = ["protocol", "photos", "column", "group", "measure", "model", *MEASURED]
 
 
 def small(path: Path) -> Image.Image:
@@ -342,6 +342,83 @@ def test_a_model_calibrated_on_the_very_folder_is_measured_where_that_does_not_m
     assert found.get(("identification", "people found at the calibrated FPIR 0.01")) is None
 
 
+# ------------------------------------------------------------------ groups
+
+
+@pytest.fixture
+def groups(tmp_path: Path) -> Path:
+    path = tmp_path / "groups.csv"
+    path.write_text(
+        "person,sex\nBarack Obama,men\nEmmanuel Macron,men\nRishi Sunak,men\nJacinda Ardern,women\nNobody,women\n"
+    )
+    return path
+
+
+def test_results_are_told_by_group(facerec: Run, people: Path, groups: Path, tmp_path: Path) -> None:
+    asked = ["evaluate", "--data", people, "--groups", groups]
+    done = facerec(*asked, "--format", "json", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    assert f"Warning: 1 person of {groups} not in people, or without a face: Nobody." in done.stderr
+    assert "By sex: 4 people of 5 in men (3), women (1)." in done.stderr
+    rows = records(done.stdout)
+    everybody = [row for row in rows if row["group"] is None]
+    assert {row["column"] for row in everybody} == {None}
+    assert {row["measure"] for row in everybody} >= {"rank-1", "AUC"}
+    found = {(row["protocol"], row["group"], row["measure"]): row for row in rows if row["column"] == "sex"}
+    values_of = {key: row["value"] for key, row in found.items()}
+    # Of Obama's three probes one is somebody else; Macron has five, Ardern two.
+    assert values_of["identification", "men", "people found at the calibrated FPIR 0.01"] == pytest.approx(
+        7 / 8, abs=1e-6
+    )
+    assert values_of["identification", "women", "people found at the calibrated FPIR 0.01"] == 1
+    assert values_of["identification", "men", "strangers named at the calibrated FPIR 0.01"] == 0
+    assert values_of["identification", "women", "strangers named at the calibrated FPIR 0.01"] is None
+    # Of 6 + 15 genuine pairs of the men, the wrong photo is in three.
+    assert values_of["pairs", "men", "FNMR at the calibrated 0.001"] == pytest.approx(3 / 21, abs=1e-6)
+    assert values_of["pairs", "women", "FNMR at the calibrated 0.001"] == 0
+    assert values_of["pairs", "women", "FMR at the calibrated 0.001, within the group"] is None
+    assert values_of["pairs", "women", "FMR at the calibrated 0.001, against everybody"] == 0
+    low_to_high = found["identification", "men", "people found at the calibrated FPIR 0.01"]
+    assert low_to_high["low"] < low_to_high["value"] < low_to_high["high"]
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    for (protocol, group, measure), row in found.items():
+        stored = metrics["protocols"][protocol]["by_group"]["sex"][group][measure]["pretrained"]
+        assert (stored["value"], stored["interval_95"]) == (row["value"], [row["low"], row["high"]])
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3>by sex</h3>") == 2
+    table = facerec(*asked)
+    assert "sex men: FNMR at the calibrated 0.001" in table.stdout
+    assert "sex women: people found at the calibrated FPIR 0.01" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        (None, "No such file"),
+        ("name,group\nRishi Sunak,men\n", "no column person"),
+        ("person,group\nSomebody Else,men\n", "none of its persons"),
+        ("person,group\nRishi Sunak\n", "line 2 has one cell"),
+    ],
+)
+def test_what_is_no_file_of_groups_is_one_sentence(
+    facerec: Run, people: Path, groups: Path, text: str | None, about: str
+) -> None:
+    groups.unlink() if text is None else groups.write_text(text)
+    assert_refused(facerec("evaluate", "--data", people, "--groups", groups), str(groups), about)
+
+
+@pytest.mark.parametrize(
+    ("option", "protocol"), [("--groups", "view1"), ("--groups", "one-shot"), ("--photos", "pairs")]
+)
+def test_an_option_that_a_protocol_has_no_use_for_is_wrong_usage(
+    facerec: Run, people: Path, groups: Path, option: str, protocol: str
+) -> None:
+    value = groups if option == "--groups" else "1,3"
+    done = facerec("evaluate", "--data", people, "--protocol", protocol, option, value)
+    assert done.returncode == 2
+    assert option in done.stderr
+
+
 # ------------------------------------------------------------------ the report
 
 
@@ -384,6 +461,32 @@ def test_the_report_holds_all_of_it(facerec: Run, people: Path, tmp_path: Path) 
     assert "<other>" not in page
     for row in rows:
         assert row["measure"] in page
+
+
+def test_a_photo_of_somebody_else_is_named_and_shown(facerec: Run, people: Path, tmp_path: Path) -> None:
+    done = facerec("evaluate", "--data", people, "--protocol", "identification", "--report", "report")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "somebody else than the name says" in line]
+    wrong = "Barack Obama/4, of somebody else.png"
+    assert told.endswith(f"1 of the likeliest: {wrong}.")
+    found = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))["mislabelled"]
+    (one,) = found["one_name_two_persons"]
+    assert (one["photo"], one["nearest_photo"]) == (wrong, "Rishi Sunak.png")
+    assert one["nearest_distance"] < 0.1
+    assert one["distance_to_own"] > 0.7
+    assert wrong in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "report" / "pictures" / "mislabelled-one-name.png").is_file()
+
+
+def test_one_person_under_two_names_is_named(facerec: Run, people: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(people, tmp_path / "people"))
+    (folder / "Barack Obama" / "4, of somebody else.png").unlink()
+    (folder / "Prime Minister").mkdir()
+    (folder / "Jacinda Ardern" / "2022.png").rename(folder / "Prime Minister" / "2022.png")
+    done = facerec("evaluate", "--data", "people", "--protocol", "identification")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "one person under two names" in line]
+    assert told.endswith("1 of the likeliest: Jacinda Ardern and Prime Minister.")
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_work(facerec: Run, people: Path, tmp_path: Path) -> None:

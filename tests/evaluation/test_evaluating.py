@@ -138,10 +138,15 @@ def test_the_page_s_evaluation(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(chips_module, "load_chips", lambda folder: few)
     bundle(Path("models") / "saved_best")
-    exec(program("docs/python.md", "Evaluate"), {})
+    Path("groups.csv").write_text("person,sex\nAda,women\nBea,women\nNobody,men\n")
+    page: dict[str, object] = {}
+    exec(program("docs/python.md", "Evaluate"), page)
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {"pairs", "identification"}
     assert any(line.startswith("identification rank-1 [") for line in lines)
+    exec(program("docs/python.md", "Evaluate by group"), page)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("sex women {'FNMR at the calibrated 0.001': ")
 
 
 # ------------------------------------------------------------------ calibrating a model

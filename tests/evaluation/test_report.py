@@ -19,6 +19,7 @@ from facerec_cli.encoders.metric import Cosine
 from facerec_cli.errors import ReportError, UnsupportedPhotoError
 from facerec_cli.evaluation.intervals import Estimate
 from facerec_cli.evaluation.measuring import Protocol
+from facerec_cli.evaluation.mislabelled import Mislabelled, OneName, TwoNames
 from facerec_cli.evaluation.pairs import Pairs, ScoredPairs
 from facerec_cli.evaluation.protocols import Exclusions, all_pairs, identification
 from facerec_cli.evaluation.report import check_report, metrics_of, quality_errors, write_report
@@ -325,7 +326,7 @@ def test_names_are_text_and_not_markup(report: Path) -> None:
     text = (report / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     known = {"html", "meta", "title", "style", "h1", "p", "details", "summary", "ul", "li"}
-    known |= {"h2", "table", "tr", "th", "td", "figure", "img", "figcaption"}
+    known |= {"h2", "h3", "table", "tr", "th", "td", "figure", "img", "figcaption"}
     assert set(page.tags) <= known
     assert "facerec: a/../b · <b> · a____b on my <people>" in page.text
     # A photo without a face, a column, and a caption.
@@ -348,6 +349,42 @@ def test_the_page_says_what_was_measured(report: Path, evaluation: Evaluation) -
                 assert written(measure, estimate) in page.text
             assert written(measure, estimates[1].minus(estimates[0]), signed=True) in page.text
     assert "n/a" in page.text
+
+
+def test_what_may_be_mislabelled_is_listed_and_shown(tmp_path: Path) -> None:
+    chips = some_people(tmp_path / "data")
+    evaluation = compared(chips, ["mine"], [all_pairs(chips, Exclusions())])
+    evaluation.mislabelled = Mislabelled("mine", 18, [TwoNames(0, 17, 0.1, 0.25)], [OneName(3, 4, 0, 0.9, 0.2)])
+    write_report(tmp_path / "report", evaluation)
+    listed = strictly((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))["mislabelled"]
+    assert listed == {
+        "model": "mine",
+        "photos": 18,
+        "two_names_one_person": [
+            {"people": ["Ada", "<i>"], "photos": ["Ada/<b>.jpg", "<i>/1.jpg"], "distance": 0.1, "mean_distance": 0.25}
+        ],
+        "one_name_two_persons": [
+            {
+                "person": "Bea",
+                "photo": "Bea/1.jpg",
+                "distance_to_own": 0.9,
+                "own_photo": "Bea/2.jpg",
+                "nearest_person": "Ada",
+                "nearest_photo": "Ada/<b>.jpg",
+                "nearest_distance": 0.2,
+            }
+        ],
+    }
+    page = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8"))
+    for text in ("perhaps mislabelled", "Ada/<b>.jpg", "<i>/1.jpg", "0.250", "Bea/1.jpg", "0.900", "0.200"):
+        assert text in page.text
+    assert not {"b", "i"} & set(page.tags)
+    names = {path.name for path in (tmp_path / "report" / "pictures").iterdir()}
+    assert {"mislabelled-two-names.png", "mislabelled-one-name.png"} <= names
+    assert page.tags.count("img") == len(names)
+    # A report that goes with a model shows nobody.
+    write_report(tmp_path / "other", evaluation, with_photos=False)
+    assert not any("mislabelled" in path.name for path in (tmp_path / "other" / "pictures").iterdir())
 
 
 def test_a_model_without_calibration_is_reported_too(tmp_path: Path) -> None:
