@@ -186,10 +186,9 @@ def test_a_damaged_curve_names_whose_it_is(name: str, damage: dict[str, Any]) ->
         {"source": {"data": 7, "people": 200}},
         {"prior": 7},
         {"prior": {"similarity": 0.1}},
-        # Rules divide by each of them, and by what is left of 1.
-        {"prior": {"similarity": 0, "deviation": 0.08, "centred": 0.09}},
-        {"prior": {"similarity": 1, "deviation": 0.08, "centred": 0.09}},
-        {"prior": {"similarity": -0.1, "deviation": 0.08, "centred": 0.09}},
+        # Rules divide by the deviations.
+        {"prior": {"similarity": -1e9, "deviation": 0.08, "centred": 0.09}},
+        {"prior": {"similarity": 1e9, "deviation": 0.08, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 0, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 1e300, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 0.08, "centred": 0}},
