@@ -6,6 +6,7 @@ python benchmarks/crowd.py FOLDER [--people 1000000]
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def fill(folder: Path, people: int, digest: str) -> np.ndarray:
                 "id": ids,
                 "person": ids,
                 "chip": text_column([f"faces/person-{number}-0123abcd/{number:016x}.jpg" for number in ids]),
-                "sha256": text_column([f"{number:064x}" for number in ids]),
+                "sha256": text_column([hashlib.sha256(b"%d" % number).hexdigest() for number in ids]),
                 "source": text_column([f"{number}.jpg" for number in ids]),
                 "score": np.ones(len(ids), np.float32),
                 "created": ids,
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--people", type=int, default=1_000_000)
     given = parser.parse_args()
-    fill(given.folder, given.people, resolve_bundle("pretrained").digest)
+    fill(given.folder, given.people, resolve_bundle("pretrained").comparison().digest)
 
 
 if __name__ == "__main__":

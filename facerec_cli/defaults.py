@@ -8,5 +8,7 @@ DEFAULT_FPIR = 0.01
 """Share of strangers that may be named (false positive identification rate, ISO/IEC 19795-1)."""
 DEFAULT_FMR = 0.001
 """Share of pairs of different people that may be called the same (false match rate)."""
-WORKING_SIZE = 640
-"""Bound on a photo's longer side at detection, pixels."""
+WORKING_SIZE: int | None = None
+"""Bound on a photo's longer side at detection, pixels; None to have it chosen by the photo."""
+FULL_SIZE = 1_000_000
+"""The bound that bounds no photo."""

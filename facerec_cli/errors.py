@@ -62,6 +62,10 @@ class SeveralFacesError(PhotoError):
     """A photo shows several faces where one is needed."""
 
 
+class DoubtfulFaceError(PhotoError):
+    """A photo's face cannot be aligned with confidence."""
+
+
 class NoPhotosError(PhotoError):
     """A folder holds no photo."""
 
@@ -152,10 +156,6 @@ class UnfinishedChangeError(DatabaseError):
 
 class SmallerDatabaseError(DatabaseError):
     """A rebuilt database would have lost much of what is enrolled."""
-
-
-class DamagedCalibrationError(DatabaseError):
-    """What a database keeps of calibrations is damaged; ``subject`` is the database's location."""
 
 
 class LostChipError(DatabaseError):

@@ -89,7 +89,8 @@ _STATUSES = ("enrolled", "already enrolled", "refused")
 def _columns(output_format: str) -> tuple[str, ...]:
     if output_format == "table":
         return ("name", *_STATUSES)
-    return ("photo", "name", "status", "lookalike", "lookalike_distance", "complaint", "error")
+    warnings = ("lookalike", "lookalike_distance", "unlike_distance", "complaint", "note")
+    return ("photo", "name", "status", *warnings, "error")
 
 
 def _work(asked: Photos, name: str | None, reporter: Reporter) -> tuple[list[tuple[str, Path]], list[Enrolment]]:
@@ -176,6 +177,11 @@ def _tell(outcome: Enrolment, reporter: Reporter) -> None:
     if outcome.complaint:
         better = f"enrol a better one of {outcome.name} too"
         reporter.warn(f"{outcome.source} is a poor photo, {outcome.complaint}: {better}.")
+    if outcome.unlike is not None:
+        reporter.warn(
+            f"{outcome.source} does not look like the other photos of {outcome.name} (distance {outcome.unlike:.3f}): "
+            "check that it shows them."
+        )
     if outcome.lookalike:
         reporter.warn(
             f"{outcome.source}, enrolled as {outcome.name}, looks like {outcome.lookalike.name} too "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("photo", "face", "name", "rank", "candidate", "distance", "threshold", "probability"),
-    *("x", "y", "width", "height", "score", "error"),
+    *("x", "y", "width", "height", "score", "quality", "error"),
 )
 
 
@@ -49,6 +49,7 @@ _COLUMNS = (
     help="Write copies with boxes and names to this folder.",
 )
 @options.size_option
+@options.thorough_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -61,6 +62,7 @@ def command(
     top: int,
     annotate: Path | None,
     size: int,
+    thorough: bool,
     output_format: str,
 ) -> int:
     """Name every face in photos, or say unknown.
@@ -71,7 +73,7 @@ def command(
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size)
+    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     # Begun before the gallery is looked at, which goes on beside it.
     embedded = recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding
@@ -131,6 +133,7 @@ def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
                     "probability": candidate["probability"],
                     **place,
                     "score": face["score"],
+                    "quality": face["quality"],
                 }
             )
     return rows or [{"photo": result.source, "error": error}]
@@ -138,7 +141,7 @@ def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
 
 def _table_columns(top: int) -> tuple[str, ...]:
     ranks = ("rank",) if top > 1 else ()
-    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score")
+    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score", "quality")
 
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
@@ -162,6 +165,7 @@ def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:
                 "probability": candidate.probability,
                 "box": f"{width:.0f}x{height:.0f}{x:+.0f}{y:+.0f}" if rank == 1 else "",
                 "score": found.face.score if rank == 1 else None,
+                "quality": found.face.quality_score if rank == 1 else None,
             }
             rows.append(row | ({"rank": rank} if top > 1 else {}))
     return rows

@@ -16,7 +16,7 @@ from facerec_cli.cli.training_extra import prepare_keras
 from facerec_cli.defaults import MODELS
 
 if TYPE_CHECKING:
-    from facerec_cli.encoders.calibration import Calibration, Evidence
+    from facerec_cli.encoders.calibration import Calibration, Check, Curve
     from facerec_cli.training.exporting import ExportFormat
 
 
@@ -153,30 +153,44 @@ def export(model: str, file_format: ExportFormat, out: Path) -> int:
 
 def calibration_rows(calibration: Calibration) -> list[dict[str, str]]:
     """A calibration, line by line, for people."""
-    source, evidence = calibration.source, calibration.evidence
-    values = {"calibration data": source.data, "calibration when": source.date, "calibration people": source.people}
-    if evidence:
-        values |= {
-            f"calibration {name.replace('_', ' ')}": getattr(evidence, name)
-            for name in ("protocol", "impostor_pairs_per_draw", "draws", "genuine_pairs", "measured_down_to_fmr")
-        }
-    for rate, distance in zip(calibration.fmr, calibration.distance, strict=True):
+    source, prior = calibration.source, calibration.prior
+    values = {"calibration data": source.data, "calibration people": str(source.people)}
+    values |= _curve_values("two photos", calibration.photos)
+    if prior:
+        values |= _curve_values("a photo and somebody enrolled", calibration.people)
+        values["people's similarity"] = f"{prior.similarity:.4f}, deviation {prior.deviation:.4f}"
+    if calibration.centred and prior:
+        values |= _curve_values("the same, less what people share", calibration.centred)
+        values["people's similarity, less what they share"] = f"0, deviation {prior.centred:.4f}"
+    elif prior:
+        values["seen from"] = "nothing: the model finds more people so"
+    values |= _check_values(calibration.check)
+    return [{"field": field, "value": value} for field, value in values.items()]
+
+
+def _curve_values(what: str, curve: Curve) -> dict[str, str]:
+    """The distances of a curve, and what they rest on."""
+    values, evidence = {}, curve.evidence
+    for rate, distance in zip(curve.fmr, curve.distance, strict=True):
         how = ", from the tail" if evidence and rate < evidence.measured_down_to_fmr else ""
-        values[f"distance at FMR {rate:.0e}"] = f"{distance:.4f}{how}"
+        values[f"{what}: distance at FMR {rate:.0e}"] = f"{distance:.4f}{how}"
     if evidence:
-        values |= _evidence_values(evidence)
-    return [{"field": field, "value": str(value)} for field, value in values.items() if value is not None]
-
-
-def _evidence_values(evidence: Evidence) -> dict[str, str]:
-    """What a calibration's tail and its check say, for people, by what they are."""
-    tail, check = evidence.tail, evidence.check
-    values = {}
-    if tail:
-        values["tail"] = (
+        values[f"{what}: measured on"] = (
+            f"{evidence.protocol}; {evidence.draws} draws of {evidence.impostor_pairs_per_draw:,} impostor pairs or "
+            f"more, {evidence.genuine_pairs:,} genuine pairs"
+        )
+    if evidence and evidence.tail:
+        tail = evidence.tail
+        values[f"{what}: tail"] = (
             f"generalised Pareto below FMR {tail.fmr:.2g}: shape {tail.shape:.3f}, scale {tail.scale:.4f}, "
             f"within {tail.error:.4f} of the measured distances, medians of {evidence.draws} draws"
         )
+    return values
+
+
+def _check_values(check: Check | None) -> dict[str, str]:
+    """What became of the promise, by photos enrolled a person."""
+    values: dict[str, str] = {}
     if not check:
         return values
     for photos, outcome in check.by_photos.items():

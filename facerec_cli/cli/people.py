@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,8 @@ def command() -> None:
 def list_people(database: str, model: str, output_format: str) -> int:
     """List everybody enrolled, and the threshold that follows from how many they are."""
     from facerec_cli.encoders.bundle import resolve_bundle
-    from facerec_cli.errors import DamagedCalibrationError, ModelError
-    from facerec_cli.recognition.threshold import threshold_in
+    from facerec_cli.errors import ModelError
+    from facerec_cli.recognition.threshold import rule_in
 
     snapshot, reporter = _open(database).snapshot(), Reporter()
     people = snapshot.people()
@@ -53,8 +54,8 @@ def list_people(database: str, model: str, output_format: str) -> int:
             results.add(person.to_json())
         bundle = resolve_bundle(model)
         try:
-            results.caption(f"{bundle.name}: {why(threshold_in(snapshot, bundle))}")
-        except (DamagedCalibrationError, ModelError) as error:
+            results.caption(f"{bundle.name}: {why(rule_in(snapshot, bundle).threshold)}")
+        except ModelError as error:
             reporter.warn(error)
     return 0
 
@@ -178,51 +179,64 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
     from facerec_cli.recognition.lookalikes import lookalikes
     from facerec_cli.recognition.recognizer import Recognizer
-    from facerec_cli.recognition.threshold import threshold_in
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot = gallery.snapshot()
-    threshold = threshold_in(snapshot, recognizer.bundle)
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
     with Results(output_format, ("name", "other", "distance", "threshold")) as results:
-        results.caption(why(threshold))
-        for pair in lookalikes(recognizer, snapshot, threshold):
-            results.add(pair.to_json() | {"threshold": threshold.distance})
+        results.caption(why(rule.threshold))
+        for pair in lookalikes(snapshot, rule):
+            results.add(pair.to_json() | {"threshold": rule.threshold.distance})
     return status
 
 
 @command.command(
-    "calibrate",
-    short_help="Set the threshold by the people enrolled.",
-    epilog="Example: facerec people calibrate -db database",
+    "check",
+    short_help="List photos and names that need a look.",
+    epilog="Example: facerec people check -db database",
 )
 @options.database_option
 @options.model_option
-@click.option("--reset", is_flag=True, help="Go back to the model's own calibration.")
-def calibrate(database: str, model: str, reset: bool) -> int:
-    """Set the threshold by the people enrolled, whose faces serve as each other's strangers.
+@options.format_option
+def check_people(database: str, model: str, output_format: str) -> int:
+    """List photos unlike the others of their name, poor ones and lost ones, and names who may be one person.
 
-    Useful where they are more alike than the people the model was calibrated on; 200 people are needed.
+    A finding is "unlike", "poor", "lost" or "alike". How small a face was in its photo, or how far it was turned, its
+    chip does not tell.
     """
-    from facerec_cli.cli.models import calibration_rows
-    from facerec_cli.recognition.calibration import calibrate_enrolled
+    from facerec_cli.recognition.checking import check
     from facerec_cli.recognition.recognizer import Recognizer
-    from facerec_cli.recognition.threshold import threshold_in
+    from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
     gallery = _open(database)
-    reporter, status = Reporter(), 0
-    if reset:
-        gallery.set_calibration(recognizer.bundle.digest, None)
-        if not gallery.snapshot().photo_counts():
-            return status
-    else:
-        status = show_embedding(recognizer, gallery)
-        with Results("table", ("field", "value")) as results:
-            results.add({}, calibration_rows(calibrate_enrolled(recognizer, gallery)))
-    reporter.note(why(threshold_in(gallery.snapshot(), recognizer.bundle)))
+    status = show_embedding(recognizer, gallery)
+    snapshot, reporter = gallery.snapshot(), Reporter()
+    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
+    columns = ("finding", "name", "photo", "other", "distance", "complaint")
+    found: Counter[str] = Counter()
+    with Results(output_format, (*columns, "chip", "sha256") if output_format == "csv" else columns) as results:
+        for finding in check(recognizer, gallery, snapshot, rule):
+            results.add(finding.to_json())
+            found[finding.kind] += 1
+    photos = sum(number * people for number, people in snapshot.photo_counts().items())
+    told = ", ".join(
+        f"{count(found[kind], noun) if found[kind] else f'no {noun}'} {what}" for kind, noun, what in _KINDS
+    )
+    reporter.note(f"Looked at {count(photos, 'photo')} of {count(rule.threshold.people, 'person')}: {told}.")
     return status
+
+
+_KINDS = (
+    ("unlike", "photo", "unlike the others of its name"),
+    ("poor", "photo", "of poor quality"),
+    ("lost", "photo", "without a chip"),
+    ("alike", "pair", "of names who may be one person"),
+)
+"""What is looked for: a finding's kind, and how it is counted."""
 
 
 @command.command(
@@ -286,7 +300,7 @@ def export(database: str, model: str, output_format: str) -> int:
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:
-        for record in gallery.snapshot().records(recognizer.bundle.digest):
+        for record in gallery.snapshot().records(recognizer.comparison.digest):
             # An embedding is missing where the chip is lost.
             numbers = None if record.embedding is None else [float(f"{number:.6g}") for number in record.embedding]
             results.add(record.face.to_json() | {"model": recognizer.bundle.digest, "embedding": numbers})

@@ -293,7 +293,7 @@ def show_embedding(recognizer: Recognizer, gallery: Gallery) -> int:
     """
     from facerec_cli.recognition.embedding import embed_pending
 
-    pending = gallery.snapshot().pending_count(recognizer.bundle.digest)
+    pending = gallery.snapshot().pending_count(recognizer.comparison.digest)
     if not pending:
         return 0
     with Reporter(f"Embedding for {recognizer.bundle.name}", pending) as reporter:

@@ -34,7 +34,6 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.UnfinishedChangeError: "{remedy}, and the next `facerec enroll` or `facerec people` there deletes them",
     errors.SmallerDatabaseError: "{remedy}, or repeat the command with --yes if they are to be forgotten",
     errors.DamagedIndexError: "run `facerec people rebuild`",
-    errors.DamagedCalibrationError: "delete it, and run `facerec people calibrate -db {subject}` again",
     errors.LostChipError: "enrol {subject} again, or run `facerec people rebuild` to forget it",
     errors.NobodyEnrolledError: "enrol somebody with `facerec enroll -db {subject} --name NAME PHOTO`",
     errors.UnknownPhotoError: "`facerec people show '{subject}'` lists their photos, and SHA-256 tells them apart",

@@ -89,15 +89,15 @@ class Results:
 
 def why(threshold: Threshold) -> str:
     """The threshold in force, and where it comes from."""
-    if threshold.rate is None or threshold.calibration is None:
+    if threshold.rate is None:
         return f"A match is a distance of at most {threshold.distance}, as given."
-    source, to_whom = threshold.calibration.source, ""
-    if source.kind == "gallery":
-        to_whom = f", calibrated to {count(source.people, 'person')} enrolled ({source.date})"
+    alike = ""
+    if threshold.distance < threshold.average:
+        alike = f"; they are more alike than most, for whom it would be {threshold.average}"
     return (
         f"A match is a distance of at most {threshold.distance}, so that about {percent(threshold.rate)} of "
         f"strangers are named: {count(threshold.people, 'person')} enrolled, "
-        f"{_comparisons(threshold.comparisons)}{to_whom}."
+        f"{_comparisons(threshold.comparisons)}{alike}."
     )
 
 

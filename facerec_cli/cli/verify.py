@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.render import Results
 from facerec_cli.defaults import DEFAULT_FMR
 
-_COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability")
+_COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probability", "note")
 
 
 @click.command(
@@ -34,6 +35,7 @@ _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probabil
 @options.database_option
 @options.model_option
 @options.size_option
+@options.thorough_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -45,6 +47,7 @@ def command(
     database: str,
     model: str,
     size: int,
+    thorough: bool,
     output_format: str,
 ) -> int:
     """Say whether two photos, or a photo and an enrolled person, show the same person."""
@@ -55,7 +58,7 @@ def command(
 
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size)
+    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     from facerec_cli.recognition.verification import verify, verify_person
 
     status = 0
@@ -68,8 +71,10 @@ def command(
         gallery = open_gallery(database)
         status = show_embedding(recognizer, gallery)
         verified = verify_person(recognizer, gallery, name, named[0], fmr=fmr, threshold=threshold, largest=largest)
+    if verified.note:
+        Reporter().warn(f"{verified.note}.")
     record = verified.to_json()
-    with Results(output_format, _COLUMNS) as results:
+    with Results(output_format, _COLUMNS if output_format == "csv" else _COLUMNS[:-1]) as results:
         if output_format == "table":
             record["same"] = "same person" if verified.same else "different people"
         results.add(record)

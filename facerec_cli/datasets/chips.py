@@ -24,11 +24,11 @@ import numpy.typing as npt
 from facerec_cli.columns import Column, read_columns, text_column, write_columns
 from facerec_cli.datasets.folder import LeftOut, search
 from facerec_cli.datasets.lfw import is_lfw
-from facerec_cli.defaults import WORKING_SIZE
 from facerec_cli.errors import DataError, PhotoError
 from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE
-from facerec_cli.faces.detector import WEIGHTS
+from facerec_cli.faces.detector import DETECTION
 from facerec_cli.faces.extraction import Extraction, Extractor, Face
+from facerec_cli.faces.network import WEIGHTS
 from facerec_cli.faces.quality import MEASUREMENT, Quality
 from facerec_cli.files import refusal
 from facerec_cli.locks import LockHeldError, locked
@@ -207,7 +207,7 @@ def _fill(
     if not todo:
         return []
     _allocate(path)
-    extractor = Extractor(WORKING_SIZE)
+    extractor = Extractor()
 
     def extract(row: int) -> tuple[Face, Quality] | PhotoError | None:
         try:
@@ -252,7 +252,7 @@ def nearest_to_centre(extraction: Extraction) -> Face:
 @cache
 def _aligner() -> int:
     """A number that changes with whatever decides a chip's pixels and measures."""
-    state = f"{ALIGNMENT} {MEASUREMENT} {WORKING_SIZE}".encode() + WEIGHTS.read_bytes()
+    state = f"{ALIGNMENT} {DETECTION} {MEASUREMENT}".encode() + WEIGHTS.read_bytes()
     return int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
 
 

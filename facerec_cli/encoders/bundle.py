@@ -17,6 +17,7 @@ from typing import Any
 
 from facerec_cli.defaults import MODELS, VERSION
 from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.encoder import enrolled_views
 from facerec_cli.encoders.metric import Comparison, Metric, metric_named
 from facerec_cli.errors import (
     DamagedModelError,
@@ -86,7 +87,10 @@ class Bundle:
         """
         if not self.stored_calibration:
             return None
-        return Calibration.from_json(self.stored_calibration, f"the model {self.name}")
+        calibration = Calibration.from_json(self.stored_calibration, f"the model {self.name}")
+        if calibration.prior and not metric_named(self.metric).has_centre:
+            raise ModelError(f"The calibration of the model {self.name} is of another metric", "calibrate again")
+        return calibration
 
     def encoder_bytes(self) -> bytes:
         """encoder.onnx, verified against the digest in model.json.
@@ -133,8 +137,9 @@ class Bundle:
             raise DamagedModelError(f"The metric of {self.folder} is damaged ({error})", "restore the model") from error
 
     def comparison(self) -> Comparison:
-        """What searches among the model's embeddings compare by; errors as ``load_metric``."""
-        return Comparison(self.digest, self.load_metric())
+        """What searches among enrolled faces compare by; errors as ``load_metric``."""
+        metric = self.load_metric()
+        return Comparison(hashlib.sha256(f"{self.digest} {enrolled_views(metric)}".encode()).hexdigest(), metric)
 
     def people(self, list_name: str) -> frozenset[str]:
         """The people that one of the bundle's lists names, such as ``TRAINING_PEOPLE``.

@@ -10,15 +10,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from facerec_cli.encoders.cohort import Cohort, Prior
+from facerec_cli.encoders.metric import Centre
 from facerec_cli.errors import ModelError
 from facerec_cli.untrusted import Fields
 
 EXPONENTIAL = 1e-9
 """A shape of a tail nearer to zero than this is zero: the exponential distribution."""
+_LEAST = 1e-6
+"""Less than any similarity that people have in common, and any deviation."""
 _FARTHEST = 1e9
 """More than any distance, and any slope."""
 
@@ -28,16 +32,12 @@ class Source:
     """Whose faces a calibration was measured on.
 
     Attributes:
-        kind: ``model``: people chosen once, for whoever is enrolled; ``gallery``: the people enrolled in a gallery.
         data: which people, in words.
         people: how many.
-        date: of a gallery's, as in ISO 8601.
     """
 
-    kind: Literal["model", "gallery"]
     data: str
     people: int
-    date: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,6 @@ class Evidence:
         genuine_pairs: how many.
         measured_down_to_fmr: the lowest rate that was read off; rarer ones come from the tails.
         tail: the medians of the draws' tails, where that is known.
-        check: the promise held against the people, where it was.
     """
 
     protocol: str
@@ -111,55 +110,23 @@ class Evidence:
     genuine_pairs: int
     measured_down_to_fmr: float
     tail: Tail | None
-    check: Check | None
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A model's impostor distances, measured on people that it was not trained on.
+class Curve:
+    """Impostor distances: how near different people come.
 
     Attributes:
         fmr: false match rates, descending.
         distance: the distance at which each is reached, descending.
         slope: of the logistic that gives the probability, per unit of distance.
-        source: whose faces they were measured on.
         evidence: what the numbers rest on, where that is known.
     """
 
     fmr: tuple[float, ...]
     distance: tuple[float, ...]
     slope: float
-    source: Source
     evidence: Evidence | None = None
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], whose: str) -> Calibration:
-        """Read what ``to_json`` gave.
-
-        Args:
-            data: the ``calibration`` of a model.json, or one of a database's.
-            whose: ``the model pretrained``, for people to read.
-
-        Raises:
-            ModelError: it is not one.
-        """
-        try:
-            fields = Fields(data, "it")
-            read = cls(
-                fields.numbers("fmr", 0, 1),
-                fields.numbers("distance", 0, _FARTHEST),
-                fields.number("slope", 0, _FARTHEST),
-                _source(fields.within("source")),
-                _evidence(fields.within("evidence")) if fields.values.get("evidence") else None,
-            )
-            _check(read)
-        except ValueError as error:
-            raise ModelError(f"The calibration of {whose} is damaged ({error})", "calibrate again") from error
-        return read
-
-    def to_json(self) -> dict[str, Any]:
-        """The calibration as JSON holds it."""
-        return asdict(self)
 
     def threshold(self, fmr: float) -> float:
         """The distance at which one comparison of two different people matches with probability ``fmr``.
@@ -181,13 +148,85 @@ class Calibration:
         return 1 / (1 + math.exp(exponent))
 
 
-def comparisons(photo_counts: Mapping[int, int]) -> float:
+@dataclass(frozen=True)
+class Calibration:
+    """A model's impostor distances, measured on people that it was not trained on.
+
+    Attributes:
+        photos: of two photos, compared as they are.
+        people: of a photo and somebody enrolled, compared as they are.
+        centred: the same, once what everybody shares is taken away; None where it is left.
+        prior: how alike people are; None where the metric knows no centre.
+        source: whose faces they were measured on.
+        check: the promise held against the people, where it was.
+    """
+
+    photos: Curve
+    people: Curve
+    centred: Curve | None
+    prior: Prior | None
+    source: Source
+    check: Check | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], whose: str) -> Calibration:
+        """Read what ``to_json`` gave.
+
+        Args:
+            data: the ``calibration`` of a model.json.
+            whose: ``the model pretrained``, for people to read.
+
+        Raises:
+            ModelError: it is not one.
+        """
+        try:
+            fields = Fields(data, "it")
+            is_centred = bool(fields.values.get("centred"))
+            return cls(
+                _curve(fields.within("photos")),
+                _curve(fields.within("people")),
+                _curve(fields.within("centred")) if is_centred else None,
+                _prior(fields.within("prior"), is_centred) if is_centred or fields.values.get("prior") else None,
+                _source(fields.within("source")),
+                _promise(fields.within("check")) if fields.values.get("check") else None,
+            )
+        except ValueError as error:
+            raise ModelError(f"The calibration of {whose} is damaged ({error})", "calibrate again") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The calibration as JSON holds it."""
+        return asdict(self)
+
+    def fmr_for(self, rate: float, photo_counts: Mapping[int, int]) -> float:
+        """The false match rate that a comparison may have in a search, as ``fmr_for`` and ``comparisons`` have it."""
+        return fmr_for(rate, comparisons(photo_counts, is_centred=self.centred is not None))
+
+    def gallery(self, cohort: Cohort, fmr: float) -> tuple[Centre | None, float, float]:
+        """Where a gallery's people are seen from, the distance of a match, and what it would be for average people.
+
+        Args:
+            cohort: the people.
+            fmr: as ``Curve.threshold`` takes it.
+        """
+        plain = self.people.threshold(fmr)
+        if self.prior is None:
+            return None, plain, plain
+        centred = self.centred.threshold(fmr) if self.centred else plain
+        return self.prior.centre(cohort), *self.prior.distance(plain, centred, cohort)
+
+
+def comparisons(photo_counts: Mapping[int, int], *, is_centred: bool) -> float:
     """How many independent comparisons a search of templates counts as: the sum of 1 + log2 k over people.
+
+    A template of many photos is nearer to everybody, by what all share; where that is taken away it is the sum of
+    1 + (log2 k) / 2.
 
     Args:
         photo_counts: how many people have k photos, by k, at least 1.
+        is_centred: whether what people share is taken away.
     """
-    return float(sum(people * (1 + math.log2(photos)) for photos, people in photo_counts.items()))
+    doubling = 0.5 if is_centred else 1.0
+    return float(sum(people * (1 + doubling * math.log2(photos)) for photos, people in photo_counts.items()))
 
 
 def fmr_for(rate: float, searched: float) -> float:
@@ -200,8 +239,13 @@ def fmr_for(rate: float, searched: float) -> float:
     return -math.expm1(math.log1p(-rate) / searched)
 
 
-def _check(read: Calibration) -> None:
-    """Whether rates and distances are a curve, which falls; raises ValueError."""
+def _curve(fields: Fields) -> Curve:
+    read = Curve(
+        fields.numbers("fmr", 0, 1),
+        fields.numbers("distance", 0, _FARTHEST),
+        fields.number("slope", 0, _FARTHEST),
+        _evidence(fields.within("evidence")) if fields.values.get("evidence") else None,
+    )
     if len(read.fmr) < 2 or len(read.fmr) != len(read.distance):
         raise ValueError("numbers are missing")
     if not all(one > other for one, other in pairwise(read.fmr)) or not 0 < read.fmr[-1] < read.fmr[0] < 1:
@@ -210,13 +254,20 @@ def _check(read: Calibration) -> None:
         raise ValueError("its distances rise where its rates fall")
     if read.slope == 0:
         raise ValueError("its slope is 0")
+    return read
+
+
+def _prior(fields: Fields, is_centred: bool) -> Prior:
+    # Narrow enough that no rule divides by nothing.
+    return Prior(
+        fields.number("similarity", _LEAST, 1 - _LEAST),
+        fields.number("deviation", _LEAST, 1),
+        fields.number("centred", _LEAST, 1) if is_centred else None,
+    )
 
 
 def _source(fields: Fields) -> Source:
-    kind, date = fields.any("kind"), fields.values.get("date")
-    if kind not in ("model", "gallery"):
-        raise ValueError("it is of no kind that there is")
-    return Source(kind, fields.text("data"), fields.whole("people"), None if date is None else fields.text("date", 40))
+    return Source(fields.text("data"), fields.whole("people"))
 
 
 def _evidence(fields: Fields) -> Evidence:
@@ -227,7 +278,6 @@ def _evidence(fields: Fields) -> Evidence:
         genuine_pairs=fields.whole("genuine_pairs"),
         measured_down_to_fmr=fields.number("measured_down_to_fmr", 0, 1),
         tail=_tail(fields.within("tail")) if fields.values.get("tail") else None,
-        check=_promise(fields.within("check")) if fields.values.get("check") else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.encoders.metric import Metric
 from facerec_cli.parallel import ordered_map
 
 if TYPE_CHECKING:
@@ -27,6 +28,33 @@ class Encoder(Protocol):
 
     def encode(self, chips: Sequence[Chip]) -> Embeddings:
         """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d]."""
+
+
+class Mirrored(Encoder):
+    """An encoder whose embedding of a face is the mean of the face's and of its mirror image's."""
+
+    def __init__(self, encoder: Encoder, metric: Metric) -> None:
+        """Take an encoder, and the metric that scales its embeddings."""
+        self.size = encoder.size
+        self._encoder, self._metric = encoder, metric
+
+    def encode(self, chips: Sequence[Chip]) -> Embeddings:
+        mirrored = [np.ascontiguousarray(chip[:, ::-1]) for chip in chips]
+        return self._metric.scaled(self._encoder.encode(chips) + self._encoder.encode(mirrored))
+
+
+def enrolling(encoder: Encoder, metric: Metric) -> Encoder:
+    """What embeds the chips that are enrolled: once, so that a second look at each costs little.
+
+    A mirrored face is the same one, and the mean of both is nearer to the person than either; where a metric cannot add
+    embeddings up, it is the encoder itself.
+    """
+    return Mirrored(encoder, metric) if metric.adds_views else encoder
+
+
+def enrolled_views(metric: Metric) -> str:
+    """What ``enrolling`` looks at, in words that tell its embeddings from others."""
+    return "face and mirror image" if metric.adds_views else "face"
 
 
 def encode_all(

@@ -18,10 +18,25 @@ L1_FILE = "metric.npy"
 """Where a bundle keeps the weights of a ``LearnedL1``."""
 _BLOCK = 8_000_000
 """Most differences of coordinates held at once: 32 MB."""
+_NO_LENGTH = np.float32(1e-12)
+"""The square of a length that is none."""
 
 
 ReadFile = Callable[[str, str], bytes]
 """A bundle's file by its name and SHA-256, verified."""
+
+
+@dataclass(frozen=True, eq=False)
+class Centre:
+    """Where embeddings are seen from: what the people compared with share, but for whoever it is.
+
+    Attributes:
+        total: float32 [d], the sum of all templates, by their share.
+        share: of each template in it.
+    """
+
+    total: Vectors
+    share: float
 
 
 class Metric(Protocol):
@@ -36,6 +51,8 @@ class Metric(Protocol):
     greatest first. None: it cannot, and searches need the embeddings brought here."""
     adds_views: ClassVar[bool]
     """Whether the embeddings of several views of a face may be added up to one of all of them."""
+    has_centre: ClassVar[bool]
+    """Whether it can look at embeddings from a centre."""
 
     @property
     def name(self) -> str:
@@ -53,43 +70,92 @@ class Metric(Protocol):
     def files(self) -> Mapping[str, bytes]:
         """What a bundle keeps of it besides the name, by file name."""
 
+    def centred(self, centre: Centre | None) -> Metric:
+        """The metric seen from a centre; this one where it knows none."""
+
     def scaled(self, embeddings: Vectors) -> Vectors:
         """Embeddings, float [n, d], as they are compared and stored."""
 
-    def pairs(self, one: Vectors, other: Vectors) -> npt.NDArray[np.float32]:
-        """The distance of each row of float32 [n, d] to the same row of another; float32 [n], at least 0."""
+    def pairs(self, one: Vectors, other: Vectors, /) -> npt.NDArray[np.float32]:
+        """The distance of each probe, float32 [n, d], to the template of the same row; float32 [n], at least 0."""
 
     def matrix(self, probes: Vectors, templates: Vectors) -> npt.NDArray[np.float32]:
         """The distance of each of float32 [n, d] to each of float32 [m, d]; float32 [n, m], at least 0 or NaN."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cosine(Metric):
-    """1 - the cosine of the angle; embeddings are scaled to unit length."""
+    """1 - the cosine of the angle; embeddings are scaled to unit length.
+
+    Attributes:
+        centre: what the angle is seen from (see ``cohort``); None: zero.
+    """
 
     kind: ClassVar[str] = "cosine"
     pattern: ClassVar[str] = "cosine"
     server_order: ClassVar[Literal["inner product"] | None] = "inner product"
     adds_views: ClassVar[bool] = True
+    has_centre: ClassVar[bool] = True
     name = "cosine"
     files = {}  # noqa: RUF012 - a constant of the protocol
+    centre: Centre | None = None
 
     @classmethod
     def read(cls, name: str, size: int, read_file: ReadFile) -> Cosine:
         return cls()
 
+    def centred(self, centre: Centre | None) -> Cosine:
+        return Cosine(centre)
+
     def scaled(self, embeddings: Vectors) -> Vectors:
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return np.asarray(embeddings / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
-    def pairs(self, one: Vectors, other: Vectors) -> npt.NDArray[np.float32]:
-        return np.asarray(np.maximum(1 - np.einsum("nd,nd->n", one, other), 0), np.float32)
+    def pairs(self, probes: Vectors, templates: Vectors, /) -> npt.NDArray[np.float32]:
+        products = np.einsum("nd,nd->n", probes, templates)
+        if self.centre is not None:
+            self._see(products, templates @ self.centre.total, *self._seen(probes, self.centre), self.centre)
+        return np.asarray(np.maximum(1 - products, 0), np.float32)
 
     def matrix(self, probes: Vectors, templates: Vectors) -> npt.NDArray[np.float32]:
-        distances: npt.NDArray[np.float32] = probes @ templates.T
-        # In place: a search among a million people is bound by memory.
+        distances: npt.NDArray[np.float32]
+        if self.centre is None:
+            distances = probes @ templates.T
+        else:
+            # Templates are read once: a search among a million people is bound by memory, and done in place.
+            products = np.vstack([probes, self.centre.total]) @ templates.T
+            distances, beside = products[:-1], products[-1]
+            own, length = self._seen(probes, self.centre)
+            self._see(distances, beside, own[:, None], length[:, None], self.centre)
         np.subtract(1, distances, out=distances)
         return np.maximum(distances, 0, out=distances)
+
+    def _seen(self, probes: Vectors, centre: Centre) -> tuple[Vectors, Vectors]:
+        """The product of each probe with the whole centre, and the square of its length as seen from there."""
+        own = probes @ centre.total
+        return own, 1 - 2 * own + centre.total @ centre.total
+
+    def _see(self, products: Vectors, beside: Vectors, own: Vectors, length: Vectors, centre: Centre) -> None:
+        """Turn products of probes and templates of unit length into cosines seen from the centre, in place.
+
+        Without the template t the centre is c - gt, so that the cosine is (x - c + gt)(t - c + gt) over the lengths.
+
+        Args:
+            products: xt, of any shape.
+            beside: ct.
+            own: cx.
+            length: (x - c)².
+            centre: c and g.
+        """
+        total, share = centre.total @ centre.total, np.float32(centre.share)
+        products -= beside
+        lengths = length + share * (2 * products + share)
+        lengths *= (1 + share) ** 2 - 2 * (1 + share) * beside + total
+        products += share
+        products *= 1 + share
+        products += total - share * beside
+        products -= own
+        products /= np.sqrt(np.maximum(lengths, _NO_LENGTH))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +175,7 @@ class LearnedL1(Metric):
     pattern: ClassVar[str] = "l1:[0-9a-f]{64}"
     server_order: ClassVar[Literal["inner product"] | None] = None
     adds_views: ClassVar[bool] = False
+    has_centre: ClassVar[bool] = False
     weight: Vectors
     bias: float
 
@@ -127,6 +194,9 @@ class LearnedL1(Metric):
     def name(self) -> str:
         return f"l1:{hashlib.sha256(self.files[L1_FILE]).hexdigest()}"
 
+    def centred(self, centre: Centre | None) -> LearnedL1:
+        return self
+
     @property
     def files(self) -> Mapping[str, bytes]:
         return {L1_FILE: _npy(np.append(self.weight, np.float32(self.bias)))}
@@ -134,7 +204,7 @@ class LearnedL1(Metric):
     def scaled(self, embeddings: Vectors) -> Vectors:
         return np.asarray(embeddings, np.float32)
 
-    def pairs(self, one: Vectors, other: Vectors) -> npt.NDArray[np.float32]:
+    def pairs(self, one: Vectors, other: Vectors, /) -> npt.NDArray[np.float32]:
         step = max(1, _BLOCK // len(self.weight))
         distances = np.empty(len(one), np.float32)
         for start in range(0, len(one), step):
@@ -185,7 +255,8 @@ class Comparison:
     """What a search compares by: the embeddings of one model, and how they are compared.
 
     Attributes:
-        digest: the model's; embeddings of two digests are never compared.
+        digest: of the model, and of the views of each face that enrolled embeddings are the mean of; embeddings of two
+            digests are never compared.
         metric: how they are compared.
     """
 

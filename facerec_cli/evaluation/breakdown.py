@@ -77,7 +77,7 @@ class Breakdown:
         Args:
             result: the protocol's.
             protocol: what was measured.
-            embeddings: float32 [photos, d].
+            embeddings: float32 [photos, d], of photos as they are asked about.
             metric: the model's.
             calibration: the model's, if it has one.
         """
@@ -86,7 +86,7 @@ class Breakdown:
             told = "without a calibration nothing is told by group"
             return replace(result, model_notes=list(dict.fromkeys([*result.model_notes, told])))
         if protocol.name == "pairs" and calibration:
-            threshold = calibration.threshold(DEFAULT_FMR)
+            threshold = calibration.photos.threshold(DEFAULT_FMR)
             matches = _matches(embeddings[self._photo], metric, threshold)
             missed = self._genuine.distances(embeddings, metric) > threshold
             numbers = _of_pairs(self._drawn, len(self._groups), self._genuine, missed, matches)

@@ -13,12 +13,13 @@ from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
 from facerec_cli.defaults import MODELS
 from facerec_cli.encoders.bundle import BUNDLED, CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle, write_bundle
-from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Evidence, Source, Tail
-from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.encoders.metric import Metric
+from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Curve, Evidence, Source, Tail
+from facerec_cli.encoders.cohort import Cohort, Prior, similarities
+from facerec_cli.encoders.metric import Metric, templates
 from facerec_cli.errors import DataError
 from facerec_cli.evaluation.evaluating import embed_rows
 from facerec_cli.evaluation.impostors import Draw, Reader, impostor_draws, rank
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.pairs import MOST_PHOTOS, pair_distances
 from facerec_cli.evaluation.strangers import check_promise
 
@@ -31,6 +32,8 @@ _TAIL_PAIRS = 20
 """Fewest impostor pairs behind a quantile that the tail is fitted to."""
 _RAREST_FITTED = 1e-5
 """The tail is fitted no deeper: of LFW's millionth closest pairs half are one person under two names."""
+_ALIKE_PEOPLE = 1_000
+"""Most people whose similarities make the prior: 500,000 pairs."""
 _SLOPE_SAMPLE = 50_000
 """Impostor pairs of a draw that the logistic is fitted to."""
 _SHAPES = np.linspace(-0.5, 0.5, 201)
@@ -76,12 +79,13 @@ def calibrate_model(
         names &= {person.name for person in everybody() if person.view1 == "train"}
     people = sorted(names)
     rows = [chips.rows_of[name] for name in people]
-    embeddings = embed_rows(bundle, chips, sorted(row for own in rows for row in own), progress)
+    every = sorted(row for own in rows for row in own)
+    looks = embed_rows(bundle, chips, every, every, progress)
     data = f"{chips.folder.name}, the people of View 1's peopleDevTrain" if chips.is_lfw else chips.folder.name
     data += " whom it was not trained on" if trained else ""
     metric = bundle.load_metric()
     try:
-        calibration = calibrate_people(embeddings, rows, metric, Source("model", data, len(people)))
+        calibration = calibrate_people(looks, rows, metric, Source(data, len(people)))
     except UncalibratableError as error:
         raise DataError(
             f"{chips.folder} has {len(people):,} people to calibrate on, and {error}", error.remedy
@@ -99,41 +103,79 @@ def calibrate_model(
     )
 
 
-def calibrate_people(
-    embeddings: Embeddings, rows: Sequence[Sequence[int]], metric: Metric, source: Source, slope: float | None = None
-) -> Calibration:
-    """Calibrate on people, and check on them the rule for k photos a person.
+def calibrate_people(looks: Looks, rows: Sequence[Sequence[int]], metric: Metric, source: Source) -> Calibration:
+    """Calibrate on people, and check on them what is promised.
+
+    Whether a model's embeddings are centred is decided by what finds more of the people.
 
     Args:
-        embeddings: float32 [photos, d].
+        looks: of the data set.
         rows: the rows of each person's photos.
         metric: the model's.
         source: who they are.
-        slope: of the logistic, where the genuine pairs are too few to fit one.
 
     Raises:
         UncalibratableError: people or photos are too few, or the model tells nobody apart.
     """
     if len(rows) < MIN_PEOPLE:
         raise UncalibratableError(f"it takes {MIN_PEOPLE} people", "add people")
-    if not np.isfinite(embeddings[[row for own in rows for row in own]]).all():
+    used = [row for own in rows for row in own]
+    if not np.isfinite(looks.probes[used]).all() or not np.isfinite(looks.enrolled[used]).all():
         raise UncalibratableError("the model gives embeddings that are not numbers", "choose another model")
+    photos = _curve(Looks(looks.probes, looks.probes), rows, metric)
+    if not metric.has_centre:
+        return _checked(Calibration(photos, photos, None, None, source), looks, rows, metric)
+    people = _curve(looks, rows, metric)
+    similarity, deviation = _alike(looks, rows)
+    centred_looks = _centred(looks, rows, metric)
+    centred = _curve(centred_looks, rows, metric)
+    either = [
+        Calibration(photos, people, centred, Prior(similarity, deviation, _alike(centred_looks, rows)[1]), source),
+        Calibration(photos, people, None, Prior(similarity, deviation, None), source),
+    ]
+    return max((_checked(one, looks, rows, metric) for one in either), key=_people_found)
+
+
+def _checked(calibration: Calibration, looks: Looks, rows: Sequence[Sequence[int]], metric: Metric) -> Calibration:
+    return replace(calibration, check=check_promise(calibration, looks, rows, metric))
+
+
+def _people_found(calibration: Calibration) -> float:
+    """The mean over the numbers of photos enrolled; 0 where too few people have two."""
+    found = [outcome.people_found for outcome in calibration.check.by_photos.values()] if calibration.check else []
+    return float(np.mean(found)) if found else 0.0
+
+
+def _curve(looks: Looks, rows: Sequence[Sequence[int]], metric: Metric) -> Curve:
     generator = np.random.default_rng(0)
-    draws = impostor_draws(embeddings, rows, metric, generator)
-    genuine = genuine_distances(embeddings, rows, metric, generator)
-    calibration = calibrate(draws, genuine, source, slope)
-    assert calibration.evidence is not None
-    check = check_promise(calibration, embeddings, rows, metric)
-    return replace(calibration, evidence=replace(calibration.evidence, check=check))
+    draws = impostor_draws(looks, rows, metric, generator)
+    return calibrate(draws, genuine_distances(looks.probes, rows, metric, generator))
+
+
+def _centred(looks: Looks, rows: Sequence[Sequence[int]], metric: Metric) -> Looks:
+    """Embeddings without what everybody shares: the mean of people's templates."""
+    owner = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+    known = templates(looks.enrolled[[row for own in rows for row in own]], owner, len(rows), metric)
+    centre = known.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return Looks(metric.scaled(looks.probes - centre), metric.scaled(looks.enrolled - centre))
+
+
+def _alike(looks: Looks, rows: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """Mean and standard deviation of the similarities between enrolled photos of two people, of a photo of each."""
+    drawn = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ALIKE_PEOPLE)).astype(np.int64))
+    photos = looks.enrolled[[rows[person][0] for person in drawn]]
+    total = photos.sum(axis=0, dtype=np.float64)
+    found = similarities(Cohort(len(drawn), total, photos, photos, np.arange(len(drawn))), is_centred=False)
+    if found is None:
+        raise _indifferent()
+    return found
 
 
 def calibrate(
     draws: Iterable[Draw],
     genuine: npt.NDArray[np.float32],
-    source: Source,
-    slope: float | None = None,
-) -> Calibration:
-    """Measure a calibration at FMR 1e-1 … 1e-6.
+) -> Curve:
+    """Measure a curve at FMR 1e-1 … 1e-6.
 
     A rate is read off the distances, the median over the draws, where at least ``MIN_PAIRS`` pairs reach it. Rarer ones
     come from a generalised Pareto distribution of how far a pair is below the distance where the tail begins (Pickands,
@@ -145,8 +187,6 @@ def calibrate(
     Args:
         draws: distances between different people, of at least 500 pairs each.
         genuine: distances between photos of one person, float32 [pairs].
-        source: whose faces they are.
-        slope: of the logistic, where the genuine pairs are too few to fit one.
 
     Raises:
         UncalibratableError: there are too few genuine pairs, or they are no nearer than the others.
@@ -162,12 +202,11 @@ def calibrate(
             raise UncalibratableError("the model gives distances that are not numbers", "choose another model")
         readings.append(reading)
         tails.append(_fit_tail(reading.distance, rarest))
-    if len(genuine) >= MIN_PAIRS:
-        slope = _logistic_slope(np.concatenate([reading.sample for reading in readings]), genuine)
-    if slope is None:
+    if len(genuine) < MIN_PAIRS:
         raise UncalibratableError(
             f"{len(genuine):,} genuine pairs are too few, {MIN_PAIRS:,} are needed", "add photos of the same people"
         )
+    slope = _logistic_slope(np.concatenate([reading.sample for reading in readings]), genuine)
     if not slope > 0:
         raise _indifferent()
     pairs = min(reading.pairs for reading in readings)
@@ -175,11 +214,10 @@ def calibrate(
     distances = [float(np.median([reading.distance(rate) for reading in readings])) for rate in measured]
     distances += [_distance_on_average(tails, rate) for rate in rates[len(measured) :]]
     middle = {part.name: float(np.median([getattr(tail, part.name) for tail in tails])) for part in fields(Tail)}
-    return Calibration(
+    return Curve(
         tuple(rates),
         tuple(float(distance) for distance in np.minimum.accumulate(distances)),
         slope,
-        source,
         Evidence(
             protocol=PROTOCOL,
             draws=len(readings),
@@ -187,7 +225,6 @@ def calibrate(
             genuine_pairs=len(genuine),
             measured_down_to_fmr=measured[-1],
             tail=Tail(**middle),
-            check=None,
         ),
     )
 

@@ -11,9 +11,10 @@ import numpy as np
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.defaults import DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
-from facerec_cli.encoders.encoder import Embeddings, encode_all
+from facerec_cli.encoders.encoder import encode_all, enrolling
 from facerec_cli.errors import DataError, UnsuitableProtocolError
 from facerec_cli.evaluation.breakdown import Breakdown
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.mislabelled import find_mislabelled
 from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
@@ -84,18 +85,23 @@ def judges_of_training(chips: ChipSet, bundle: Bundle) -> frozenset[str]:
 
 
 def embed_rows(
-    bundle: Bundle, chips: ChipSet, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
-) -> Embeddings:
+    bundle: Bundle,
+    chips: ChipSet,
+    probes: Sequence[int],
+    enrolled: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> Looks:
     """Embed some photos of a data set.
 
     Args:
         bundle: the model.
         chips: the data set's.
-        rows: which photos.
+        probes: which photos as they are asked about.
+        enrolled: which as they are enrolled.
         progress: told how many are done, of how many.
 
     Returns:
-        float32 [photos, d]; the rows of the others are NaN.
+        The rows of the others are NaN.
 
     Raises:
         DamagedModelError: the model cannot be loaded.
@@ -103,9 +109,18 @@ def embed_rows(
     from facerec_cli.encoders.onnx_encoder import load_encoder  # noqa: PLC0415 - ONNX Runtime takes long to import
 
     encoder = load_encoder(bundle)
-    embeddings = np.full((len(chips.photos), encoder.size), np.nan, np.float32)
-    embeddings[rows] = encode_all(encoder, (chips.chips[row] for row in rows), len(rows), progress)
-    return embeddings
+    looks = Looks(*(np.full((len(chips.photos), encoder.size), np.nan, np.float32) for _ in range(2)))
+    total = len(probes) + len(enrolled)
+
+    def embedded(done: int, _: int) -> None:
+        if progress:
+            progress(before + done, total)
+
+    before = 0
+    looks.probes[probes] = encode_all(encoder, (chips.chips[row] for row in probes), len(probes), embedded)
+    before, twice = len(probes), enrolling(encoder, bundle.load_metric())
+    looks.enrolled[enrolled] = encode_all(twice, (chips.chips[row] for row in enrolled), len(enrolled), embedded)
+    return looks
 
 
 def evaluate(
@@ -132,30 +147,37 @@ def evaluate(
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
-    used = [protocol.rows() for protocol in protocols]
-    used += [breakdown.rows(protocol) for breakdown in breakdowns for protocol in protocols]
-    rows = np.unique(np.concatenate(used))
+    rows = sorted(
+        {int(row) for protocol in protocols for row in protocol.rows()}
+        | {int(row) for breakdown in breakdowns for protocol in protocols for row in breakdown.rows(protocol)}
+    )
+    enrolled = sorted({int(row) for protocol in protocols for row in protocol.enrolled()})
+    photos = len(rows) + len(enrolled)
     ready = []
     for place, bundle in enumerate(models.values()):
-        before = place * len(rows)
+        before = place * photos
 
         def embedded(done: int, _: int, before: int = before) -> None:
             if progress:
-                progress(before + done, len(models) * len(rows))
+                progress(before + done, len(models) * photos)
 
-        ready.append((embed_rows(bundle, chips, rows.tolist(), embedded), bundle.load_metric(), bundle.calibration))
+        ready.append((embed_rows(bundle, chips, rows, enrolled, embedded), bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:
-        for embeddings, metric, calibration in ready:
-            result = protocol.measure(embeddings, metric, calibration)
+        for looks, metric, calibration in ready:
+            result = protocol.measure(looks, metric, calibration)
             for breakdown in breakdowns:
-                result = breakdown.added(result, protocol, embeddings, metric, calibration)
+                result = breakdown.added(result, protocol, looks.probes, metric, calibration)
             evaluation.add(protocol, result)
         if measured:
             measured(evaluation, protocol)
-    for model, (embeddings, metric, calibration) in zip(models, ready, strict=True):
+    for model, (looks, metric, calibration) in zip(models, ready, strict=True):
         if metric.server_order:
-            threshold = calibration.threshold(DEFAULT_FMR) if calibration else float("inf")
-            evaluation.mislabelled = find_mislabelled(model, embeddings, chips.people, rows, metric, threshold)
+            embeddings = looks.probes.copy()
+            only_enrolled = sorted(set(enrolled) - set(rows))
+            embeddings[only_enrolled] = looks.enrolled[only_enrolled]
+            limit = calibration.photos.threshold(DEFAULT_FMR) if calibration else float("inf")
+            known = np.array(sorted({*rows, *enrolled}), np.int64)
+            evaluation.mislabelled = find_mislabelled(model, embeddings, chips.people, known, metric, limit)
             break
     return evaluation

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
+from facerec_cli.evaluation.looks import Looks
 
 Distances = npt.NDArray[np.float32]
 
@@ -37,7 +38,7 @@ class Draw:
 
 
 def impostor_draws(
-    embeddings: Embeddings,
+    looks: Looks,
     rows: Sequence[Sequence[int]],
     metric: Metric,
     generator: np.random.Generator,
@@ -50,7 +51,7 @@ def impostor_draws(
     jackknife", Annals of Statistics 1979), and every pair of people weighs the same.
 
     Args:
-        embeddings: float32 [photos, d].
+        looks: of each two people one is a probe, the other enrolled.
         rows: the rows of each person's photos.
         metric: the model's.
         generator: of the draws.
@@ -58,16 +59,16 @@ def impostor_draws(
     """
     for _ in range(draws):
         people = generator.integers(len(rows), size=len(rows))
-        drawn = embeddings[[generator.choice(rows[person]) for person in people]]
-        yield _draw(people, drawn, metric)
+        drawn = [generator.choice(rows[person]) for person in people]
+        yield _draw(people, looks.probes[drawn], looks.enrolled[drawn], metric)
 
 
-def _draw(people: npt.NDArray[np.int64], drawn: Embeddings, metric: Metric) -> Draw:
+def _draw(people: npt.NDArray[np.int64], probes: Embeddings, enrolled: Embeddings, metric: Metric) -> Draw:
     def blocks() -> Iterator[Distances]:
         start = 0
-        while start < len(drawn):
-            stop = start + max(1, _COMPUTED // (len(drawn) - start))
-            matrix = metric.matrix(drawn[start:stop], drawn[start:])
+        while start < len(probes):
+            stop = start + max(1, _COMPUTED // (len(probes) - start))
+            matrix = metric.matrix(probes[start:stop], enrolled[start:])
             step = max(1, _GIVEN // matrix.shape[1])
             for row in range(0, len(matrix), step):
                 # Each pair once: a row with those that come after it, and nobody with themselves.

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
-from facerec_cli.encoders.calibration import Calibration, comparisons, fmr_for
+from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.encoders.metric import Metric, templates
+from facerec_cli.encoders.metric import Metric
 from facerec_cli.errors import UnsuitableModelError
 from facerec_cli.evaluation.identification import (
     MIN_FALSE_POSITIVES,
@@ -26,6 +26,8 @@ from facerec_cli.evaluation.identification import (
     search,
 )
 from facerec_cli.evaluation.intervals import Estimate, Weights, bootstrap
+from facerec_cli.evaluation.known import KnownPeople, known_people
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.one_shot import Trials, is_right
 from facerec_cli.evaluation.pairs import Pairs, Rows, ScoredPairs
 from facerec_cli.evaluation.verification import (
@@ -95,13 +97,16 @@ class Protocol(Interface):
         """Sentences about the data, the same for every model."""
 
     def rows(self) -> Rows:
-        """The rows of the chip set that it needs, ascending."""
+        """The rows of the chip set that it asks about, ascending."""
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        """The rows of those that it enrols, ascending."""
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
         """Measure a model.
 
         Args:
-            embeddings: float32 [photos, d]; only ``rows()`` are looked at.
+            looks: only ``rows()`` of the probes, and ``enrolled()`` of those enrolled, are looked at.
             metric: the model's.
             calibration: the model's, if it has one.
 
@@ -133,7 +138,11 @@ class VerificationProtocol:
         used = [self.pairs] + ([self.development] if self.development else [])
         return np.unique(np.concatenate([rows for pairs in used for rows in (pairs.first, pairs.second)]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        return np.empty(0, np.int64)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        embeddings = looks.probes
         _require_numbers(embeddings[self.rows()])
         unordered = self.pairs.distances(embeddings, metric)
         order = np.argsort(unordered, kind="stable")
@@ -186,7 +195,7 @@ class VerificationProtocol:
             # Genuine and impostor pairs weigh the same, as they do in the pairs reported on.
             weight = np.where(pairs.same, 0.5 / pairs.same.sum(), 0.5 / (~pairs.same).sum())
             return best_threshold(pairs.distances(embeddings, metric), pairs.same, weight)
-        return calibration.threshold(DEFAULT_FMR) if calibration else float("nan")
+        return calibration.photos.threshold(DEFAULT_FMR) if calibration else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,16 +218,17 @@ class OpenSetSplit:
     strangers: Rows
     stranger_person: Rows
 
-    def searches(self, embeddings: Embeddings, metric: Metric) -> Searches:
+    def known(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> KnownPeople:
+        """The people enrolled."""
+        return known_people(looks.enrolled[self.enrolled], metric, calibration)
+
+    def searches(self, looks: Looks, known: KnownPeople) -> Searches:
         """Search every probe and every stranger."""
-        people, photos = self.enrolled.shape
-        owner = np.repeat(np.arange(people), photos)
-        known = templates(embeddings[self.enrolled.ravel()], owner, people, metric)
-        own_distances = metric.matrix(embeddings[self.probes], known)
+        own_distances = known.distances(looks.probes[self.probes])
         if len(self.strangers):
-            stranger_distances = metric.matrix(embeddings[self.strangers], known)
+            stranger_distances = known.distances(looks.probes[self.strangers])
             return search(own_distances, self.probe_owner, self.probe_person, stranger_distances, self.stranger_person)
-        # Everybody is enrolled: each probe is a stranger to the gallery without its own person.
+        # Everybody is enrolled: each probe is a stranger to the others, although its person has a part in their centre.
         others = own_distances.copy()
         others[np.arange(len(self.probes)), self.probe_owner] = np.inf
         return search(own_distances, self.probe_owner, self.probe_person, others, self.probe_person)
@@ -240,15 +250,20 @@ class IdentificationProtocol:
     photos: int = 1
 
     def rows(self) -> Rows:
-        return np.unique(np.concatenate([self.split.enrolled.ravel(), self.split.probes, self.split.strangers]))
+        return np.unique(np.concatenate([self.split.probes, self.split.strangers]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
-        _require_numbers(embeddings[self.rows()])
-        searches = self.split.searches(embeddings, metric)
+    def enrolled(self) -> Rows:
+        return np.unique(self.split.enrolled)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        _require_numbers(looks.probes[self.rows()])
+        _require_numbers(looks.enrolled[self.enrolled()])
+        searches = self.split.searches(looks, self.split.known(looks, metric, calibration))
         unseen, threshold = None, float("nan")
         if calibration and self.unseen:
-            unseen, size = self.unseen.searches(embeddings, metric), len(self.unseen.enrolled)
-            threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({self.photos: size})))
+            known = self.unseen.known(looks, metric, calibration)
+            unseen, size = self.unseen.searches(looks, known), len(self.unseen.enrolled)
+            threshold = known.threshold
 
         def numbers(weights: Weights | None) -> dict[str, float]:
             measured = {"rank-1": rank_1(searches, weights)}
@@ -287,7 +302,11 @@ class OneShotProtocol:
     def rows(self) -> Rows:
         return np.unique(np.concatenate([self.trials.probe, self.trials.support.ravel()]))
 
-    def measure(self, embeddings: Embeddings, metric: Metric, calibration: Calibration | None) -> Result:
+    def enrolled(self) -> Rows:
+        return np.empty(0, np.int64)
+
+    def measure(self, looks: Looks, metric: Metric, calibration: Calibration | None) -> Result:
+        embeddings = looks.probes
         _require_numbers(embeddings[self.rows()])
         right = is_right(self.trials, embeddings, metric.matrix)
 

@@ -17,11 +17,16 @@ from facerec_cli.evaluation.pairs import ScoredPairs
 from facerec_cli.evaluation.verification import Roc, roc
 
 _HARDEST = 10
+_ABREAST = 4
+"""Measures of quality in a line."""
 _LABELS = {
     "sharpness": "sharpness of the worse photo",
     "size": "pixels between the eyes, worse photo",
     "yaw": "yaw of the worse photo, degrees",
     "brightness": "brightness of the darker photo",
+    "roll": "tilt of the worse photo, degrees",
+    "blockiness": "compression of the worse photo",
+    "coverage": "covered mouth of the worse photo",
 }
 
 
@@ -100,14 +105,19 @@ def open_set(searches: Mapping[str, Searches]) -> bytes:
 
 def quality(errors: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     """FNMR at the threshold in force, in groups of equally many genuine pairs, by the worse photo's quality."""
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    for axes, (name, groups) in zip(figure.subplots(1, len(errors), sharey=True), errors.items(), strict=True):
+    lines = -(-len(errors) // _ABREAST)
+    figure = Figure(figsize=(10, 3.2 * lines), layout="constrained")
+    grid = figure.subplots(lines, _ABREAST, sharey=True, squeeze=False)
+    for axes in grid.flat[len(errors) :]:
+        axes.axis("off")
+    for axes, (name, groups) in zip(grid.flat, errors.items(), strict=False):
         labels = [f"{group['from']:.3g}–{group['to']:.3g}" for group in groups]
         axes.bar(range(len(groups)), [group["fnmr"] for group in groups])
         axes.set_xticks(range(len(groups)), labels, rotation=45, ha="right", fontsize=8)
         axes.set_xlabel(_LABELS[name], fontsize=9)
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-    figure.axes[0].set_ylabel("FNMR")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("FNMR")
     return _png(figure)
 
 

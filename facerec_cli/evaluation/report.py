@@ -20,6 +20,7 @@ from facerec_cli.evaluation.mislabelled import Mislabelled
 from facerec_cli.evaluation.page import MISLABELLED, ONE_NAME, TWO_NAMES, Picture, page
 from facerec_cli.evaluation.pairs import ScoredPairs
 from facerec_cli.evaluation.results import Evaluation
+from facerec_cli.faces.quality import WORSE_WHERE_MORE
 from facerec_cli.files import refusal, write_file
 from facerec_cli.json_text import json_text
 
@@ -170,8 +171,7 @@ def quality_errors(scored: ScoredPairs, chips: ChipSet) -> dict[str, list[dict[s
     missed = scored.distances[genuine] > scored.threshold
     errors = {}
     for name, values in chips.quality.items():
-        # A face turned away is the worse one; in all else less is worse.
-        worse = (np.maximum if name == "yaw" else np.minimum)(values[first], values[second])
+        worse = (np.maximum if name in WORSE_WHERE_MORE else np.minimum)(values[first], values[second])
         order = np.argsort(worse, kind="stable")
         errors[name] = [
             {

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import DEFAULT_FPIR
-from facerec_cli.encoders.calibration import Calibration, Check, Outcome, comparisons, fmr_for
-from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.encoders.metric import Metric, templates
+from facerec_cli.encoders.calibration import Calibration, Check, Outcome
+from facerec_cli.encoders.metric import Metric
+from facerec_cli.evaluation.known import KnownPeople, known_people
+from facerec_cli.evaluation.looks import Looks
 
 PHOTOS = (1, 2, 3, 5, 10)
 """Photos a person for which the rule is checked."""
@@ -71,29 +72,26 @@ def draw_gallery(
     )
 
 
-def outcome(draw: Draw, embeddings: Embeddings, metric: Metric, threshold: float) -> Outcome:
+def outcome(draw: Draw, looks: Looks, known: KnownPeople) -> Outcome:
     """What a threshold does in a gallery; every enrolled person weighs the same.
 
     Args:
         draw: the gallery.
-        embeddings: float32 [photos, d].
-        metric: the model's.
-        threshold: the largest distance that is a match.
+        looks: of the data set.
+        known: the gallery's people.
     """
-    people, photos = draw.enrolled.shape
-    owner = np.repeat(np.arange(people), photos)
-    known = templates(embeddings[draw.enrolled.ravel()], owner, people, metric)
-    probes = metric.matrix(embeddings[draw.probes], known)
-    found = (probes.argmin(axis=1) == draw.owner) & (probes.min(axis=1) <= threshold)
+    people = len(draw.enrolled)
+    probes = known.distances(looks.probes[draw.probes])
+    found = (probes.argmin(axis=1) == draw.owner) & (probes.min(axis=1) <= known.threshold)
     asked = np.bincount(draw.owner, minlength=people)
     by_person = np.bincount(draw.owner, found, people)[asked > 0] / asked[asked > 0]
-    named = metric.matrix(embeddings[draw.strangers], known).min(axis=1) <= threshold
+    named = known.distances(looks.probes[draw.strangers]).min(axis=1) <= known.threshold
     return Outcome(float(named.mean()), float(by_person.mean()))
 
 
 def check_promise(
     calibration: Calibration,
-    embeddings: Embeddings,
+    looks: Looks,
     rows: Sequence[Sequence[int]],
     metric: Metric,
     people: int = _PEOPLE,
@@ -103,7 +101,7 @@ def check_promise(
 
     Args:
         calibration: what promises it.
-        embeddings: float32 [photos, d].
+        looks: of the data set.
         rows: the rows of each person's photos.
         metric: the model's.
         people: how many to enrol.
@@ -115,9 +113,12 @@ def check_promise(
     by_photos = {}
     for count in photos:
         generator = np.random.default_rng(count)
-        threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons({count: people})))
         draws = [draw_gallery(rows, people, count, generator) for _ in range(DRAWS)]
-        outcomes = [outcome(draw, embeddings, metric, threshold) for draw in draws if draw is not None]
+        outcomes = [
+            outcome(draw, looks, known_people(looks.enrolled[draw.enrolled], metric, calibration))
+            for draw in draws
+            if draw is not None
+        ]
         if outcomes:
             by_photos[count] = Outcome(
                 float(np.mean([one.strangers_named for one in outcomes])),

@@ -35,12 +35,25 @@ def align(image: Image, landmarks: npt.NDArray[np.float32]) -> Chip:
     Returns:
         uint8 [112, 112, 3], RGB; black where the chip reaches outside the image.
     """
-    transform = similarity(landmarks.astype(np.float64))
+    return cut(image, similarity(landmarks.astype(np.float64)), CHIP_SIZE)
+
+
+def cut(image: Image, transform: npt.NDArray[np.float64], side: int) -> Image:
+    """Cut a square out of an image, turned and scaled.
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+        transform: float64 [2, 3], the similarity from the image's pixels to the square's.
+        side: of the square, pixels.
+
+    Returns:
+        uint8 [side, side, 3], RGB; black where it reaches outside the image.
+    """
     scale = max(float(np.hypot(transform[0, 0], transform[1, 0])), 1 / max(image.shape))
     reduction = int(1 / scale)
     if reduction >= 2:
-        image, transform = _reduce(image, transform, reduction)
-    return np.asarray(cv2.warpAffine(image, transform, (CHIP_SIZE, CHIP_SIZE), flags=cv2.INTER_LINEAR), np.uint8)
+        image, transform = _reduce(image, transform, reduction, side)
+    return np.asarray(cv2.warpAffine(image, transform, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def similarity(landmarks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -54,10 +67,12 @@ def similarity(landmarks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.column_stack([scale * rotation, target_mean - scale * rotation @ source_mean])
 
 
-def _reduce(image: Image, transform: npt.NDArray[np.float64], factor: int) -> tuple[Image, npt.NDArray[np.float64]]:
-    """Cut the part of the image that the chip shows, reduced by a whole factor, and the transform that fits it."""
+def _reduce(
+    image: Image, transform: npt.NDArray[np.float64], factor: int, side: int
+) -> tuple[Image, npt.NDArray[np.float64]]:
+    """Cut the part of the image that the square shows, reduced by a whole factor, and the transform that fits it."""
     inverse = cv2.invertAffineTransform(transform)  # all zero for landmarks that are one point
-    corners = np.array([[0, 0], [CHIP_SIZE, 0], [0, CHIP_SIZE], [CHIP_SIZE, CHIP_SIZE]], np.float64)
+    corners = np.array([[0, 0], [side, 0], [0, side], [side, side]], np.float64)
     reached = corners @ inverse[:, :2].T + inverse[:, 2]
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(reached.min(axis=0)) - factor, 0, [width - 1, height - 1]).astype(int)

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import UnusableNameError
 from facerec_cli.gallery.letters import flaw, looks_like
 
 if TYPE_CHECKING:
-    from facerec_cli.encoders.calibration import Calibration
     from facerec_cli.faces.alignment import Chip
 
 UNKNOWN = "unknown"
@@ -102,19 +99,6 @@ class Match:
     distance: float
 
 
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What the people of a gallery have in common by one model.
-
-    Attributes:
-        people: how many have a template.
-        templates: float64 [d], the sum of their templates; zeros of length 0 where nobody has one.
-    """
-
-    people: int
-    templates: npt.NDArray[np.float64]
-
-
 class Snapshot(Protocol):
     """A gallery as it was at one moment: whatever is read from one snapshot fits together.
 
@@ -177,8 +161,12 @@ class Snapshot(Protocol):
     def without_template(self, digest: str) -> Iterator[str]:
         """The names of those who have none: this model knows none of their photos."""
 
-    def sums(self, digest: str) -> Sums:
-        """What the people have in common by this model."""
+    def cohort(self, digest: str) -> Cohort:
+        """The people who have a template of this model, as far as a comparison looks at all of them.
+
+        Whose similarities are looked at are all, or those with the lowest SHA-256 of the photo that was enrolled first;
+        and of each the photos enrolled first.
+        """
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
         """The people nearest to each probe.
@@ -194,13 +182,6 @@ class Snapshot(Protocol):
 
         Raises:
             NotEmbeddedError: people are enrolled, and none of them has a template of this model.
-        """
-
-    def calibration(self, digest: str) -> Calibration | None:
-        """This model's calibration to the people enrolled, if there is one.
-
-        Raises:
-            DamagedCalibrationError: it is damaged.
         """
 
 
@@ -271,9 +252,6 @@ class Gallery(Protocol):
 
         Faces that are gone by now, or whose id is of another photo, are passed over.
         """
-
-    def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
-        """Keep a calibration of this model to the people enrolled, or forget it."""
 
 
 def clean_name(name: str) -> str:

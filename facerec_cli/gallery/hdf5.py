@@ -3,7 +3,6 @@
     database/
       faces/<name-slug>/<sha256-16>.jpg   every enrolled chip; its JPEG comment holds its record
       gallery.h5, segments/               the index, which the chips can rebuild; ``indexfile`` says how it grows
-      calibration.json                    where people asked for it: each model's calibration to the people enrolled
       .unfinished.json                    while somebody writes: the chips that come or go
 
 Writers hold a lock, finish what a killed one left, read the index anew, note which chips will come or go, write the new
@@ -17,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import (
@@ -35,7 +33,6 @@ from facerec_cli.files import clear_strays, refusal, write_file
 from facerec_cli.gallery import changes
 from facerec_cli.gallery.addition import Addition, record_of
 from facerec_cli.gallery.base import EnrolledFace, Gallery, NewFace, clean_name
-from facerec_cli.gallery.calibrations import CalibrationFile
 from facerec_cli.gallery.changes import AddedFace
 from facerec_cli.gallery.chipstore import ChipFolder, decode_chip, with_record
 from facerec_cli.gallery.index import Index
@@ -69,7 +66,6 @@ class Hdf5Gallery(Gallery):
         self.index_file = IndexFile(folder)
         self._chips = ChipFolder(folder, self._mode)
         self._unfinished = UnfinishedChips(folder)
-        self._calibrations = CalibrationFile(folder)
         try:
             if folder.exists() and not folder.is_dir():
                 raise UnusableLocationError(f"{folder} is a file, not a folder", "name another database")
@@ -87,7 +83,7 @@ class Hdf5Gallery(Gallery):
 
     def snapshot(self) -> IndexSnapshot:
         try:
-            return IndexSnapshot(self.location, self._read(), self._calibrations.read())
+            return IndexSnapshot(self.location, self._read())
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -171,10 +167,6 @@ class Hdf5Gallery(Gallery):
             segments = [changes.with_embeddings(segment, comparison, given) for segment in index.segments]
             if any(one is not other for one, other in zip(segments, index.segments, strict=True)):
                 self._commit(index.with_segments(segments))
-
-    def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
-        with self._locked():
-            self._calibrations.change(digest, calibration, mode=self._mode())
 
     # ------------------------------------------------------------------ rebuilding
 
@@ -292,7 +284,7 @@ class Hdf5Gallery(Gallery):
         return Index([EMPTY], 1) if index is None else index
 
     def _look(self, index: Index) -> IndexSnapshot:
-        return IndexSnapshot(self.location, index, self._calibrations.read())
+        return IndexSnapshot(self.location, index)
 
     def _commit(self, index: Index, *, new: Mapping[str, bytes] | None = None, gone: Collection[str] = ()) -> None:
         """Put chips in, write the index that names them, and take chips away that it no longer names."""
@@ -347,7 +339,7 @@ class Hdf5Gallery(Gallery):
         """Hold the lock, and turn what the disk refuses into words."""
         try:
             with locked(self.folder / ".lock", LOCK_TIMEOUT, mode=self._mode()):
-                for name in (".gitignore", "gallery.h5", "calibration.json", ".unfinished.json"):
+                for name in (".gitignore", "gallery.h5", ".unfinished.json"):
                     clear_strays(self.folder / name)
                 yield
         except LockHeldError as error:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from facerec_cli.columns import Place, release
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
-from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Sums
+from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record
 from facerec_cli.gallery.segment import Segment, name_in, text
 
 _SEARCH_BLOCK = 16_000_000
@@ -139,14 +139,6 @@ class Index:
         for segment in self.segments:
             for row in np.flatnonzero(~segment.has_template(digest)):
                 yield name_in(segment.people["name"][row])
-
-    def sums(self, digest: str) -> Sums:
-        """What the people have in common; see ``Snapshot.sums``."""
-        people, total = 0, np.zeros(0)
-        for _, page in self.templates(digest):
-            people += len(page)
-            total = page.sum(axis=0, dtype=np.float64) + (total if len(total) else 0)
-        return Sums(people, total)
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int) -> list[list[Match]]:
         """The nearest people; see ``Snapshot.search``; of nobody where none has a template."""

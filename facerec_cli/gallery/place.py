@@ -6,11 +6,11 @@ from pathlib import Path
 
 _MAY_BE_THERE = {
     *(".gitignore", ".gitkeep", "README.md", "lost+found", ".DS_Store"),
-    *("gallery.h5", ".lock", ".unfinished.json", "calibration.json"),
+    *("gallery.h5", ".lock", ".unfinished.json"),
 }
 """What a folder may hold and still become a database."""
 _FOLDERS = {"faces", "segments"}
-_BESIDE_OURS = (".gallery.h5.", "..gitignore.", "..unfinished.json.", ".calibration.json.")
+_BESIDE_OURS = (".gallery.h5.", "..gitignore.", "..unfinished.json.")
 
 
 def other_things(folder: Path) -> list[str]:

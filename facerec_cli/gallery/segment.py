@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
@@ -34,7 +34,7 @@ _COLUMNS = {
     "faces/score": "<f4",
     "faces/created": "<i8",
 }
-_BY_MODEL = {"embeddings": "<f4", "embedded": "|u1", "templates": "<f4"}
+_BY_MODEL = {"embeddings": "<f4", "embedded": "|u1", "templates": "<f4", "totals": "<f8"}
 _WIDEST = 4096
 """Bytes of the longest text that a cell may hold."""
 
@@ -51,6 +51,7 @@ class Segment:
         embeddings: float32 [faces, d] by model digest.
         embedded: uint8 [faces] by model digest: 1 where the row of ``embeddings`` counts; NaN where it does not.
         templates: float32 [people, d] by model digest; NaN rows are people without any embedding.
+        totals: float64 [d + 1] by model digest, as far as they are known: the sum of the templates, and their number.
     """
 
     people: Mapping[str, Column]
@@ -58,6 +59,7 @@ class Segment:
     embeddings: Mapping[str, Column]
     embedded: Mapping[str, Column]
     templates: Mapping[str, Column]
+    totals: dict[str, Column] = field(init=False, default_factory=dict)  # not for what is made of this one
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Column]) -> Segment:
@@ -70,7 +72,7 @@ class Segment:
         for path, column in columns.items():
             table, _, name = path.partition("/")
             if table in _BY_MODEL:
-                wanted, dimensions = _BY_MODEL[table], 1 if table == "embedded" else 2
+                wanted, dimensions = _BY_MODEL[table], 1 if table in ("embedded", "totals") else 2
                 is_known = re.fullmatch("[0-9a-f]{64}", name) is not None
             else:
                 wanted, dimensions, is_known = _COLUMNS[path], 1, True
@@ -78,7 +80,9 @@ class Segment:
             if not is_known or kind != wanted or column.ndim != dimensions or column.dtype.itemsize > _WIDEST:
                 raise ValueError(f"{path} is {column.dtype.str} {column.shape}")
             tables[table][name] = column
+        totals = tables.pop("totals")
         segment = cls(**tables)
+        segment.totals.update(totals)
         segment._check()
         return segment
 
@@ -96,6 +100,11 @@ class Segment:
             raise ValueError("embeddings without templates")
         if any(rows.shape[1] != self.templates[digest].shape[1] for digest, rows in self.embeddings.items()):
             raise ValueError("templates of another size than embeddings")
+        for digest, total in self.totals.items():
+            if digest not in self.templates or len(total) != self.templates[digest].shape[1] + 1:
+                raise ValueError("totals of another size than templates")
+            if not np.isfinite(total).all() or not 0 <= total[-1] <= people:
+                raise ValueError("totals that are none")
         if (ids[1:] <= ids[:-1]).any() or (face_ids[1:] <= face_ids[:-1]).any():
             raise ValueError("ids that do not rise")
         if self._is_one_each:
@@ -110,6 +119,7 @@ class Segment:
         """All of it, as a file holds it."""
         tables = {"people": self.people, "faces": self.faces, "embeddings": self.embeddings}
         tables |= {"embedded": self.embedded, "templates": self.templates}
+        tables["totals"] = {digest: self.total(digest) for digest in self.templates}
         return {f"{table}/{name}": column for table, named in tables.items() for name, column in named.items()}
 
     @property
@@ -203,6 +213,13 @@ class Segment:
         """Whether each person has a template of a model, bool [people]."""
         rows = self.templates.get(digest)
         return np.zeros(len(self), np.bool_) if rows is None else np.asarray(np.isfinite(rows).all(axis=1))
+
+    def total(self, digest: str) -> Column:
+        """The sum of a model's templates, and their number, float64 [d + 1]; the model must have some rows here."""
+        if digest not in self.totals:
+            known = self.templates[digest][self.has_template(digest)]
+            self.totals[digest] = np.append(known.sum(axis=0, dtype=np.float64), len(known))
+        return self.totals[digest]
 
     def distances(self, comparison: Comparison, probes: Embeddings) -> npt.NDArray[np.float32] | None:
         """The distance of each probe, float32 [n, d], to each person, float32 [n, people]; NaN without a template.

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import NotEmbeddedError, UnknownPersonError
-from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapshot, Sums
-from facerec_cli.gallery.calibrations import Calibrations
+from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapshot
+from facerec_cli.gallery.cohort import cohort_of
 from facerec_cli.gallery.index import Index
 
 
 class IndexSnapshot(Snapshot):
     """What an index answers."""
 
-    def __init__(self, location: str, index: Index, calibrations: Calibrations) -> None:
+    def __init__(self, location: str, index: Index) -> None:
         """Look at an index.
 
         Args:
             location: where its gallery is.
             index: the columns.
-            calibrations: those to the people enrolled.
         """
         self.location = location
         self.index = index
-        self._calibrations = calibrations
 
     def place(self, name: str) -> tuple[int, int]:
         """Where a person is in the index: the number of the segment, and the row in it.
@@ -79,8 +77,8 @@ class IndexSnapshot(Snapshot):
     def without_template(self, digest: str) -> Iterator[str]:
         return self.index.without_template(digest)
 
-    def sums(self, digest: str) -> Sums:
-        return self.index.sums(digest)
+    def cohort(self, digest: str) -> Cohort:
+        return cohort_of(self.index.segments, digest)
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
         nearest = self.index.search(comparison, probes, top)
@@ -89,6 +87,3 @@ class IndexSnapshot(Snapshot):
                 f"None of the photos in {self.location} is embedded by this model", "embed them, or enrol them again"
             )
         return nearest
-
-    def calibration(self, digest: str) -> Calibration | None:
-        return self._calibrations.of(digest)

@@ -62,7 +62,7 @@ def embed_pending(
         DatabaseError: the gallery cannot be changed.
         ModelError: the model cannot be loaded.
     """
-    digest = recognizer.bundle.digest
+    digest = recognizer.comparison.digest
     lost: dict[tuple[int, str], LostChipError] = {}
     done = 0
     while True:
@@ -92,7 +92,7 @@ def _embed(
 
     def embed(face: EnrolledFace) -> tuple[EnrolledFace, Embedding | LostChipError]:
         try:
-            return face, recognizer.embed([gallery.read_chip(face)])[0]
+            return face, recognizer.embed_enrolled([gallery.read_chip(face)])[0]
         except LostChipError as error:
             return face, error
 

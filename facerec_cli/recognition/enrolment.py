@@ -8,22 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_cli.defaults import DEFAULT_FPIR
-from facerec_cli.encoders.calibration import comparisons, fmr_for
-from facerec_cli.errors import NotEmbeddedError, PhotoError
+from facerec_cli.errors import DoubtfulFaceError, NotEmbeddedError, PhotoError, SeveralFacesError, UnknownPersonError
+from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import PhotoLike, opened, source_of
 from facerec_cli.faces.quality import complaint
-from facerec_cli.gallery.base import Gallery, Match, NewFace, clean_name
+from facerec_cli.gallery.base import Gallery, Match, NewFace, Snapshot, clean_name
 from facerec_cli.gallery.chipstore import MAX_SOURCE, decode_chip, encode_chip
 from facerec_cli.parallel import ordered_map
+from facerec_cli.recognition.belonging import Belonging, Shown
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
-from facerec_cli.recognition.results import Enrolment
-from facerec_cli.recognition.threshold import calibration_in
+from facerec_cli.recognition.results import Enrolment, noted
+from facerec_cli.recognition.threshold import enrolled_rule
 
 _AHEAD = 32
 """Photos a thread that are worked on while a batch is written; each waits as a few kilobytes."""
+_TOGETHER = 100
+"""Most photos of one person that wait for each other; of more, the first are settled before the rest."""
+_MOST_FACES = 20
+"""Most faces of a photo, the largest, among which the person is looked for."""
 
 
 def enroll(
@@ -38,13 +42,15 @@ def enroll_all(
 ) -> Iterator[Enrolment]:
     """Enrol many photos, each with its person's name, in constant memory.
 
-    A photo's outcome is yielded once the gallery holds it for good; a photo that cannot be used is an outcome too.
+    A photo's outcome is yielded once the gallery holds it for good; a photo that cannot be used is an outcome too. Of a
+    photo with several faces of much the same size the one is taken that recurs in the person's other photos: those
+    enrolled, and those that come right before and after it.
 
     Args:
         recognizer: the model.
         gallery: where to.
         photos: name and photo, read as they are needed.
-        largest: take the largest face of a photo with several, which is refused otherwise.
+        largest: take the largest face of a photo with several, whatever the others are.
 
     Raises:
         UnusableNameError: a name cannot be a person's.
@@ -58,27 +64,50 @@ def enroll_all(
 
     named = ((clean_name(name), photo) for name, photo in photos)
     batch: list[_Ready] = []
+    together: list[_Ready] = []
     pace = Pace()
     try:
         for outcome in ordered_map(extract, named, ahead=_AHEAD):
-            batch.append(outcome)
-            if pace.is_due(len(batch)):
+            if together and (outcome.enrolment.name != together[0].enrolment.name or len(together) == _TOGETHER):
+                ready, together = together, []
+                batch.extend(_settled(recognizer, gallery, ready, batch))
+            together.append(outcome)
+            if batch and pace.is_due(len(batch)):
                 ready, batch = batch, []
                 with pace.writing():
                     written = _commit(recognizer, gallery, ready)
                 yield from written
     finally:
         # Also after Ctrl-C: what was worked out is kept, whether or not anybody is there to hear of it.
-        rest = _commit(recognizer, gallery, batch)
+        rest = _commit(recognizer, gallery, [*batch, *_settled(recognizer, gallery, together, batch)])
     yield from rest
 
 
 @dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A face that may be enrolled, and what is poor about it."""
+
+    face: NewFace
+    complaint: str | None
+
+
+@dataclass(frozen=True, eq=False)
 class _Ready:
-    """A photo with all done about it but the writing; ``face`` is None where there is nothing to write."""
+    """A photo with all done about it but the writing.
+
+    Attributes:
+        enrolment: what becomes of it.
+        candidates: none where there is nothing to write; those of which the person's other photos must say which,
+            while the enrolment is an error.
+    """
 
     enrolment: Enrolment
-    face: NewFace | None = None
+    candidates: Sequence[_Candidate] = ()
+
+    @property
+    def face(self) -> NewFace | None:
+        """The face to write, once it is settled."""
+        return self.candidates[0].face if self.candidates and not self.enrolment.error else None
 
 
 def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
@@ -89,15 +118,87 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
             if gallery.snapshot().has_photo(name, sha256):
                 return _Ready(Enrolment(source, name))
             seen = recognizer.extract(at_hand)
-            face = seen.one_face(largest=largest)
+        try:
+            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest))]
+            enrolment = Enrolment(source, name, note=noted(seen.note, None if largest else seen.bystanders))
+        except SeveralFacesError as error:
+            faces = [face for face in seen.faces if not face.doubtful][:_MOST_FACES]
+            enrolment = Enrolment(source, name, error=error, note=seen.note)
     except PhotoError as error:
         return _Ready(Enrolment(source, name, error=error))
-    jpeg = encode_chip(face.chip)
-    embedding = recognizer.embed([decode_chip(jpeg)])[0]
     # A file's name may be of another encoding; what is kept is text.
     file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")[:MAX_SOURCE]
-    new = NewFace(name, jpeg, embedding, sha256, file_name, face.score)
-    return _Ready(Enrolment(source, name, complaint=complaint(face.quality), note=seen.note), new)
+
+    def candidate(face: Face) -> _Candidate:
+        jpeg = encode_chip(face.chip)
+        embedding = recognizer.embed_enrolled([decode_chip(jpeg)])[0]
+        return _Candidate(NewFace(name, jpeg, embedding, sha256, file_name, face.score), complaint(face.quality))
+
+    return _Ready(enrolment, [candidate(face) for face in faces])
+
+
+def _sure(source: str, face: Face) -> Face:
+    """The face itself, where its alignment can be trusted: so it could in 500 of 500 photos of LFW.
+
+    Raises:
+        DoubtfulFaceError: it cannot.
+    """
+    if face.doubtful:
+        problem, remedy = "a face that cannot be aligned with confidence", "give an upright photo in natural colours"
+        raise DoubtfulFaceError(f"{source} shows {problem}", remedy)
+    return face
+
+
+def _settled(
+    recognizer: Recognizer, gallery: Gallery, together: Sequence[_Ready], before: Sequence[_Ready]
+) -> list[_Ready]:
+    """Photos of one person, once each has one face or none: by what they show, and the person's photos before them.
+
+    A model that is not calibrated has no limits: what several faces leave open stays refused.
+    """
+    usable = [ready for ready in together if ready.candidates]
+    if not usable:
+        return list(together)
+    name = usable[0].enrolment.name
+    snapshot = gallery.snapshot()
+    calibration = recognizer.bundle.calibration
+    known = _enrolled(recognizer, snapshot, name)
+    known += [Shown(ready.face.embedding[None]) for ready in before if ready.face and ready.face.name == name]
+    belonging = Belonging(recognizer.comparison.metric, calibration.people) if calibration else None
+    chosen: dict[int, _Ready] = {}
+    if any(ready.enrolment.error for ready in usable):
+        shown = [Shown(np.stack([one.face.embedding for one in ready.candidates])) for ready in usable]
+        recurring = belonging.recurring([*shown, *known]) if belonging else [None] * len(shown)
+        for ready, face in zip(usable, recurring, strict=False):
+            if ready.enrolment.error:
+                chosen[id(ready)] = _chosen(ready, face)
+    settled = [chosen.get(id(ready), ready) for ready in together]
+    faces = [ready.face.embedding for ready in settled if ready.face]
+    if not belonging or len(faces) + len(known) < 2 or not faces:
+        return settled
+    unlike = iter(belonging.unlike(np.stack(faces), known))
+    return [
+        _Ready(replace(ready.enrolment, unlike=next(unlike)), ready.candidates) if ready.face else ready
+        for ready in settled
+    ]
+
+
+def _chosen(ready: _Ready, face: int | None) -> _Ready:
+    """A photo with the one of its faces that recurs; refused where none does."""
+    before = ready.enrolment
+    if face is None:
+        return _Ready(before)
+    note = f"{before.source} shows several faces; the one that recurs in the photos of {before.name} was taken"
+    return _Ready(replace(before, error=None, note=noted(before.note, note)), [ready.candidates[face]])
+
+
+def _enrolled(recognizer: Recognizer, snapshot: Snapshot, name: str) -> list[Shown]:
+    """What is enrolled of a person: all of it as one, or nothing."""
+    try:
+        template = snapshot.template(recognizer.comparison.digest, name)
+        return [Shown(template[None], snapshot.person(name).photos)]
+    except (UnknownPersonError, NotEmbeddedError):
+        return []
 
 
 def _commit(recognizer: Recognizer, gallery: Gallery, batch: Sequence[_Ready]) -> list[Enrolment]:
@@ -114,7 +215,8 @@ def _commit(recognizer: Recognizer, gallery: Gallery, batch: Sequence[_Ready]) -
             continue
         is_new, lookalike = next(added)
         if is_new:
-            outcomes.append(replace(ready.enrolment, is_new=True, lookalike=lookalike))
+            complained = ready.candidates[0].complaint
+            outcomes.append(replace(ready.enrolment, is_new=True, lookalike=lookalike, complaint=complained))
         else:
             outcomes.append(Enrolment(ready.enrolment.source, ready.face.name))
     return outcomes
@@ -126,26 +228,25 @@ def _lookalikes(recognizer: Recognizer, gallery: Gallery, faces: Sequence[NewFac
     A model that is not calibrated has no threshold and sees none.
     """
     snapshot = gallery.snapshot()
-    calibration = calibration_in(snapshot, recognizer.bundle)
-    if calibration is None:
+    if recognizer.bundle.calibration is None:
         return [None] * len(faces)
     counts = dict(snapshot.photo_counts())
     counts[1] = counts.get(1, 0) + len(faces)
-    threshold = calibration.threshold(fmr_for(DEFAULT_FPIR, comparisons(counts)))
+    rule = enrolled_rule(recognizer.bundle, counts)
     embeddings = np.stack([face.embedding for face in faces])
     try:
-        enrolled = snapshot.search(recognizer.comparison, embeddings, top=2)
+        enrolled = snapshot.search(rule.comparison, embeddings, top=2)
     except NotEmbeddedError:  # all chips enrolled are lost: there is nobody to look like
         enrolled = [[] for _ in faces]
     names = np.array([face.name for face in faces])
     # Each face against those before it in the batch, but for the same person's.
     others_before = np.tri(len(faces), k=-1) * (names[:, None] != names)
-    within = np.where(others_before, recognizer.comparison.metric.matrix(embeddings, embeddings), np.inf)
+    within = np.where(others_before, rule.comparison.metric.matrix(embeddings, embeddings), np.inf)
     lookalikes: list[Match | None] = []
     for row, face in enumerate(faces):
         earlier = int(within[row].argmin())
         others = [match for match in enrolled[row] if match.name != face.name]
         others.append(Match(faces[earlier].name, float(within[row, earlier])))
         nearest = min(others, key=lambda match: match.distance)
-        lookalikes.append(nearest if nearest.distance <= threshold else None)
+        lookalikes.append(nearest if rule.threshold.is_match(nearest.distance) else None)
     return lookalikes

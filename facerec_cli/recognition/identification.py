@@ -14,7 +14,7 @@ from facerec_cli.gallery.base import UNKNOWN, Gallery, Match
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Candidate, Decision, EmbeddedPhoto, Identification, PhotoResult
-from facerec_cli.recognition.threshold import threshold_in
+from facerec_cli.recognition.threshold import rule_in
 
 if TYPE_CHECKING:
     from facerec_cli.faces.images import PhotoLike
@@ -47,7 +47,7 @@ class Identifier:
             recognizer: the model.
             gallery: who may be named.
             fpir: the share of strangers that may be named.
-            threshold: an explicit distance in place of ``fpir``.
+            threshold: an explicit distance in place of ``fpir``; distances are seen from what those enrolled share.
 
         Raises:
             NobodyEnrolledError: nobody is enrolled.
@@ -57,7 +57,8 @@ class Identifier:
         self._recognizer = recognizer
         embedded = embed_pending(recognizer, gallery)
         self.lost, self._snapshot = embedded.lost, embedded.snapshot
-        self.threshold = threshold_in(self._snapshot, recognizer.bundle, fpir=fpir, distance=threshold)
+        rule = rule_in(self._snapshot, recognizer.bundle, rate=fpir, distance=threshold)
+        self._comparison, self.threshold = rule.comparison, rule.threshold
 
     def identify(self, photo: PhotoLike, *, top: int = 1) -> PhotoResult:
         """Name the faces of a photo, largest first.
@@ -112,7 +113,7 @@ class Identifier:
         """
         if not len(embeddings):
             return []
-        nearest = self._snapshot.search(self._recognizer.comparison, embeddings, top)
+        nearest = self._snapshot.search(self._comparison, embeddings, top)
         return [self._decision(matches) for matches in nearest]
 
     def _decision(self, matches: list[Match]) -> Decision:

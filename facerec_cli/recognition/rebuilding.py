@@ -38,7 +38,7 @@ def rebuild(
 
     def embed(key: str) -> tuple[str, Embedding | None]:
         try:
-            return key, recognizer.embed([gallery.chip(key)])[0]
+            return key, recognizer.embed_enrolled([gallery.chip(key)])[0]
         except (OSError, ValueError):  # the second look, under the lock, says so
             return key, None
 

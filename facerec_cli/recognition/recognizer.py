@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
 from facerec_cli.encoders.bundle import resolve_bundle
+from facerec_cli.encoders.encoder import enrolling
 from facerec_cli.errors import PhotoError
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.results import EmbeddedPhoto
@@ -29,12 +30,16 @@ class Recognizer:
         comparison: what its embeddings are compared by.
     """
 
-    def __init__(self, model: str | Path = DEFAULT_MODEL, *, detection_size: int = WORKING_SIZE) -> None:
+    def __init__(
+        self, model: str | Path = DEFAULT_MODEL, *, detection_size: int | None = WORKING_SIZE, thorough: bool = False
+    ) -> None:
         """Choose a model; it loads in the background until it is first needed.
 
         Args:
             model: a bundle's folder, or a name found in ./models or among the bundled models.
-            detection_size: bound on a photo's longer side at detection, pixels; raise it for crowds.
+            detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
+            thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
+                and look twice at more of their faces.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
@@ -56,12 +61,13 @@ class Recognizer:
             return OnnxEncoder(self.bundle, encoder)
 
         self._encoder = loader.submit(load)
+        self._thorough = thorough
         loader.shutdown(wait=False)
         # The import below holds the interpreter for 25 ms: not before the loading is under way.
         begun.wait()
         from facerec_cli.faces.extraction import Extractor
 
-        self._extractor = Extractor(detection_size)
+        self._extractor = Extractor(detection_size, thorough=thorough)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo and their chips, largest first.
@@ -72,12 +78,16 @@ class Recognizer:
         return self._extractor.extract(photo)
 
     def embed(self, chips: Sequence[Chip]) -> Embeddings:
-        """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d].
+        """Embed chips that are asked about, each uint8 [112, 112, 3] RGB; returns float32 [n, d].
 
         Raises:
             ModelError: the model cannot be loaded.
         """
-        return self._encoder.result().encode(chips)
+        return self.embed_enrolled(chips) if self._thorough else self._encoder.result().encode(chips)
+
+    def embed_enrolled(self, chips: Sequence[Chip]) -> Embeddings:
+        """Embed chips to enrol: with the mirror image, where the model's metric allows it; otherwise as ``embed``."""
+        return enrolling(self._encoder.result(), self.comparison.metric).encode(chips)
 
     def embed_photo(self, photo: PhotoLike) -> EmbeddedPhoto:
         """Find and embed the faces of a photo.

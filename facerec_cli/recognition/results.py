@@ -88,6 +88,7 @@ class Identification(Decision):
             "box": [rounded(number, 1) for number in self.face.box],
             "landmarks": [[rounded(x, 1), rounded(y, 1)] for x, y in self.face.landmarks],
             "score": rounded(self.face.score),
+            "quality": rounded(self.face.quality_score),
             "candidates": [candidate.to_json(self.threshold) for candidate in self.candidates],
         }
 
@@ -130,15 +131,17 @@ class Enrolment:
         name: the person it was to be enrolled for.
         is_new: false where that very photo was enrolled already.
         lookalike: another person whose template this face matches, with its distance.
+        unlike: the distance to most other photos of the person, where they do not look like one person.
         complaint: what makes the photo a poor one, as a clause.
         error: why the photo, or the person's name, was refused.
-        note: what of the photo was not looked at, as a clause that names it; None where nothing.
+        note: what of the photo was not looked at, and which of several faces was taken, as a clause that names it.
     """
 
     source: str
     name: str
     is_new: bool = False
     lookalike: Match | None = None
+    unlike: float | None = None
     complaint: str | None = None
     error: FacerecError | None = None
     note: str | None = None
@@ -156,7 +159,9 @@ class Enrolment:
             "status": self.status,
             "lookalike": self.lookalike.name if self.lookalike else None,
             "lookalike_distance": rounded(self.lookalike.distance) if self.lookalike else None,
+            "unlike_distance": None if self.unlike is None else rounded(self.unlike),
             "complaint": self.complaint,
+            "note": self.note,
             "error": str(self.error) if self.error else None,
         }
 
@@ -173,6 +178,7 @@ class Verification:
         threshold: the distance at which a pair of different people matches with probability ``fmr``.
         probability: that it is one person; 0.5 at the threshold; None of a model that is not calibrated.
         fmr: the false match rate in force; None where the user gave the distance.
+        note: which of several faces of a photo was taken, and whether its alignment is in doubt, as a clause.
     """
 
     first: str
@@ -182,6 +188,7 @@ class Verification:
     threshold: float
     probability: float | None
     fmr: float | None
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The answer as every door writes it."""
@@ -193,7 +200,13 @@ class Verification:
             "threshold": self.threshold,
             "fmr": self.fmr,
             "probability": rounded_probability(self.probability),
+            "note": self.note,
         }
+
+
+def noted(*notes: str | None) -> str | None:
+    """Several clauses as one, of those that there are."""
+    return "; ".join(filter(None, notes)) or None
 
 
 def rounded(value: float, digits: int = 4) -> float:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from facerec_cli.defaults import DEFAULT_FMR
-from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.gallery.base import Gallery, clean_name
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
-from facerec_cli.recognition.results import Verification
-from facerec_cli.recognition.threshold import calibration_in, threshold_for
+from facerec_cli.recognition.results import Verification, noted
+from facerec_cli.recognition.threshold import Rule, rule_in, threshold_for
 
 if TYPE_CHECKING:
     from facerec_cli.faces.images import PhotoLike
@@ -41,10 +40,12 @@ def verify(
         PhotoError: a photo cannot be read, has no face or several.
         ModelError: the model cannot be loaded, or is not calibrated and no threshold was given.
     """
-    (one, source), (other, other_source) = (_embedded(recognizer, photo, largest) for photo in (first, second))
-    return _verified(
-        recognizer, (source, other_source), (one, other), recognizer.bundle.calibration, {1: 1}, fmr, threshold
-    )
+    one, other = (_embedded(recognizer, photo, largest) for photo in (first, second))
+    names, embeddings = (one.source, other.source), (one.embedding, other.embedding)
+    bundle = recognizer.bundle
+    curve = bundle.calibration.photos if bundle.calibration else None
+    rule = Rule(recognizer.comparison, threshold_for(bundle, curve, {1: 1}, rate=fmr, distance=threshold))
+    return replace(_verified(names, embeddings, rule), note=noted(one.note, other.note))
 
 
 def verify_person(
@@ -59,7 +60,7 @@ def verify_person(
 ) -> Verification:
     """Whether a photo shows an enrolled person; arguments and errors as ``verify``.
 
-    A template of k photos counts as 1 + log2 k comparisons.
+    They are compared as in a search among everybody enrolled. A template of k photos counts as 1 + log2 k comparisons.
 
     Raises:
         UnknownPersonError: nobody of this name is enrolled.
@@ -67,30 +68,34 @@ def verify_person(
     """
     snapshot = embed_pending(recognizer, gallery).snapshot
     person = snapshot.person(clean_name(name))
-    template = snapshot.template(recognizer.bundle.digest, person.name)
-    probe, source = _embedded(recognizer, photo, largest)
-    calibration = calibration_in(snapshot, recognizer.bundle)
-    return _verified(recognizer, (source, name), (template, probe), calibration, {person.photos: 1}, fmr, threshold)
+    template = snapshot.template(recognizer.comparison.digest, person.name)
+    probe = _embedded(recognizer, photo, largest)
+    rule = rule_in(snapshot, recognizer.bundle, rate=fmr, distance=threshold, photo_counts={person.photos: 1})
+    verified = _verified((probe.source, name), (probe.embedding, template), rule)
+    return replace(verified, note=probe.note)
 
 
-def _embedded(recognizer: Recognizer, photo: PhotoLike, largest: bool) -> tuple[Embedding, str]:
-    """The embedding of a photo's one face, and the photo's name."""
-    extraction = recognizer.extract(photo)
-    return recognizer.embed([extraction.one_face(largest=largest).chip])[0], extraction.source
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    """The one face of a photo, with the photo's name, and what is to be said of it."""
+
+    embedding: Embedding
+    source: str
+    note: str | None
 
 
-def _verified(
-    recognizer: Recognizer,
-    names: tuple[str, str],
-    embeddings: tuple[Embedding, Embedding],
-    calibration: Calibration | None,
-    photo_counts: Mapping[int, int],
-    fmr: float,
-    distance: float | None,
-) -> Verification:
-    one, other = embeddings
-    (found,) = recognizer.comparison.metric.pairs(one[None], other[None]).tolist()
-    threshold = threshold_for(recognizer.bundle, calibration, photo_counts, rate=fmr, distance=distance)
+def _embedded(recognizer: Recognizer, photo: PhotoLike, largest: bool) -> _Embedded:
+    seen = recognizer.extract(photo)
+    face = seen.one_face(largest=largest)
+    doubt = f"{seen.source} shows a face that cannot be aligned with confidence" if face.doubtful else None
+    note = noted(None if largest else seen.bystanders, doubt)
+    return _Embedded(recognizer.embed([face.chip])[0], seen.source, note)
+
+
+def _verified(names: tuple[str, str], embeddings: tuple[Embedding, Embedding], rule: Rule) -> Verification:
+    probe, known = embeddings
+    (found,) = rule.comparison.metric.pairs(probe[None], known[None]).tolist()
+    threshold = rule.threshold
     return Verification(
         *names, threshold.is_match(found), found, threshold.distance, threshold.probability(found), threshold.rate
     )

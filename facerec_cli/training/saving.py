@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.encoders.calibration import Source
-from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import DataError, UncalibratedModelError
 from facerec_cli.evaluation.calibrating import UncalibratableError, calibrate_people
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol, VerificationProtocol
 from facerec_cli.evaluation.page import Picture
 from facerec_cli.evaluation.plots import learning_curves
@@ -57,11 +57,11 @@ def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[s
     rows = np.unique(np.concatenate([protocol.rows() for protocol in protocols]))
     held_out = np.array([row for own in data.held_out.values() for row in own], np.int64)
     graph = to_onnx(trained.encoder, np.asarray(data.chips.chips[rows[:_CHECKED]]))
-    embeddings = _embeddings(trained, data, np.union1d(rows, held_out))
+    looks = _looks(trained, data, np.union1d(rows, held_out))
     calibration = uncalibrated = None
     try:
-        source = Source("model", f"{data.chips.folder.name}, people held out of training", len(data.held_out))
-        calibration = calibrate_people(embeddings, list(data.held_out.values()), trained.metric, source)
+        source = Source(f"{data.chips.folder.name}, people held out of training", len(data.held_out))
+        calibration = calibrate_people(looks, list(data.held_out.values()), trained.metric, source)
     except UncalibratableError as error:
         uncalibrated = UncalibratedModelError(
             f"The model is not calibrated, since {error}, so it has no threshold of its own; the distance "
@@ -72,9 +72,9 @@ def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[s
     evaluation = Evaluation(data.chips, [folder.name])
     held_out_pairs, *official = protocols
     # What a calibration comes to says nothing on the people it was made of.
-    evaluation.add(held_out_pairs, held_out_pairs.measure(embeddings, trained.metric, None))
+    evaluation.add(held_out_pairs, held_out_pairs.measure(looks, trained.metric, None))
     for protocol in official:
-        evaluation.add(protocol, protocol.measure(embeddings, trained.metric, calibration))
+        evaluation.add(protocol, protocol.measure(looks, trained.metric, calibration))
     bundle = write_trained(
         folder,
         trained,
@@ -116,12 +116,15 @@ def _protocols(data: TrainingData) -> list[Protocol]:
     return protocols
 
 
-def _embeddings(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) -> Embeddings:
-    """The embeddings of some photos, float32 [photos, d]; the other rows are NaN."""
+def _looks(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) -> Looks:
+    """The embeddings of some photos; the other rows are NaN.
+
+    Where embeddings can be added up, the network adds the mirror image itself, so that both ways are one.
+    """
     wanted = predicted(trained.encoder, np.asarray(data.chips.chips[rows]), trained.metric)
     embeddings = np.full((len(data.chips.photos), wanted.shape[1]), np.nan, np.float32)
     embeddings[rows] = wanted
-    return embeddings
+    return Looks(embeddings, embeddings)
 
 
 def _report(trained: Trained, evaluation: Evaluation) -> dict[str, bytes]:

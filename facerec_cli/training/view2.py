@@ -119,8 +119,8 @@ def _fold(
     except TrainingHeldError:
         return Fold(number, place.name)
     own = protocol.fold(number)
-    embeddings = embed_rows(bundle, chips, own.rows().tolist())
-    accuracy, auc = own.at(bundle.about["validation"]["threshold"], embeddings, bundle.load_metric())
+    looks = embed_rows(bundle, chips, own.rows().tolist(), [])
+    accuracy, auc = own.at(bundle.about["validation"]["threshold"], looks.probes, bundle.load_metric())
     keras.utils.clear_session()
     return Fold(number, place.name, Score(bundle, accuracy, auc), trained)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.composed import side_by_side
 from tests.conftest import Run
 
 EXACT = ["identify", "-db", "database", "-m", "pretrained", "-i"]
@@ -141,11 +142,7 @@ def test_enrolling_a_folder_of_people(facerec: Run, samples: Path, tmp_path: Pat
 
 
 def test_refusals_say_why_and_the_rest_is_enrolled(facerec: Run, samples: Path, tmp_path: Path) -> None:
-    with Image.open(samples / "barack_obama.jpg") as one, Image.open(samples / "rishi_sunak.jpg") as other:
-        both = Image.new("RGB", (one.width + other.width, 900))
-        both.paste(one, (0, 0))
-        both.paste(other, (one.width, 0))
-        both.save(tmp_path / "both.jpg")
+    side_by_side(tmp_path / "both.jpg", (samples / "barack_obama.jpg", 900), (samples / "rishi_sunak.jpg", 900))
     Image.new("RGB", (200, 200), "green").save(tmp_path / "grass.png")
     done = facerec("enroll", "--name", "Somebody", "both.jpg", "grass.png", samples / "eileen_collins_1999.png")
     assert done.returncode == 1
@@ -154,6 +151,33 @@ def test_refusals_say_why_and_the_rest_is_enrolled(facerec: Run, samples: Path, 
     assert "grass.png shows no face" in done.stderr
     assert "Enrolled 1 photo of 1 person" in done.stderr
     assert facerec("enroll", "--name", "Biggest", "both.jpg", "--largest").returncode == 0
+
+
+def test_what_people_have_is_enrolled_with_a_word_about_it(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    ardern = [samples / f"jacinda_ardern_{year}.jpg" for year in (2018, 2022)]
+    folder = tmp_path / "people" / "Jacinda Ardern"
+    folder.mkdir(parents=True)
+    side_by_side(folder / "bystander.jpg", (ardern[0], 700), (samples / "rishi_sunak.jpg", 300))
+    side_by_side(folder / "two.jpg", (samples / "barack_obama.jpg", 700), (ardern[1], 700))
+    shutil.copy(samples / "barack_obama.jpg", folder / "wrong.jpg")
+    shutil.copy(ardern[1], folder / "z.jpg")
+    done = facerec("enroll", "people", "--format", "csv")
+    assert done.returncode == 0
+    bystander, two, wrong, alone = rows(done.stdout)
+    assert re.fullmatch(
+        r".*bystander\.jpg shows 2 faces; the largest, \d\.\d times the other, was taken", bystander["note"]
+    )
+    assert "the one that recurs in the photos of Jacinda Ardern was taken" in two["note"]
+    assert [row["unlike_distance"] != "" for row in (bystander, two, wrong, alone)] == [False, False, True, False]
+    assert f"Warning: {bystander['note']}.\n" in done.stderr
+    told = re.search(
+        r"wrong\.jpg does not look like the other photos of Jacinda Ardern \(distance (0\.\d+)\)", done.stderr
+    )
+    assert told
+    assert float(told[1]) == pytest.approx(float(wrong["unlike_distance"]), abs=1e-3)
+    done = facerec("verify", folder / "bystander.jpg", ardern[1])
+    assert "same person" in done.stdout
+    assert "the largest" in done.stderr
 
 
 def test_wrong_usage(facerec: Run, samples: Path, tmp_path: Path) -> None:

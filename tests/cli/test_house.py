@@ -125,6 +125,7 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
         "evaluate": ["evaluate", "--data", "repeated"],
         "people list": ["people", "list"],
         "people show": ["people", "show", "barack_obama"],
+        "people check": ["people", "check"],
         "people export": ["people", "export"],
         "models list": ["models", "list"],
         "models show": ["models", "show"],

@@ -6,9 +6,11 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from facerec_cli import files
@@ -27,14 +29,16 @@ from facerec_cli.encoders.bundle import (
     resolve_bundle,
     write_bundle,
 )
-from facerec_cli.encoders.calibration import Calibration, Source
-from facerec_cli.encoders.metric import Cosine
+from facerec_cli.encoders.calibration import Calibration, Curve
+from facerec_cli.encoders.cohort import Prior
+from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 from facerec_cli.errors import ModelError, UnknownModelError
 from facerec_cli.recognition.recognizer import Recognizer
+from tests.calibrations import SOURCE, calibrated
 
-SOURCE = {"kind": "model", "data": "people of a test", "people": 200, "date": None}
-CALIBRATION = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, Source("model", "people of a test", 200))
+CURVE = Curve((0.1, 0.01), (0.8, 0.7), 30.0)
+CALIBRATION = calibrated(CURVE)
 
 
 def write(folder: Path, encoder: bytes = b"an encoder", **changes: Any) -> Bundle:
@@ -427,25 +431,52 @@ def test_a_recognizer_tells_of_a_bad_encoder_at_its_first_embedding(missing: boo
         recognizer.embed([])
 
 
+@pytest.mark.parametrize("name", ["photos", "people"])
 @pytest.mark.parametrize(
-    "calibration",
+    "curve",
     [
         {"fmr": [0.1]},
-        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "source": {}, "evidence": None},
-        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "source": SOURCE, "evidence": {"draws": 3}},
-        {"fmr": [0.1], "distance": [0.8], "slope": 30.0, "source": SOURCE, "evidence": None},
-        {"fmr": [0.1, 0.01], "distance": [0.8], "slope": 30.0, "source": SOURCE, "evidence": None},
-        {"fmr": [0.1, 0.01], "distance": [0.8, "far"], "slope": 30.0, "source": SOURCE, "evidence": None},
-        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": "steep", "source": SOURCE, "evidence": None},
-        {"fmr": 0.1, "distance": 0.8, "slope": 30.0, "source": SOURCE, "evidence": None},
-        [1, 2],
+        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": 30.0, "evidence": {"draws": 3}},
+        {"fmr": [0.1], "distance": [0.8], "slope": 30.0, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8], "slope": 30.0, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8, "far"], "slope": 30.0, "evidence": None},
+        {"fmr": [0.1, 0.01], "distance": [0.8, 0.7], "slope": "steep", "evidence": None},
+        {"fmr": 0.1, "distance": 0.8, "slope": 30.0, "evidence": None},
     ],
 )
+def test_a_damaged_curve_is_an_error_that_names_the_model(name: str, curve: object, tmp_path: Path) -> None:
+    calibration = write(tmp_path / "mine").stored_calibration
+    assert calibration is not None
+    damage(tmp_path / "mine", calibration=calibration | {name: curve})
+    with pytest.raises(ModelError, match="mine"):
+        _ = read_bundle(tmp_path / "mine").calibration
+
+
+@pytest.mark.parametrize("calibration", [[1, 2], {"photos": {}}, asdict(CALIBRATION) | {"source": {}}])
 def test_a_damaged_calibration_is_an_error_that_names_the_model(calibration: object, tmp_path: Path) -> None:
     write(tmp_path / "mine")
     damage(tmp_path / "mine", calibration=calibration)
     with pytest.raises(ModelError, match="mine"):
         _ = read_bundle(tmp_path / "mine").calibration
+
+
+def test_a_calibration_of_a_metric_that_knows_a_centre_is_not_one_of_another_metric(tmp_path: Path) -> None:
+    prior = Calibration(CURVE, CURVE, CURVE, Prior(0.1, 0.08, 0.09), SOURCE)
+    learned = LearnedL1(np.ones(4, np.float32), 0.0)
+    bundle = write(tmp_path / "mine", metric=learned, calibration=prior)
+    with pytest.raises(ModelError, match="The calibration of the model mine is of another metric"):
+        _ = read_bundle(bundle.folder).calibration
+    assert read_bundle(write(tmp_path / "other", calibration=prior).folder).calibration == prior
+
+
+@pytest.mark.parametrize("metric", [Cosine(), LearnedL1(np.ones(4, np.float32), 0.0)], ids=lambda metric: metric.kind)
+def test_enrolled_embeddings_are_told_from_those_of_other_views_and_models(metric: Metric, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "mine", metric=metric)
+    digest = bundle.comparison().digest
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert digest == write(tmp_path / "same", metric=metric, calibration=None).comparison().digest
+    # The model's own digest is of what its encoder gives; what is enrolled may be more views than one.
+    assert digest not in (bundle.digest, write(tmp_path / "other", b"another", metric=metric).comparison().digest)
 
 
 def test_a_model_may_have_no_calibration(tmp_path: Path) -> None:

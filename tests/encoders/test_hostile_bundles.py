@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 
 from facerec_cli import cli
 from facerec_cli.encoders.bundle import BUNDLED, TRAINING_PEOPLE, Bundle, read_bundle, resolve_bundle, write_bundle
-from facerec_cli.encoders.calibration import Calibration, Source
+from facerec_cli.encoders.calibration import Curve
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.errors import DamagedModelError, ModelError
+from tests.calibrations import calibrated, strangers
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -29,7 +31,7 @@ def made(folder: Path, **changes: Any) -> Bundle:
     parts: dict[str, Any] = {
         "embedding_size": 4,
         "metric": Cosine(),
-        "calibration": Calibration((0.1, 0.01), (0.8, 0.7), 30.0, Source("model", "people of a test", 200)),
+        "calibration": calibrated(Curve((0.1, 0.01), (0.8, 0.7), 30.0)),
         "about": {"description": "made by a test"},
         "others": {"LICENSE": b"free", "report/roc.png": b"a curve", TRAINING_PEOPLE: b"Ada\n"},
     }
@@ -155,6 +157,15 @@ def put(*path: str | int, value: Any) -> Change:
         for part in path[:-1]:
             manifest = manifest[part]
         manifest[path[-1]] = value
+
+    return change
+
+
+def taken(*path: str | int) -> Change:
+    def change(manifest: Any) -> None:
+        for part in path[:-1]:
+            manifest = manifest[part]
+        manifest.pop(path[-1], None)
 
     return change
 
@@ -297,11 +308,33 @@ def test_whatever_a_field_holds_it_is_a_sentence_or_a_model(
             calibration = bundle.calibration
         except ModelError:
             return
-        if calibration:
-            thresholds = [calibration.threshold(rate) for rate in (0.5, 0.1, 1e-3, 1e-9)]
+        if calibration is None:
+            return
+        for curve in filter(None, (calibration.photos, calibration.people, calibration.centred)):
+            thresholds = [curve.threshold(rate) for rate in (0.5, 0.1, 1e-3, 1e-9)]
             assert thresholds == sorted(thresholds, reverse=True)
             assert 0 <= thresholds[-1] <= thresholds[0] < float("inf")
-            assert calibration.probability(thresholds[0] / 2, thresholds[0]) >= 0.5
+            assert curve.probability(thresholds[0] / 2, thresholds[0]) >= 0.5
+        for people in (1, 2, 12):
+            _, distance, average = calibration.gallery(strangers(people), 1e-3)
+            assert float("-inf") < distance <= average < float("inf")
+
+
+@pytest.mark.parametrize("similarity", [1e-6, 1e-3, 0.5, 1 - 1e-6])
+@pytest.mark.parametrize("deviation", [1e-6, 1e-3, 1.0])
+@pytest.mark.parametrize("centred", [1e-6, 1e-3, 1.0])
+def test_every_prior_that_is_read_has_a_distance_for_every_gallery(
+    similarity: float, deviation: float, centred: float, tmp_path: Path
+) -> None:
+    made(tmp_path / "mine")
+    prior = {"similarity": similarity, "deviation": deviation, "centred": centred}
+    calibration = base()["calibration"] | {"prior": prior}
+    rewritten(tmp_path / "mine", put("calibration", value=calibration))
+    read = read_bundle(tmp_path / "mine").calibration
+    assert read is not None
+    for people in (1, 2, 3, 12, 100):
+        _, distance, average = read.gallery(strangers(people), 1e-3)
+        assert float("-inf") < distance <= average < float("inf")
 
 
 # ------------------------------------------------------------------ folders of models
@@ -337,7 +370,7 @@ def test_a_damaged_calibration_is_told_and_the_rest_is_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made(Path("models/mine"))
-    rewritten(Path("models/mine"), put("calibration", "distance", value=[0.7, 0.8]))
+    rewritten(Path("models/mine"), put("calibration", "people", "distance", value=[0.7, 0.8]))
     status, out, err = run(capsys, "models", "show", "mine", "--format", "csv")
     assert status == 1
     assert "made by a test" in out
@@ -350,11 +383,11 @@ def test_a_calibration_without_a_tail_or_a_check_is_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made(Path("models/mine"), calibration=read_bundle(BUNDLED / "pretrained").calibration)
-    for gone in (
-        put("calibration", "evidence", missing, value=None),
-        lambda it: it["calibration"]["evidence"].pop(missing),
-    ):
-        rewritten(Path("models/mine"), gone)
+    curves = ("photos", "people", "centred")
+    places = [("calibration", curve, "evidence") for curve in curves] if missing == "tail" else [("calibration",)]
+    for gone in (partial(put, value=None), taken):
+        for place in places:
+            rewritten(Path("models/mine"), gone(*place, missing))
         status, out, err = run(capsys, "models", "show", "mine", "--format", "csv")
         assert (status, err) == (0, "")
         assert "distance at FMR 1e-06" in out

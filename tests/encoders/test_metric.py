@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facerec_cli.encoders.bundle import read_bundle, write_bundle
-from facerec_cli.encoders.metric import L1_FILE, Cosine, LearnedL1, Metric, templates
+from facerec_cli.encoders.metric import L1_FILE, Centre, Cosine, LearnedL1, Metric, templates
 from facerec_cli.errors import ModelError
 
 LEARNED = LearnedL1(np.array([-2, 0.5, -1], np.float32), 0.25)
@@ -88,6 +88,85 @@ def test_a_template_is_the_plain_mean_for_a_learned_metric() -> None:
     found = templates(np.array([[1, 2, 3], [3, 2, 1], [np.nan] * 3], np.float32), np.array([0, 0, 1]), 2, LEARNED)
     assert found[0].tolist() == [2, 2, 2]
     assert np.isnan(found[1]).all()
+
+
+# ------------------------------------------------------------------ from a centre
+
+
+def seen_from(
+    centre: Centre, probes: npt.NDArray[np.float32], known: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """The definition: each template has a part in the centre, and is compared from what is left without it."""
+    found = np.empty((len(probes), len(known)))
+    for row, probe in enumerate(probes.astype(np.float64)):
+        for column, template in enumerate(known.astype(np.float64)):
+            place = centre.total.astype(np.float64) - centre.share * template
+            one, other = probe - place, template - place
+            found[row, column] = 1 - one @ other / (np.linalg.norm(one) * np.linalg.norm(other))
+    return found
+
+
+def units(rows: int, seed: int, shared: float, size: int = 32) -> npt.NDArray[np.float32]:
+    """Vectors of unit length with something in common."""
+    drawn = np.random.default_rng(seed).normal(size=(rows, size)) / math.sqrt(size)
+    drawn[:, 0] += shared
+    return Cosine().scaled(drawn.astype(np.float32))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.floats(0, 2), st.integers(0, 1_000))
+def test_cosines_from_a_centre_are_those_of_the_definition(people: int, shared: float, seed: int) -> None:
+    known, probes = units(people, seed, shared), units(9, seed + 1, shared)
+    share = 1 / (people + 9)
+    centre = Centre(np.asarray(known.sum(axis=0, dtype=np.float64) * share, np.float32), share)
+    metric = Cosine().centred(centre)
+    expected = seen_from(centre, probes, known)
+    found = metric.matrix(probes, known)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for row, probe in enumerate(probes):
+        pairs = metric.pairs(np.repeat(probe[None], people, axis=0), known)
+        assert pairs.dtype == np.float32
+        np.testing.assert_allclose(pairs, expected[row], atol=1e-5)
+
+
+def test_a_centre_worked_by_hand() -> None:
+    known = np.array([[1, 0], [0, 1]], np.float32)
+    # Each has a half of the centre (0.5, 0.5): without the first it is (0, 0.5), without the second (0.5, 0).
+    metric = Cosine(Centre(np.array([0.5, 0.5], np.float32), 0.5))
+    probe = np.array([[0.8, 0.6]], np.float32)
+    first = (0.8 * 1 + 0.1 * -0.5) / math.sqrt((0.8**2 + 0.1**2) * 1.25)
+    second = (0.3 * -0.5 + 0.6 * 1) / math.sqrt((0.3**2 + 0.6**2) * 1.25)
+    assert metric.matrix(probe, known)[0].tolist() == pytest.approx([1 - first, 1 - second], abs=1e-6)
+
+
+def test_whoever_is_compared_is_not_taken_away_from_themselves() -> None:
+    known = units(5, 0, 1.0)
+    centre = Centre(np.asarray(known.sum(axis=0) / 14, np.float32), 1 / 14)
+    assert np.diag(Cosine(centre).matrix(known, known)).tolist() == pytest.approx([0] * 5, abs=1e-5)
+
+
+def test_no_distance_from_a_centre_is_negative_or_no_number() -> None:
+    known = units(30, 3, 0.5)
+    metric = Cosine(Centre(np.asarray(known.sum(axis=0) / 39, np.float32), 1 / 39))
+    assert (metric.matrix(known, known) >= 0).all() and (metric.pairs(known, known) >= 0).all()
+    # A probe at the very centre is like nobody.
+    at_centre = np.repeat(known[:1], 2, axis=0)
+    assert np.isfinite(Cosine(Centre(known[0], 0.0)).matrix(at_centre, known)).all()
+
+
+def test_from_a_centre_only_people_without_embeddings_have_no_distance() -> None:
+    known = np.vstack([units(3, 0, 1.0), np.full((1, 32), np.nan, np.float32)])
+    metric = Cosine(Centre(known[0] / 12, 1 / 12))
+    assert np.isnan(metric.matrix(units(2, 1, 1.0), known)).all(axis=0).tolist() == [False, False, False, True]
+
+
+def test_a_metric_without_a_centre_stays_as_it_is() -> None:
+    assert not LEARNED.has_centre
+    assert LEARNED.centred(Centre(np.zeros(3, np.float32), 0.1)) is LEARNED
+    rows = Cosine().scaled(vectors(4))
+    again = Cosine(Centre(np.zeros(3, np.float32), 0.1)).centred(None)
+    assert np.array_equal(again.matrix(rows, rows), Cosine().matrix(rows, rows))
 
 
 # ------------------------------------------------------------------ in a bundle

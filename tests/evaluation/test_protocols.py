@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from facerec_cli.evaluation.protocols import (
     view1,
     view2,
 )
+from facerec_cli.faces.quality import Quality
 
 METRIC = Cosine()
 NOBODY = Exclusions()
@@ -58,7 +60,7 @@ def chip_set(folder: Path, counts: dict[str, int], *, is_lfw: bool = False) -> C
         people=people,
         chips=np.zeros((count, 112, 112, 3), np.uint8),
         scores=np.ones(count, np.float32),
-        quality={name: np.ones(count, np.float32) for name in ("sharpness", "size", "yaw", "brightness")},
+        quality={field.name: np.ones(count, np.float32) for field in fields(Quality)},
         has_face=np.ones(count, np.bool_),
         faceless=[],
         unreadable=[],

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_cli.errors import NoFaceError, UnsupportedPhotoError
+from facerec_cli.errors import NoFaceError, SeveralFacesError, UnsupportedPhotoError
 from facerec_cli.faces.alignment import align
-from facerec_cli.faces.extraction import Extractor
+from facerec_cli.faces.extraction import Extraction, Extractor, Face
 from facerec_cli.faces.images import Photo, opened, pixels, source_of
 from facerec_cli.faces.quality import measure
 
@@ -73,3 +73,29 @@ def test_the_same_pixels_in_another_shape_are_another_photo() -> None:
     one, other = (Photo("", np.zeros(shape, np.uint8)) for shape in ((2, 8, 3), (4, 4, 3)))
     assert one.sha256 != other.sha256
     assert one.sha256 == Photo("another name", np.zeros((2, 8, 3), np.uint8)).sha256
+
+
+def portrait(*sides: float) -> Extraction:
+    """A photo with square faces of these sizes."""
+    faces = [
+        Face((0, 0, side, side), np.zeros((5, 2), np.float32), 0.9, np.zeros((112, 112, 3), np.uint8)) for side in sides
+    ]
+    return Extraction("photo.jpg", 900, 900, tuple(faces))
+
+
+def test_a_much_larger_face_is_the_portrait_and_told() -> None:
+    assert portrait(90).one_face() is not None
+    assert portrait(90).bystanders is None
+    two, three = portrait(90, 60), portrait(90, 60, 10)
+    for photo in (two, three):
+        assert photo.one_face() is photo.faces[0]
+    assert two.bystanders == "photo.jpg shows 2 faces; the largest, 2.2 times the other, was taken"
+    assert three.bystanders == "photo.jpg shows 3 faces; the largest, 2.2 times the next, was taken"
+
+
+@pytest.mark.parametrize("sides", [(90, 90), (90, 74), (90, 80, 10)])
+def test_faces_of_much_the_same_size_are_refused_but_for_who_asks(sides: tuple[float, ...]) -> None:
+    photo = portrait(*sides)
+    with pytest.raises(SeveralFacesError, match=f"photo.jpg shows {len(sides)} faces"):
+        photo.one_face()
+    assert photo.one_face(largest=True) is photo.faces[0]

@@ -8,25 +8,32 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facerec_cli.faces.alignment import CHIP_SIZE, TEMPLATE, align
 from facerec_cli.faces.detector import Detector
 from facerec_cli.faces.images import pixels
+from facerec_cli.faces.measures import NOSE
 from facerec_cli.faces.quality import (
+    MAX_BLOCKINESS,
     MAX_BRIGHTNESS,
+    MAX_COVERAGE,
+    MAX_ROLL,
     MAX_YAW,
     MIN_BRIGHTNESS,
     MIN_SHARPNESS,
     MIN_SIZE,
-    NOSE,
     Quality,
     complaint,
     measure,
+    measure_chip,
+    quality_score,
 )
 
 Pixels = npt.NDArray[np.uint8]
 Landmarks = npt.NDArray[np.float32]
-GOOD = Quality(sharpness=0.75, size=60, yaw=10, brightness=130)
+GOOD = Quality(sharpness=0.75, size=60, yaw=10, roll=2, brightness=130, blockiness=0.03, coverage=-0.2)
 FRONTAL = TEMPLATE.astype(np.float32)
 EYE_DISTANCE = 30.0
 SAMPLES = sorted(path.name for path in (Path(__file__).parents[1] / "data").glob("*.[jp][pn]g"))
@@ -149,6 +156,104 @@ def test_a_mirrored_photo_is_as_good(face: tuple[Pixels, Landmarks]) -> None:
     assert astuple(other) == pytest.approx(astuple(measured(photo, landmarks)), rel=0.03, abs=0.3)
 
 
+def compressed(photo: Pixels, quality: int) -> Pixels:
+    _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def test_compression_raises_the_blockiness_until_there_is_a_complaint(face: tuple[Pixels, Landmarks]) -> None:
+    photo, landmarks = face
+    blocky = [measured(compressed(photo, quality), landmarks) for quality in (90, 5)]
+    assert blocky[0].blockiness < MAX_BLOCKINESS < blocky[1].blockiness
+    assert complaint(blocky[0]) is None
+    assert complaint(blocky[1]) == "it is heavily compressed"
+
+
+def test_blocks_are_found_in_a_tilted_face_too(face: tuple[Pixels, Landmarks]) -> None:
+    """The face is tilted, its photo's blocks are not."""
+    photo, landmarks = face
+    height, width = photo.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 20, 1)
+    tilted = np.asarray(cv2.warpAffine(photo, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    moved = (landmarks @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
+    before, after = (measured(one, moved) for one in (tilted, compressed(tilted, 5)))
+    assert before.roll == pytest.approx(measured(photo, landmarks).roll + 20, abs=7)
+    assert after.blockiness > before.blockiness + 0.05
+
+
+@pytest.mark.parametrize("degrees", [0, 12, 33, 45])
+@pytest.mark.parametrize("quarter", [0, 90, 180, -90])
+def test_the_tilt_is_told_whichever_side_of_the_photo_is_up(degrees: float, quarter: float) -> None:
+    chip = np.full((CHIP_SIZE, CHIP_SIZE, 3), 100, np.uint8)
+    for side in (1, -1):
+        assert measure(chip, turned(0, side * degrees + quarter)).roll == pytest.approx(degrees, abs=0.6)
+
+
+MASKS = {"blue": (150, 195, 220), "green": (150, 205, 185), "white": (228, 226, 222), "black": (28, 28, 30)}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_covers_the_mouth(face: tuple[Pixels, Landmarks], mask: tuple[int, int, int]) -> None:
+    photo, landmarks = face
+    chip = align(photo, landmarks)
+    outline = np.array([[22, 70], [56, 66], [90, 70], [88, 92], [74, 112], [38, 112], [24, 92]], np.int32)
+    masked = np.ascontiguousarray(chip.copy())
+    cv2.fillPoly(masked, [outline], mask)
+    before, after = (measure(one, landmarks) for one in (chip, masked))
+    assert before.coverage < MAX_COVERAGE < after.coverage
+    assert "something covers the mouth" in (complaint(after) or "")
+    assert quality_score(after, 0.93) < quality_score(before, 0.93)
+
+
+def test_a_photo_without_colours_says_nothing_of_masks(face: tuple[Pixels, Landmarks]) -> None:
+    photo, landmarks = face
+    grey = np.asarray(np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2), np.uint8)
+    assert abs(measured(grey, landmarks).coverage) < 0.2
+
+
+def test_a_chip_alone_tells_what_its_pixels_do(face: tuple[Pixels, Landmarks]) -> None:
+    photo, landmarks = face
+    chip = align(photo, landmarks)
+    whole, alone = measure(chip, landmarks), measure_chip(chip)
+    assert (alone.sharpness, alone.brightness, alone.coverage) == (whole.sharpness, whole.brightness, whole.coverage)
+    assert complaint(alone) is None
+    assert complaint(measure_chip(np.zeros_like(chip))) == "it is blurred and it is very dark"
+
+
+# ------------------------------------------------------------------ the quality score
+
+
+def test_what_spoils_a_photo_lowers_its_score(face: tuple[Pixels, Landmarks]) -> None:
+    photo, landmarks = face
+    good = quality_score(measured(photo, landmarks), 0.93)
+    assert 0.8 < good < 1
+    spoilt = {
+        "dark": (photo * 0.1).astype(np.uint8),
+        "blurred": np.asarray(cv2.GaussianBlur(photo, (0, 0), 3), np.uint8),
+        "compressed": compressed(photo, 5),
+    }
+    for kind, poor in spoilt.items():
+        assert quality_score(measured(poor, landmarks), 0.93) < good - 0.02, kind
+    assert quality_score(measured(photo, landmarks), 0.8) < good
+
+
+@given(
+    st.builds(
+        Quality,
+        sharpness=st.floats(0, 1),
+        size=st.floats(0, 1e6),
+        yaw=st.floats(0, 90),
+        roll=st.floats(0, 45),
+        brightness=st.floats(0, 255),
+        blockiness=st.floats(-1, 1),
+        coverage=st.floats(-50, 50),
+    ),
+    st.floats(0, 1),
+)
+def test_the_score_is_a_share_whatever_is_measured(quality: Quality, score: float) -> None:
+    assert 0 <= quality_score(quality, score) <= 1
+
+
 # ------------------------------------------------------------------ the turn of the head
 
 
@@ -180,7 +285,12 @@ def test_a_nose_beyond_the_eyes_is_a_profile() -> None:
         ({"size": 18.2}, "the face is small (18 pixels between the eyes)"),
         ({"size": 12.0, "sharpness": 0.3}, "the face is small (12 pixels between the eyes)"),
         ({"yaw": 61.3}, "the face is turned away (about 61 degrees)"),
+        ({"roll": 33.0}, "the face is tilted (about 33 degrees)"),
         ({"brightness": 10.0}, "it is very dark"),
+        ({"brightness": 10.0, "coverage": 0.9}, "it is very dark"),
+        ({"coverage": 0.9}, "something covers the mouth"),
+        ({"blockiness": 0.3}, "it is heavily compressed"),
+        ({"blockiness": 0.3, "sharpness": 0.3}, "it is blurred"),
         ({"brightness": 250.0}, "it is overexposed"),
         ({"sharpness": 0.1, "brightness": 10.0}, "it is blurred and it is very dark"),
     ],
@@ -190,8 +300,9 @@ def test_a_complaint_says_what_is_poor(changed: dict[str, float], expected: str 
 
 
 def test_at_the_limits_a_photo_is_good_enough() -> None:
-    assert complaint(Quality(MIN_SHARPNESS, MIN_SIZE, MAX_YAW, MIN_BRIGHTNESS)) is None
-    assert complaint(Quality(MIN_SHARPNESS, MIN_SIZE, MAX_YAW, MAX_BRIGHTNESS)) is None
+    for brightness in (MIN_BRIGHTNESS, MAX_BRIGHTNESS):
+        edge = Quality(MIN_SHARPNESS, MIN_SIZE, MAX_YAW, MAX_ROLL, brightness, MAX_BLOCKINESS, MAX_COVERAGE)
+        assert complaint(edge) is None
 
 
 @pytest.mark.parametrize("landmarks", [FRONTAL, np.full((5, 2), 50, np.float32)], ids=["face", "one place"])

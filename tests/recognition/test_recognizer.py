@@ -20,7 +20,6 @@ from facerec_cli.errors import (
     NoFaceError,
     NotEmbeddedError,
     PhotoError,
-    SeveralFacesError,
     UncalibratedModelError,
     UnknownModelError,
     UnknownPersonError,
@@ -33,6 +32,7 @@ from facerec_cli.recognition.calibration import calibrate_enrolled
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.rebuilding import rebuild
 from facerec_cli.recognition.threshold import Threshold, threshold_in
+from tests.composed import side_by_side
 from tests.gallery.memory import MemoryGallery
 
 ENROLLED = {"Emmanuel Macron": "emmanuel_macron_2014.jpg", "Jacinda Ardern": "jacinda_ardern_2018.jpg"}
@@ -125,10 +125,7 @@ def test_several_faces_are_named_largest_first(recognizer: Recognizer, gallery: 
     both[:, 400 : 400 + large.shape[1]] = large
     result = Identifier(recognizer, gallery).identify(both)
     assert [face.name for face in result.faces] == ["Jacinda Ardern", "Emmanuel Macron"]
-    extraction = recognizer.extract(both)
-    with pytest.raises(SeveralFacesError, match="2 faces"):
-        extraction.one_face()
-    assert extraction.one_face(largest=True).box[0] > 400
+    assert recognizer.extract(both).one_face().box[0] > 400
 
 
 def test_the_threshold_follows_from_the_people_and_the_rate(
@@ -355,6 +352,12 @@ def test_without_a_calibration_only_a_distance_decides(
     assert face.candidates[0].probability is None
     (outcome,) = enroll(uncalibrated, gallery, "Jay", [samples / "jacinda_ardern_2022.jpg"])
     assert outcome.lookalike is None
+    two = side_by_side(tmp_path / "two.jpg", *((samples / f"jacinda_ardern_{year}.jpg", 700) for year in (2018, 2022)))
+    others = [samples / "barack_obama.jpg", two]
+    assert [(one.status, one.unlike) for one in enroll(uncalibrated, gallery, "Jay", others)] == [
+        ("enrolled", None),
+        ("refused", None),
+    ]
 
 
 def test_too_few_people_are_no_calibration(recognizer: Recognizer, gallery: Gallery) -> None:

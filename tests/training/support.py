@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageOps
 
 from facerec_cli.datasets.chips import ChipSet
+from facerec_cli.faces.quality import Quality
 from facerec_cli.training.augmentation import Augmentation
 from facerec_cli.training.data import people_data
 from facerec_cli.training.history import Epoch, Unwatched
@@ -26,7 +27,7 @@ def chip_set(chips: npt.NDArray[np.uint8], people: Sequence[str], folder: Path =
         people=list(people),
         chips=chips,
         scores=np.ones(count, np.float32),
-        quality={name: np.ones(count, np.float32) for name in ("sharpness", "size", "yaw", "brightness")},
+        quality={field.name: np.ones(count, np.float32) for field in fields(Quality)},
         has_face=np.ones(count, np.bool_),
         faceless=[],
         unreadable=[],

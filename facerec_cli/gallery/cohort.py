@@ -1,0 +1,70 @@
+"""What the people of an index have in common: whom a comparison with one of them looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
+from facerec_cli.errors import DamagedIndexError
+from facerec_cli.gallery.segment import Rows, Segment
+
+_HEAD = np.dtype([("head", ">u8"), ("rest", "S56")])
+"""A SHA-256 in hexadecimal digits; by its beginning, as a number, the lowest of a million are found in no time."""
+
+
+def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
+    """See ``Snapshot.cohort``; in time that grows with the segments, and with all people where they are sampled."""
+    known = [segment for segment in segments if digest in segment.templates and len(segment)]
+    totals = [segment.total(digest) for segment in known]
+    people = int(sum(total[-1] for total in totals))
+    if not people:
+        nobody = np.empty((0, 0), np.float32)
+        return Cohort(0, np.zeros(0), nobody, nobody, np.empty(0, np.int64))
+    total = np.sum([total[:-1] for total in totals], axis=0)
+    templates, embeddings, owner, count = [], [], [], 0
+    for segment, rows in zip(known, _chosen(known, digest, people), strict=True):
+        faces, owners = _faces(segment, digest, rows, photos_each(min(people, MOST_PEOPLE)))
+        templates.append(segment.templates[digest][rows])
+        embeddings.append(segment.embeddings[digest][faces])
+        owner.append(owners + count)
+        count += len(rows)
+    cohort = Cohort(people, total, np.concatenate(templates), np.concatenate(embeddings), np.concatenate(owner))
+    if not np.isfinite(cohort.embeddings).all():
+        raise DamagedIndexError("The database's index is damaged", "rebuild it from the chips")
+    return cohort
+
+
+def _chosen(segments: Sequence[Segment], digest: str, people: int) -> list[Rows]:
+    """Whose similarities are looked at, as rows of each segment."""
+    able = [np.flatnonzero(np.isfinite(segment.templates[digest][:, 0])) for segment in segments]
+    if people <= MOST_PEOPLE:
+        return able
+    heads = np.concatenate([_heads(segment, rows) for segment, rows in zip(segments, able, strict=True)])
+    limit = np.partition(heads, MOST_PEOPLE - 1)[MOST_PEOPLE - 1]
+    lowest = heads < limit
+    lowest[np.flatnonzero(heads == limit)[: MOST_PEOPLE - int(lowest.sum())]] = True
+    starts = np.cumsum([len(rows) for rows in able])[:-1]
+    return [rows[own] for rows, own in zip(able, np.split(lowest, starts), strict=True)]
+
+
+def _heads(segment: Segment, rows: Rows) -> npt.NDArray[np.uint64]:
+    """How the SHA-256 of each person's first photo begins."""
+    first = np.empty(len(segment), np.intp)
+    first[segment.owner[::-1]] = np.arange(len(segment.owner))[::-1]
+    heads = segment.faces["sha256"].astype("S64", copy=False).view(_HEAD)["head"]
+    return heads[first[rows]].astype(np.uint64)
+
+
+def _faces(segment: Segment, digest: str, people: Rows, most: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """The rows of the faces of some people, the first of each that are embedded, and each one's place in ``people``."""
+    place = np.full(len(segment), -1, np.int64)
+    place[people] = np.arange(len(people))
+    rows = np.flatnonzero((place[segment.owner] >= 0) & segment.is_embedded(digest))
+    owner = place[segment.owner[rows]]
+    order = np.argsort(owner, kind="stable")
+    rows, owner = rows[order], owner[order]
+    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    return rows[rank < most], owner[rank < most]
