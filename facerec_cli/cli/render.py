@@ -96,7 +96,7 @@ def why(threshold: Threshold) -> str:
         alike = f"; they are more alike than most, for whom it would be {threshold.average}"
     return (
         f"A match is a distance of at most {threshold.distance}, so that about {percent(threshold.rate)} of "
-        f"strangers are named: {count(threshold.people, 'person')} enrolled, "
+        f"strangers are named: it follows the {count(threshold.people, 'person')} enrolled, "
         f"{_comparisons(threshold.comparisons)}{alike}."
     )
 
