@@ -77,7 +77,7 @@ class Breakdown:
         Args:
             result: the protocol's.
             protocol: what was measured.
-            embeddings: float32 [photos, d].
+            embeddings: float32 [photos, d], of photos as they are asked about.
             metric: the model's.
             calibration: the model's, if it has one.
         """

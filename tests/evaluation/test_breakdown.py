@@ -8,17 +8,19 @@ import numpy.typing as npt
 import pytest
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.encoders.calibration import Calibration, Source
+from facerec_cli.encoders.calibration import Calibration, Curve, Source
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.evaluation import breakdown as module
 from facerec_cli.evaluation.breakdown import Breakdown
 from facerec_cli.evaluation.evaluating import choose_protocols
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Result
 from facerec_cli.evaluation.pairs import draw_pairs
 
 METRIC = Cosine()
 # Distances of 60 degrees at FMR 0.001, and at any rarer rate.
-CALIBRATION = Calibration((0.001, 1e-6), (0.5, 0.5), 30.0, Source("model", "mine", 1))
+CURVE = Curve((0.001, 1e-6), (0.5, 0.5), 30.0)
+CALIBRATION = Calibration(CURVE, CURVE, None, None, Source("mine", 1))
 FNMR = "FNMR at the calibrated 0.001"
 WITHIN = "FMR at the calibrated 0.001, within the group"
 AGAINST = "FMR at the calibrated 0.001, against everybody"
@@ -51,7 +53,7 @@ def at(*degrees: float) -> Embeddings:
 
 def measured(chips: ChipSet, name: str, embeddings: Embeddings, *breakdowns: Breakdown) -> Result:
     (protocol,) = choose_protocols(chips, [], name).protocols
-    result = protocol.measure(embeddings, METRIC, CALIBRATION)
+    result = protocol.measure(Looks(embeddings, embeddings), METRIC, CALIBRATION)
     for breakdown in breakdowns:
         result = breakdown.added(result, protocol, embeddings, METRIC, CALIBRATION)
     return result
@@ -145,7 +147,7 @@ def test_several_columns_and_several_numbers_of_photos(tmp_path: Path) -> None:
         for column, group_of in (("sex", SEX), ("born", {"Ada": "1800", "Dan": "1900"}))
     ]
     for protocol in choose_protocols(chips, [], "identification", (1, 2)).protocols:
-        result = protocol.measure(embeddings, METRIC, CALIBRATION)
+        result = protocol.measure(Looks(embeddings, embeddings), METRIC, CALIBRATION)
         for breakdown in breakdowns:
             result = breakdown.added(result, protocol, embeddings, METRIC, CALIBRATION)
         assert list(result.by_group) == [("sex", "men"), ("sex", "women"), ("born", "1800"), ("born", "1900")]
@@ -168,7 +170,9 @@ def test_without_a_calibration_it_is_said(name: str, tmp_path: Path) -> None:
     (protocol,) = choose_protocols(chips, [], name).protocols
     breakdown = Breakdown("sex", SEX, chips, list(chips.rows_of))
     embeddings = at(0, 10, 90, 100)
-    result = breakdown.added(protocol.measure(embeddings, METRIC, None), protocol, embeddings, METRIC, None)
+    result = breakdown.added(
+        protocol.measure(Looks(embeddings, embeddings), METRIC, None), protocol, embeddings, METRIC, None
+    )
     assert result.by_group == {}
     assert result.model_notes == ["without a calibration nothing is told by group"]
 

@@ -18,11 +18,11 @@ from facerec_cli.encoders.bundle import (
     write_bundle,
 )
 from facerec_cli.encoders.calibration import Source
-from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import DamagedModelError, DataError, UnsuitableModelError, UnsuitableProtocolError
 from facerec_cli.evaluation import calibrating
 from facerec_cli.evaluation.calibrating import calibrate_model
 from facerec_cli.evaluation.evaluating import choose_protocols, embed_rows, evaluate, judges_of_training
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.results import Evaluation
 from tests.docs import program
@@ -104,14 +104,17 @@ def test_a_protocol_that_is_not_there_for_the_data_is_refused(few: ChipSet, name
 
 def test_only_what_is_asked_for_is_embedded(few: ChipSet) -> None:
     told: list[tuple[int, int]] = []
-    embeddings = embed_rows(
-        read_bundle(BUNDLED / "pretrained"), few, [1, 4], lambda done, count: told.append((done, count))
+    looks = embed_rows(
+        read_bundle(BUNDLED / "pretrained"), few, [1, 4], [4], lambda done, count: told.append((done, count))
     )
-    assert embeddings.shape == (10, 128)
-    assert embeddings.dtype == np.float32
-    assert np.flatnonzero(np.isfinite(embeddings).all(axis=1)).tolist() == [1, 4]
-    assert np.isnan(embeddings[[0, 2, 3, 5, 6, 7, 8, 9]]).all()
-    assert told == [(1, 2), (2, 2)]
+    for embeddings, rows in ((looks.probes, [1, 4]), (looks.enrolled, [4])):
+        assert embeddings.shape == (10, 128)
+        assert embeddings.dtype == np.float32
+        assert np.flatnonzero(np.isfinite(embeddings).all(axis=1)).tolist() == rows
+        assert np.isnan(np.delete(embeddings, rows, axis=0)).all()
+    # With the mirror image, the face is another.
+    assert not np.array_equal(looks.probes[4], looks.enrolled[4])
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_models_are_measured_side_by_side_and_told_of(few: ChipSet, tmp_path: Path) -> None:
@@ -125,7 +128,8 @@ def test_models_are_measured_side_by_side_and_told_of(few: ChipSet, tmp_path: Pa
 
     protocols = choose_protocols(few, models.values()).protocols
     evaluation = evaluate(models, few, protocols, lambda done, count: told.append((done, count)), show)
-    assert told == [(done, 20) for done in range(1, 21)]
+    # Each photo once, and the first of four people once more, as it is enrolled.
+    assert told == [(done, 28) for done in range(1, 29)]
     assert measured == ["pairs", "identification"]
     assert (evaluation.models, evaluation.protocols) == (["one", "other"], protocols)
     one, other = evaluation.estimates(protocols[1])["rank-1"]
@@ -157,14 +161,15 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChipSet:
     """210 people with one photo, 60 of them with two, whose embeddings are drawn at random."""
     chips = of_people(tmp_path / "crowd", {f"Person {place:03}": 1 + (place < 60) for place in range(210)})
 
-    def drawn(bundle: Bundle, chips: ChipSet, rows: list[int], progress: object = None) -> Embeddings:
+    def drawn(bundle: Bundle, chips: ChipSet, probes: list[int], enrolled: list[int], progress: object = None) -> Looks:
         generator = np.random.default_rng(1)
         centres = generator.normal(size=(210, bundle.embedding_size))
         number = {name: place for place, name in enumerate(chips.rows_of)}
         found = centres[[number[name] for name in chips.people]]
         found = found + generator.normal(scale=0.3, size=found.shape)
         found = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
-        return np.where(np.isin(np.arange(len(found)), rows)[:, None], found, np.float32(np.nan))
+        places = np.arange(len(found))[:, None]
+        return Looks(*(np.where(np.isin(places, rows), found, np.float32(np.nan)) for rows in (probes, enrolled)))
 
     monkeypatch.setattr(calibrating, "embed_rows", drawn)
     monkeypatch.chdir(tmp_path)
@@ -179,7 +184,7 @@ def test_a_model_is_calibrated_on_people_it_was_not_trained_on(many: ChipSet, tm
     assert calibrated.people(TRAINING_PEOPLE) == {"Person 000", "Person 209"}
     assert calibrated.people(CALIBRATION_PEOPLE) == many.rows_of.keys() - {"Person 000", "Person 209"}
     assert calibrated.calibration is not None
-    assert calibrated.calibration.source == Source("model", "crowd whom it was not trained on", 208)
+    assert calibrated.calibration.source == Source("crowd whom it was not trained on", 208)
     assert read_bundle(model.folder).calibration == calibrated.calibration != model.calibration
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody, photo_name
-from facerec_cli.encoders.calibration import Calibration, Source, fmr_for
+from facerec_cli.encoders.calibration import Calibration, Curve, Source, fmr_for
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.errors import (
     DataError,
@@ -20,6 +20,7 @@ from facerec_cli.errors import (
     UnsuitableModelError,
     UnsuitableProtocolError,
 )
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import VerificationProtocol, title
 from facerec_cli.evaluation.pairs import MOST_PEOPLE, MOST_PHOTOS, Pairs
 from facerec_cli.evaluation.protocols import (
@@ -38,7 +39,8 @@ METRIC = Cosine()
 NOBODY = Exclusions()
 Embeddings = npt.NDArray[np.float32]
 # Thresholds: 0.5 at FMR 0.001, and a straight line through 0.8 at 0.1: 0.15 a decade.
-CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, Source("model", "mine", 1))
+CURVE = Curve((0.1, 0.001), (0.8, 0.5), 30.0)
+CALIBRATION = Calibration(CURVE, CURVE, None, None, Source("mine", 1))
 
 TEST = [person.name for person in everybody() if person.photos >= 3 and person.view1 == "test"][:24]
 TRAIN = [person.name for person in everybody() if person.photos >= 3 and person.view1 == "train"][:8]
@@ -81,6 +83,11 @@ def faces(chips: ChipSet, seed: int = 0, spread: float = 0.1) -> Embeddings:
     found = np.stack([centres[names.index(name)] for name in chips.people])
     found += generator.normal(scale=spread, size=found.shape)
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+
+
+def looks(embeddings: npt.NDArray[np.float32]) -> Looks:
+    """Embeddings that are enrolled as they are asked about."""
+    return Looks(embeddings, embeddings)
 
 
 def at(*degrees: float) -> Embeddings:
@@ -170,14 +177,14 @@ def test_view1_worked_by_hand(tmp_path: Path) -> None:
     protocol = view1(chips, NOBODY)
     assert protocol.rows().tolist() == [0, 1, 2, 4, 5, 6]
     # Development: one person's photos 20 degrees apart, 60 from the other's: the threshold lies half-way.
-    result = protocol.measure(at(0, 30, 50, 0, 0, 20, 60, 0), METRIC, CALIBRATION)
+    result = protocol.measure(looks(at(0, 30, 50, 0, 0, 20, 60, 0)), METRIC, CALIBRATION)
     assert result.scored is not None
     assert result.scored.threshold == pytest.approx((apart(20) + apart(60)) / 2)
     # Reported: 30 degrees is below it (0.134 of 0.280), 50 above (0.357): both right.
     assert result.numbers["accuracy"].value == 1
     assert result.numbers["AUC"].value == 1
     # 40 degrees, 0.234, is called the same: one of two.
-    assert protocol.measure(at(0, 30, 40, 0, 0, 20, 60, 0), METRIC, None).numbers["accuracy"].value == 0.5
+    assert protocol.measure(looks(at(0, 30, 40, 0, 0, 20, 60, 0)), METRIC, None).numbers["accuracy"].value == 0.5
 
 
 def test_view1_s_threshold_comes_from_development_pairs_alone(lfw: ChipSet) -> None:
@@ -185,19 +192,19 @@ def test_view1_s_threshold_comes_from_development_pairs_alone(lfw: ChipSet) -> N
     reported = np.flatnonzero(np.isin(lfw.people, TEST))
     development = np.flatnonzero(np.isin(lfw.people, TRAIN))
     embeddings = faces(lfw)
-    first = protocol.measure(embeddings, METRIC, None)
+    first = protocol.measure(looks(embeddings), METRIC, None)
     assert first.scored is not None
     generator = np.random.default_rng(1)
     for _ in range(3):
         other = embeddings.copy()
         other[reported] = embeddings[generator.permutation(reported)]
-        changed = protocol.measure(other, METRIC, CALIBRATION)
+        changed = protocol.measure(looks(other), METRIC, CALIBRATION)
         assert changed.scored is not None
         assert changed.scored.threshold == first.scored.threshold
         assert not np.array_equal(changed.scored.distances, first.scored.distances)
     moved = embeddings.copy()
     moved[development] = embeddings[development[::-1]][:, ::-1] * 0.5
-    changed = protocol.measure(moved, METRIC, None)
+    changed = protocol.measure(looks(moved), METRIC, None)
     assert changed.scored is not None
     assert changed.scored.threshold != first.scored.threshold
     assert np.array_equal(changed.scored.distances, first.scored.distances)
@@ -221,7 +228,7 @@ def test_view1_s_threshold_comes_from_nobody_who_was_trained_on(lfw: ChipSet) ->
     assert not people_of(lfw, protocol.rows()) & trained
     # Genuine pairs: 3 of each of five people.
     assert protocol.development.same.sum() == 5 * 3
-    assert math.isfinite(protocol.measure(faces(lfw), METRIC, None).numbers["accuracy"].value)
+    assert math.isfinite(protocol.measure(looks(faces(lfw)), METRIC, None).numbers["accuracy"].value)
 
 
 def test_view1_counts_the_people_of_its_threshold(lfw: ChipSet) -> None:
@@ -239,7 +246,7 @@ def test_both_classes_weigh_the_same_in_view1_s_threshold(tmp_path: Path) -> Non
     protocol = view1(chip_set(tmp_path / "lfw", counts, is_lfw=True), Exclusions(trained=frozenset(TRAIN[:1])))
     assert protocol.development is not None
     assert protocol.development.same.tolist() == [True] + [False] * 6
-    result = protocol.measure(at(0, 0, 0, 0, 0, 50, 170, 200, 225), METRIC, None)
+    result = protocol.measure(looks(at(0, 0, 0, 0, 0, 50, 170, 200, 225)), METRIC, None)
     assert result.scored is not None
     # Pair by pair it were best to match none, 6 of 7; a threshold that matches the genuine pair is right on 5 of 7. But
     # 1/2 * 1 + 1/2 * 4/6 = 5/6 of both classes is more than 1/2 * 0 + 1/2 * 1.
@@ -268,12 +275,12 @@ def test_view2_worked_by_hand(tmp_path: Path) -> None:
     assert protocol.rows().tolist() == [0, 1, 2, 4, 5, 6]
     # Fold 0: genuine 10 degrees, impostor 30; its threshold 0.075 is of 22 degrees. Fold 1: 25 and 80; 0.46, of 57.
     # By fold 1's threshold fold 0's impostor is the same: 1 of 2. By fold 0's, fold 1's genuine pair is not: 1 of 2.
-    result = protocol.measure(at(0, 10, 30, 0, 0, 25, 80, 0), METRIC, CALIBRATION)
+    result = protocol.measure(looks(at(0, 10, 30, 0, 0, 25, 80, 0)), METRIC, CALIBRATION)
     assert result.numbers["accuracy"].value == pytest.approx(0.5)
     assert result.standard_error == pytest.approx(0)
     # Fold 1's impostor at 28 degrees: its threshold is of 26.5 and fold 0's impostor is told apart, 2 of 2. By fold 0's
     # threshold both of fold 1 are different, 1 of 2. The deviation of 1 and 1/2 is sqrt(1/8), over sqrt(2) 1/4.
-    result = protocol.measure(at(0, 10, 30, 0, 0, 25, 28, 0), METRIC, None)
+    result = protocol.measure(looks(at(0, 10, 30, 0, 0, 25, 28, 0)), METRIC, None)
     assert result.numbers["accuracy"].value == pytest.approx(0.75)
     assert result.standard_error == pytest.approx(0.25)
 
@@ -285,7 +292,7 @@ def test_view2_counts_its_pairs(lfw: ChipSet) -> None:
     assert people_of(lfw, protocol.rows()) == set(TEST)
     assert protocol.folds is not None
     assert np.bincount(protocol.folds).tolist() == [16, 16, 16]
-    result = protocol.measure(faces(lfw, spread=0.02), METRIC, CALIBRATION)
+    result = protocol.measure(looks(faces(lfw, spread=0.02)), METRIC, CALIBRATION)
     assert (result.numbers["accuracy"].value, result.standard_error) == (1, 0)
     # 24 impostor pairs: not three of them at 10 %.
     assert result.notes == [f"not enough impostors for FMR {rate}" for rate in ("0.1", "0.01", "0.001")]
@@ -366,14 +373,14 @@ def test_the_promise_is_measured_on_them_alone(tmp_path: Path) -> None:
     chips = chip_set(tmp_path / "mine", dict.fromkeys(["Ada", "Bea", "Cyd", "Dot"], 2))
     embeddings = at(0, 89, 90, 1, 180, 181, 270, 271)
     protocol = identification(chips, Exclusions(calibrated=frozenset(["Ada", "Bea"])))
-    result = protocol.measure(embeddings, METRIC, CALIBRATION)
+    result = protocol.measure(looks(embeddings), METRIC, CALIBRATION)
     assert result.numbers["rank-1"].value == 0.5
     assert result.numbers["people found at the calibrated FPIR 0.01"].value == 1
     # Without its own person each is 90 degrees from the nearest, distance 1.
     assert result.numbers["strangers named at the calibrated FPIR 0.01"].value == 0
     # Two people: FMR 1 - 0.99^0.5 = 0.0050126; 0.5 + 0.15 * log10(0.0050126 / 0.001) = 0.605.
     assert any("threshold 0.605, on 2 people enrolled, 2 probes and 2 strangers" in note for note in result.model_notes)
-    everybody_takes_part = identification(chips, NOBODY).measure(embeddings, METRIC, CALIBRATION)
+    everybody_takes_part = identification(chips, NOBODY).measure(looks(embeddings), METRIC, CALIBRATION)
     assert everybody_takes_part.numbers["people found at the calibrated FPIR 0.01"].value == 0.5
     assert everybody_takes_part.numbers["strangers named at the calibrated FPIR 0.01"].value == 0.5
 
@@ -382,7 +389,7 @@ def test_the_promise_is_measured_on_them_alone(tmp_path: Path) -> None:
 def test_where_everybody_was_calibrated_on_the_rest_is_still_said(mine: ChipSet, left: list[str]) -> None:
     # D has one photo: a stranger, but nobody is enrolled.
     seen = Exclusions(calibrated=frozenset(mine.people) - set(left))
-    result = identification(mine, seen).measure(faces(mine), METRIC, CALIBRATION)
+    result = identification(mine, seen).measure(looks(faces(mine)), METRIC, CALIBRATION)
     assert result.numbers["rank-1"].value > 0.9
     for measure in ("people found at the calibrated FPIR 0.01", "strangers named at the calibrated FPIR 0.01"):
         assert measure not in result.numbers or math.isnan(result.numbers[measure].value)
@@ -392,7 +399,7 @@ def test_one_person_alone_keeps_no_promise_about_strangers(tmp_path: Path) -> No
     # Only Ada was not calibrated on; she has two photos, and there is nobody to be a stranger to her.
     chips = chip_set(tmp_path / "mine", dict.fromkeys(["Ada", "Bea", "Cyd"], 2))
     seen = Exclusions(calibrated=frozenset(["Bea", "Cyd"]))
-    result = identification(chips, seen).measure(at(0, 1, 90, 91, 180, 181), METRIC, CALIBRATION)
+    result = identification(chips, seen).measure(looks(at(0, 1, 90, 91, 180, 181)), METRIC, CALIBRATION)
     named = result.numbers.get("strangers named at the calibrated FPIR 0.01")
     assert named is None or math.isnan(named.value)
 
@@ -426,11 +433,13 @@ def test_pairs_worked_by_hand(tmp_path: Path) -> None:
     assert len({*pairs.first[~pairs.same].tolist(), *pairs.second[~pairs.same].tolist()}) == 3
     # Ada at 0 and 10, Bea at 40, Cyd all at 90 degrees. The calibrated threshold 0.5 is that of 60: every genuine pair
     # matches, and the impostors Ada-Bea (30 to 40 degrees) and Bea-Cyd (50), not Ada-Cyd (80 to 90): 2 of 3.
-    result = protocol.measure(at(0, 10, 40, 90, 90, 90), METRIC, CALIBRATION)
+    result = protocol.measure(looks(at(0, 10, 40, 90, 90, 90)), METRIC, CALIBRATION)
     assert result.numbers["1 - FNMR at the calibrated 0.001"].value == 1
     assert result.numbers["FMR at the calibrated 0.001"].value == pytest.approx(2 / 3)
     assert "accuracy" not in result.numbers
-    assert not any("calibrated" in name for name in protocol.measure(at(0, 10, 40, 90, 90, 90), METRIC, None).numbers)
+    assert not any(
+        "calibrated" in name for name in protocol.measure(looks(at(0, 10, 40, 90, 90, 90)), METRIC, None).numbers
+    )
 
 
 def test_nobody_with_hundreds_of_photos_decides(tmp_path: Path) -> None:
@@ -448,7 +457,7 @@ def test_of_very_many_people_some_are_drawn(tmp_path: Path) -> None:
 
 
 def test_pairs_come_in_the_order_of_their_distance(mine: ChipSet) -> None:
-    result = all_pairs(mine, NOBODY).measure(faces(mine), METRIC, None)
+    result = all_pairs(mine, NOBODY).measure(looks(faces(mine)), METRIC, None)
     assert result.scored is not None
     assert (np.diff(result.scored.distances) >= 0).all()
     assert result.scored.pairs.distances(faces(mine), METRIC) == pytest.approx(result.scored.distances)
@@ -470,7 +479,7 @@ def test_identification_worked_by_hand(tmp_path: Path) -> None:
     assert protocol.split.probes.tolist() == [1, 2, 5]
     assert protocol.split.strangers.tolist() == [3, 6]
     # Ada's probes at 10 and 60, Bea's at 85 degrees; Cyd at 40, Dot at 200.
-    result = protocol.measure(at(0, 10, 60, 40, 90, 85, 200), METRIC, CALIBRATION)
+    result = protocol.measure(looks(at(0, 10, 60, 40, 90, 85, 200)), METRIC, CALIBRATION)
     assert result.searches is not None
     assert result.searches.right.tolist() == [True, False, True]
     assert result.searches.distance == pytest.approx([apart(10), apart(30), apart(5)], abs=1e-6)
@@ -491,7 +500,7 @@ def test_without_people_of_one_photo_each_probe_is_a_stranger_to_the_others(tmp_
         "everybody is enrolled: each probe is searched again without its own person, as a stranger"
     ]
     # Enrolled at 0 and 90; Ada's probe at 10 is 80 from Bea, Bea's at 85 and 70 are as far from Ada.
-    result = protocol.measure(at(0, 10, 90, 85, 70), METRIC, None)
+    result = protocol.measure(looks(at(0, 10, 90, 85, 70)), METRIC, None)
     assert result.searches is not None
     assert result.searches.distance == pytest.approx([apart(10), apart(5), apart(20)], abs=1e-6)
     assert result.searches.stranger == pytest.approx([apart(80), apart(85), apart(70)], abs=1e-6)
@@ -515,7 +524,7 @@ def test_photos_a_person_are_compared_on_the_same_people_probes_and_strangers(tm
         assert len(set(protocol.split.stranger_person.tolist())) == 2
     # Three photos of Ada, at 0, 30 and 60 degrees, make a template at 30; Bea's first is at 120, her template at 150.
     embeddings = at(0, 30, 60, 70, 120, 150, 180, 160, 200, 210, 300)
-    by_one, by_three = (protocol.measure(embeddings, METRIC, CALIBRATION) for protocol in (one, three))
+    by_one, by_three = (protocol.measure(looks(embeddings), METRIC, CALIBRATION) for protocol in (one, three))
     assert by_one.searches is not None and by_three.searches is not None
     assert by_one.searches.right.tolist() == [False, True]
     assert by_one.searches.distance == pytest.approx([apart(50), apart(40)], abs=1e-6)
@@ -523,7 +532,7 @@ def test_photos_a_person_are_compared_on_the_same_people_probes_and_strangers(tm
     assert by_three.searches.distance == pytest.approx([apart(40), apart(10)], abs=1e-6)
     assert by_three.searches.stranger == pytest.approx([apart(50), apart(60), apart(90)], abs=1e-6)
     # A template of three counts as 1 + log2 3 comparisons.
-    limits = [CALIBRATION.threshold(fmr_for(0.01, 2 * (1 + math.log2(k)))) for k in (1, 3)]
+    limits = [CALIBRATION.people.threshold(fmr_for(0.01, 2 * (1 + math.log2(k)))) for k in (1, 3)]
     for result, limit in zip((by_one, by_three), limits, strict=True):
         assert any(f"threshold {limit:.3f}, on 2 people enrolled" in note for note in result.model_notes)
 
@@ -548,9 +557,9 @@ def test_one_shot_counts_its_people(mine: ChipSet) -> None:
     protocol = one_shot(mine, NOBODY)
     assert protocol.description == "20-way one-shot, 400 trials among 24 people, one support photo each"
     assert protocol.people == 24
-    assert protocol.measure(faces(mine, spread=0.01), METRIC, None).numbers["accuracy"].value == 1
+    assert protocol.measure(looks(faces(mine, spread=0.01)), METRIC, None).numbers["accuracy"].value == 1
     constant = np.tile(at(0), (len(mine.photos), 1))
-    assert protocol.measure(constant, METRIC, None).numbers["accuracy"].value == 0
+    assert protocol.measure(looks(constant), METRIC, None).numbers["accuracy"].value == 0
 
 
 def test_too_few_people_for_one_shot(tmp_path: Path) -> None:
@@ -580,7 +589,8 @@ def test_photos_without_a_face_take_no_part(tmp_path: Path) -> None:
     chips = chip_set(tmp_path / "mine", {"Ada": 3, "Bea": 2, "Cyd": 2})
     # Ada's second photo and both of Cyd's show no face.
     chips.has_face[[1, 5, 6]] = False
-    assert identification(chips, NOBODY).rows().tolist() == [0, 2, 3, 4]
+    assert identification(chips, NOBODY).rows().tolist() == [2, 4]
+    assert identification(chips, NOBODY).enrolled().tolist() == [0, 3]
     assert set(all_pairs(chips, NOBODY).rows().tolist()) <= {0, 2, 3, 4}
 
 
@@ -609,7 +619,7 @@ def test_pairs_of_absent_photos_are_told_and_the_rest_is_done(lfw: ChipSet) -> N
         assert "left out" in note
         assert absent in note
         assert "47 pairs" in protocol.description
-        assert math.isfinite(protocol.measure(faces(lfw), METRIC, None).numbers["accuracy"].value)
+        assert math.isfinite(protocol.measure(looks(faces(lfw)), METRIC, None).numbers["accuracy"].value)
 
 
 def test_a_person_who_is_absent_spoils_three_pairs(lfw: ChipSet) -> None:
@@ -653,7 +663,7 @@ def test_embeddings_that_are_not_numbers_are_refused(lfw: ChipSet, name: str, wh
     embeddings = faces(lfw)
     embeddings[protocol.rows()[which]] = np.nan
     with pytest.raises(UnsuitableModelError, match="not numbers") as caught:
-        protocol.measure(embeddings, METRIC, CALIBRATION)
+        protocol.measure(looks(embeddings), METRIC, CALIBRATION)
     assert is_a_clause(caught.value)
 
 
@@ -663,18 +673,19 @@ def test_a_stranger_s_embedding_that_is_not_a_number_is_refused(lfw: ChipSet) ->
         embeddings = faces(lfw)
         embeddings[row] = np.nan
         with pytest.raises(UnsuitableModelError, match="not numbers"):
-            protocol.measure(embeddings, METRIC, None)
+            protocol.measure(looks(embeddings), METRIC, None)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_other_rows_are_not_looked_at(lfw: ChipSet, name: str) -> None:
-    # Only rows() are embedded; all others are left empty.
+    # Only rows() are embedded as they are asked about, and enrolled() as they are enrolled; all others are left empty.
     protocol = PROTOCOLS[name](lfw, NOBODY)
-    embeddings = np.full_like(faces(lfw), np.nan)
-    rows = protocol.rows()
-    assert (np.diff(rows) > 0).all()
-    embeddings[rows] = faces(lfw)[rows]
-    found, expected = (protocol.measure(each, METRIC, CALIBRATION) for each in (embeddings, faces(lfw)))
+    whole = looks(faces(lfw))
+    part = Looks(*(np.full_like(whole.probes, np.nan) for _ in range(2)))
+    for rows, embeddings in ((protocol.rows(), part.probes), (protocol.enrolled(), part.enrolled)):
+        assert (np.diff(rows) > 0).all()
+        embeddings[rows] = faces(lfw)[rows]
+    found, expected = (protocol.measure(each, METRIC, CALIBRATION) for each in (part, whole))
     first = next(iter(expected.numbers))
     assert found.numbers.keys() == expected.numbers.keys()
     assert math.isfinite(expected.numbers[first].value)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 import pytest
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.encoders.calibration import Calibration, Source
+from facerec_cli.encoders.calibration import Calibration, Curve, Source
 from facerec_cli.encoders.metric import Cosine
 from facerec_cli.errors import ReportError, UnsupportedPhotoError
 from facerec_cli.evaluation.intervals import Estimate
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.mislabelled import Mislabelled, OneName, TwoNames
 from facerec_cli.evaluation.pairs import Pairs, ScoredPairs
@@ -33,7 +34,8 @@ from facerec_cli.evaluation import plots
 NAN = float("nan")
 PNG = b"\x89PNG\r\n\x1a\n"
 METRIC = Cosine()
-CALIBRATION = Calibration((0.1, 0.001), (0.8, 0.5), 30.0, Source("model", "mine", 1))
+CURVE = Curve((0.1, 0.001), (0.8, 0.5), 30.0)
+CALIBRATION = Calibration(CURVE, CURVE, None, None, Source("mine", 1))
 # The third has the first one's name once that is made fit for a file's.
 MODELS = ["a/../b", "<b>", "a____b"]
 
@@ -71,6 +73,11 @@ def faces(chips: ChipSet, spread: float) -> npt.NDArray[np.float32]:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
+def looks(embeddings: npt.NDArray[np.float32]) -> Looks:
+    """Embeddings that are enrolled as they are asked about."""
+    return Looks(embeddings, embeddings)
+
+
 def compared(
     chips: ChipSet, models: list[str], protocols: list[Protocol], calibration: Calibration | None = CALIBRATION
 ) -> Evaluation:
@@ -78,7 +85,7 @@ def compared(
     for protocol in protocols:
         for place in range(len(models)):
             embeddings = faces(chips, 0.05 + 0.2 * place)
-            evaluation.add(protocol, protocol.measure(embeddings, METRIC, calibration))
+            evaluation.add(protocol, protocol.measure(looks(embeddings), METRIC, calibration))
     return evaluation
 
 
@@ -245,7 +252,7 @@ def test_measures_are_those_that_every_model_has(tmp_path: Path) -> None:
     protocol = all_pairs(chips, Exclusions())
     evaluation = Evaluation(chips, ["calibrated", "not"])
     for calibration in (CALIBRATION, None):
-        evaluation.add(protocol, protocol.measure(faces(chips, 0.1), METRIC, calibration))
+        evaluation.add(protocol, protocol.measure(looks(faces(chips, 0.1)), METRIC, calibration))
     assert not any("calibrated" in measure for measure in evaluation.estimates(protocol))
     assert "AUC" in evaluation.estimates(protocol)
     strictly(json.dumps(metrics_of(evaluation)))
@@ -403,7 +410,7 @@ def test_a_model_without_calibration_is_reported_too(tmp_path: Path) -> None:
 
 
 def scored(chips: ChipSet) -> ScoredPairs:
-    found = all_pairs(chips, Exclusions()).measure(faces(chips, 0.1), METRIC, CALIBRATION).scored
+    found = all_pairs(chips, Exclusions()).measure(looks(faces(chips, 0.1)), METRIC, CALIBRATION).scored
     assert found is not None
     return found
 
