@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
+from facerec_cli.defaults import DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -74,6 +74,19 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class WorkingSize(click.IntRange):
+    """A number of pixels, or ``full``."""
+
+    name = "pixels|full"
+
+    def __init__(self) -> None:
+        """From 64 pixels up."""
+        super().__init__(min=64)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return FULL_SIZE if value == "full" else int(super().convert(value, param, ctx))
+
+
 def probability_type(name: str) -> click.FloatRange:
     """A rate strictly between 0 and 1."""
     kind = FiniteRange(0, 1, min_open=True, max_open=True)
@@ -125,10 +138,11 @@ format_option = click.option(
 largest_option = click.option("--largest", is_flag=True, help="Take the biggest face of a photo with several.")
 size_option = click.option(
     "--size",
-    type=click.IntRange(min=64),
+    type=WorkingSize(),
     default=WORKING_SIZE,
-    show_default=True,
-    help="Longest side at which faces are looked for, pixels; raise it for crowds.",
+    show_default="chosen by the photo",
+    help="Longest side at which faces are looked for, pixels, or full: a large photo takes seconds, and no face is "
+    "too small.",
 )
 thorough_option = click.option(
     "--thorough", is_flag=True, help="Look twice at every face: finds more people, in twice the time."

@@ -29,6 +29,8 @@ ACCEPTED_SCORE = 0.88
 """Least score of a closer look that shows a face; what had ``SCORE_THRESHOLD`` without it is in doubt."""
 SURE_SCORE = 0.915
 """From here on a face is upright. Upside down, the highest of 1,500 of LFW's has 0.91; upright, 82 % have more."""
+PLAIN_SCORE = 0.905
+"""Where no face has that much, the photo itself may be turned."""
 SURE_TILT = 6.0
 """Most tilt of the landmarks, degrees, of a face that is plainly upright: it is less than half of the face's."""
 SEARCHED_SCORE = 0.6
@@ -60,13 +62,32 @@ class Detection:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
+    """A face.
+
+    Attributes:
+        look: as it is returned.
+        score: of the look that shows it most upright, at the same turn.
+        is_whole: the look is one at the whole photo.
+    """
+
     look: Look
-    doubtful: bool = False
+    score: float
+    is_whole: bool
 
     @property
     def quarters(self) -> int:
         """By how many quarters the photo is to be turned clockwise for the face to be upright."""
         return round(self.look.angle / 90) % 4
+
+    @property
+    def is_plain(self) -> bool:
+        """The whole photo shows it, and it looks upright there."""
+        return self.is_whole and self.score >= PLAIN_SCORE
+
+    @property
+    def is_doubtful(self) -> bool:
+        """No look shows an upright face."""
+        return self.score < ACCEPTED_SCORE
 
 
 class Detector:
@@ -95,16 +116,16 @@ class Detector:
         """
         working = reduced(image, working_size(image, self.size))
         found = self._settled(image, self._seen(image, working, 0))
-        if self._thorough:
+        if self._thorough or all(one.score < PLAIN_SCORE for one in found):
             turns = {1, 2, 3}
-        elif found:
-            turns = {one.quarters for one in found} - {0}
         else:
-            turns, working = {1, 2, 3}, reduced(working, TURNED_SIZE)
+            turns = {one.quarters for one in found} - {0}
+        if not found and not self._thorough:
+            working = reduced(working, TURNED_SIZE)
         for turn in sorted(turns):
             found = self._with_turned(image, working, turn, found)
         detections = [
-            Detection(one.look.box, one.look.landmarks.astype(np.float32), one.look.score, one.doubtful)
+            Detection(one.look.box, one.look.landmarks.astype(np.float32), one.look.score, one.is_doubtful)
             for one in found
         ]
         return sorted(detections, key=lambda face: -face.box[2] * face.box[3])
@@ -136,48 +157,51 @@ class Detector:
 
     def _with_turned(self, image: Image, working: Image, turn: int, found: list[_Found]) -> list[_Found]:
         """The faces found, and those that a photo shows as it is turned clockwise by so many quarters."""
-        upright = [one for one in found if one.quarters == 0 and not one.doubtful]
-        others = [one for one in found if one not in upright]
+        plain = [one.look.box for one in found if one.is_plain and one.quarters == 0]
         seen = [look for look in self._seen(image, working, turn) if look.score >= TURNED_SCORE]
-        boxes = [one.look.box for one in upright]
-        new = [number - len(boxes) for number in distinct([*boxes, *(look.box for look in seen)])][len(boxes) :]
-        turned = [one for one in self._settled(image, [seen[number] for number in new]) if not one.doubtful]
-        # The photo shows a face at its best where it is turned as a whole.
-        whole = [*upright, *turned, *others]
-        return [whole[number] for number in distinct([one.look.box for one in whole])]
+        new = [number - len(plain) for number in distinct([*plain, *(look.box for look in seen)])][len(plain) :]
+        turned = [one for one in self._settled(image, [seen[number] for number in new]) if not one.is_doubtful]
+        return _distinct(sorted([*turned, *found], key=lambda one: (not one.is_plain, -one.score)))
 
     def _settled(self, image: Image, seen: Sequence[Look]) -> list[_Found]:
         """The faces among candidates, best first."""
-        found = [one for one in (self._settle(image, look) for look in seen) if one]
-        return [found[number] for number in distinct([one.look.box for one in found])]
+        return _distinct([one for one in (self._settle(image, look) for look in seen) if one])
 
     def _settle(self, image: Image, look: Look) -> _Found | None:
         """A candidate, looked at as closely as it needs; None where it is no face."""
         is_face, is_level = look.score >= SCORE_THRESHOLD, abs(look.tilt) <= SURE_TILT
         if look.score >= SURE_SCORE and is_level:
-            return _Found(look)
+            return _Found(look, look.score, is_whole=True)
         best = self._best_look(image, look, look.angle if is_level else look.upright_angle)
-        if best is None or best.score < ACCEPTED_SCORE:
-            return _Found(look, doubtful=True) if is_face else None
-        if is_face and not self._thorough and _is_level(best.angle - look.angle):
-            return _Found(look)
-        return _Found(levelled(self._network, image, best))
+        if best.score < ACCEPTED_SCORE and not is_face:
+            return None
+        if best.score < ACCEPTED_SCORE or (is_face and not self._thorough and _is_level(best.angle - look.angle)):
+            return _Found(look, best.score, is_whole=True)
+        best = levelled(self._network, image, best)
+        return _Found(best, best.score, is_whole=False)
 
-    def _best_look(self, image: Image, face: Look, angle: float) -> Look | None:
-        """The closer look that shows a face most upright, turned clockwise by an angle or otherwise; None for none."""
-        looks: list[Look] = []
+    def _best_look(self, image: Image, face: Look, angle: float) -> Look:
+        """The look that shows a face most upright: this, or a closer one by an angle or turned further."""
+        looks = [face]
         if face.score < SCORE_THRESHOLD or angle != face.angle:  # most are upright, or nothing
-            looks = look_closer(self._network, image, face, [angle])
-            if _best_score(looks) >= SURE_SCORE or max(_best_score(looks), face.score) < SEARCHED_SCORE:
-                return looks[0] if looks else None
+            looks += look_closer(self._network, image, face, [angle])
+            if looks[-1].score >= SURE_SCORE or _best(looks).score < SEARCHED_SCORE:
+                return looks[-1]
         looks += look_closer(self._network, image, face, [angle + turn for turn in range(0, 360, 90)])
-        if _best_score(looks) < ACCEPTED_SCORE:
+        if _best(looks).score < ACCEPTED_SCORE:
             looks += look_closer(self._network, image, face, [angle + turn for turn in range(45, 360, 90)])
-        return max(looks, key=lambda look: look.score, default=None)
+        if _best(looks).score < SURE_SCORE:  # the box may have been too bad to cut the face by
+            for look in sorted(looks[1:], key=lambda look: -look.score)[:2]:
+                looks += look_closer(self._network, image, look, [look.upright_angle])
+        return _best(looks)
 
 
-def _best_score(looks: Sequence[Look]) -> float:
-    return max((look.score for look in looks), default=0.0)
+def _best(looks: Sequence[Look]) -> Look:
+    return max(looks, key=lambda look: look.score)
+
+
+def _distinct(found: Sequence[_Found]) -> list[_Found]:
+    return [found[number] for number in distinct([one.look.box for one in found])]
 
 
 def _is_level(angle: float) -> bool:

@@ -22,9 +22,9 @@ WINDOW = 128
 """Side of the window that a face is looked at in, pixels."""
 FACE = 64
 """Longer side of the face's box in the window, pixels."""
-OFF_CENTRE = 25
+OFF_CENTRE = 32
 """How far from the window's middle the face may be found, pixels: a neighbour is another face."""
-OTHER_SIZE = 1.6
+OTHER_SIZE = 2.2
 """How many times larger, or smaller, the face may turn out to be: beyond, it is another one."""
 GAIN = 2.0
 """A face's tilt over that of the landmarks that YuNet gives it."""

@@ -28,8 +28,8 @@ MIN_SIZE = 20.0
 MAX_YAW = 57.0
 """Degrees. LFW's photos turned up to 45 are at 0.24, from 50 to 55 at 0.27, from 55 to 60 at 0.30, beyond at 0.38."""
 MAX_ROLL = 25.0
-"""Degrees. LFW has none beyond 20. Turned by 25 to 30, 12 % of its photos are not matched at a false match rate of 1e-3,
-upright 6 %: those whose tilt goes unseen. Where it is seen and levelled, two photos of one person are at 0.36 for 0.34."""
+"""Degrees. LFW has none beyond 20. Turned by 25 to 30, 12 % of its photos are not matched at a false match rate of
+1e-3, upright 6 %: those whose tilt goes unseen. Where it is seen and levelled, two photos are at 0.36 for 0.34."""
 MIN_BRIGHTNESS = 40.0
 """Grey levels. Darkened by gamma: 0.26 at 80, 0.30 at 52, 0.36 at 36, 0.50 at 19; LFW's darkest of 3,000 is 43."""
 MAX_BRIGHTNESS = 220.0
