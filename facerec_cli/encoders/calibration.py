@@ -22,7 +22,9 @@ from facerec_cli.untrusted import Fields
 EXPONENTIAL = 1e-9
 """A shape of a tail nearer to zero than this is zero: the exponential distribution."""
 _LEAST = 1e-6
-"""Less than any similarity that people have in common, and any deviation."""
+"""Less than any deviation."""
+_MOST_ALIKE = 20
+"""More than any similarity or deviation, transformed."""
 _FARTHEST = 1e9
 """More than any distance, and any slope."""
 
@@ -260,9 +262,9 @@ def _curve(fields: Fields) -> Curve:
 def _prior(fields: Fields, is_centred: bool) -> Prior:
     # Narrow enough that no rule divides by nothing.
     return Prior(
-        fields.number("similarity", _LEAST, 1 - _LEAST),
-        fields.number("deviation", _LEAST, 1),
-        fields.number("centred", _LEAST, 1) if is_centred else None,
+        fields.number("similarity", -_MOST_ALIKE, _MOST_ALIKE),
+        fields.number("deviation", _LEAST, _MOST_ALIKE),
+        fields.number("centred", _LEAST, _MOST_ALIKE) if is_centred else None,
     )
 
 

@@ -41,6 +41,8 @@ MOST_PEOPLE = 256
 """Most people whose similarities are looked at: enough for their mean within 0.003 and their deviation within 2 %."""
 _MOST_FACES = 512
 """Most photos of theirs."""
+_LEAST = 1e-6
+"""The least that people have in common: of some models' people it is nothing, by chance a little less."""
 _NO_LENGTH = 1e-12
 """The square of a length that is none."""
 _MOST = 0.999999
@@ -124,7 +126,8 @@ class Prior:
             return self.similarity, self.deviation, 1.0
         others = people - 1
         share = others / (others + _WEIGHT)
-        shared, own = self.similarity, 1 - self.similarity
+        shared = min(max(self.similarity, _LEAST), _MOST)
+        own = 1 - shared
         left = (1 - share) ** 2 * shared + share**2 * own / others
         least, most = (self.centred * own) ** 2, self.deviation**2
         kept = min(1.0, left / shared)

@@ -147,11 +147,11 @@ def evaluate(
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
-    rows = sorted(
-        {int(row) for protocol in protocols for row in protocol.rows()}
-        | {int(row) for breakdown in breakdowns for protocol in protocols for row in breakdown.rows(protocol)}
-    )
-    enrolled = sorted({int(row) for protocol in protocols for row in protocol.enrolled()})
+    enrolled = np.unique(np.concatenate([protocol.enrolled() for protocol in protocols]))
+    used = [protocol.rows() for protocol in protocols]
+    used += [breakdown.rows(protocol) for breakdown in breakdowns for protocol in protocols]
+    # All of them as they are asked about too: wrong names are looked for among all.
+    rows = np.unique(np.concatenate([enrolled, *used]))
     photos = len(rows) + len(enrolled)
     ready = []
     for place, bundle in enumerate(models.values()):
@@ -161,7 +161,8 @@ def evaluate(
             if progress:
                 progress(before + done, len(models) * photos)
 
-        ready.append((embed_rows(bundle, chips, rows, enrolled, embedded), bundle.load_metric(), bundle.calibration))
+        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded)
+        ready.append((looks, bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:
         for looks, metric, calibration in ready:
@@ -173,11 +174,7 @@ def evaluate(
             measured(evaluation, protocol)
     for model, (looks, metric, calibration) in zip(models, ready, strict=True):
         if metric.server_order:
-            embeddings = looks.probes.copy()
-            only_enrolled = sorted(set(enrolled) - set(rows))
-            embeddings[only_enrolled] = looks.enrolled[only_enrolled]
-            limit = calibration.photos.threshold(DEFAULT_FMR) if calibration else float("inf")
-            known = np.array(sorted({*rows, *enrolled}), np.int64)
-            evaluation.mislabelled = find_mislabelled(model, embeddings, chips.people, known, metric, limit)
+            threshold = calibration.photos.threshold(DEFAULT_FMR) if calibration else float("inf")
+            evaluation.mislabelled = find_mislabelled(model, looks.probes, chips.people, rows, metric, threshold)
             break
     return evaluation

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
-from facerec_cli.errors import DamagedIndexError
-from facerec_cli.gallery.segment import Rows, Segment
+from facerec_cli.gallery.segment import Rows, Segment, damaged
 
 _HEAD = np.dtype([("head", ">u8"), ("rest", "S56")])
 """A SHA-256 in hexadecimal digits; by its beginning, as a number, the lowest of a million are found in no time."""
@@ -23,6 +22,8 @@ def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
     if not people:
         nobody = np.empty((0, 0), np.float32)
         return Cohort(0, np.zeros(0), nobody, nobody, np.empty(0, np.int64))
+    if len({len(total) for total in totals}) > 1:
+        raise damaged()
     total = np.sum([total[:-1] for total in totals], axis=0)
     templates, embeddings, owner, count = [], [], [], 0
     for segment, rows in zip(known, _chosen(known, digest, people), strict=True):
@@ -33,7 +34,7 @@ def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
         count += len(rows)
     cohort = Cohort(people, total, np.concatenate(templates), np.concatenate(embeddings), np.concatenate(owner))
     if not np.isfinite(cohort.embeddings).all():
-        raise DamagedIndexError("The database's index is damaged", "rebuild it from the chips")
+        raise damaged()
     return cohort
 
 

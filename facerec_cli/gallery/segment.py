@@ -178,7 +178,7 @@ class Segment:
         column, names = self.faces, self.people["name"]
         for row in rows:
             if not 0 <= column["score"][row] <= 1:
-                raise _damaged()
+                raise damaged()
             yield EnrolledFace(
                 id=int(column["id"][row]),
                 name=name_in(names[self.owner[row]]),
@@ -196,7 +196,7 @@ class Segment:
         for row, face in zip(rows, self.faces_of(rows), strict=True):
             embedding = np.array(embeddings[row]) if embeddings is not None and is_embedded[row] else None
             if embedding is not None and not np.isfinite(embedding).all():
-                raise _damaged()
+                raise damaged()
             yield Record(face, embedding)
 
     def is_embedded(self, digest: str) -> npt.NDArray[np.bool_]:
@@ -233,7 +233,7 @@ class Segment:
         if enrolled is None or len(enrolled) == 0:
             return None
         if enrolled.shape[1] != probes.shape[1]:
-            raise _damaged()
+            raise damaged()
         return comparison.metric.matrix(probes, enrolled)
 
 
@@ -265,7 +265,7 @@ def text(stored: bytes) -> str:
     try:
         return stored.decode()
     except UnicodeDecodeError as error:
-        raise _damaged() from error
+        raise damaged() from error
 
 
 def name_in(stored: bytes) -> str:
@@ -278,18 +278,19 @@ def name_in(stored: bytes) -> str:
         if clean_name(name) == name:
             return name
     except UnusableNameError as error:
-        raise _damaged() from error
-    raise _damaged()
+        raise damaged() from error
+    raise damaged()
 
 
 def _time(seconds: Any) -> datetime:
     try:
         return datetime.fromtimestamp(int(seconds), timezone.utc)
     except (OSError, OverflowError, ValueError) as error:
-        raise _damaged() from error
+        raise damaged() from error
 
 
-def _damaged() -> DamagedIndexError:
+def damaged() -> DamagedIndexError:
+    """The error of an index that cannot be what was written."""
     return DamagedIndexError("The database's index is damaged", "rebuild it from the chips")
 
 

@@ -108,9 +108,10 @@ def test_the_bundled_calibration_is_what_people_are_told() -> None:
     assert calibration.centred is not None
     assert calibration.centred.threshold(DEFAULT_FMR) == pytest.approx(0.7114, abs=1e-3)
     # Two people share a twelfth of what they look like.
-    assert calibration.prior == Prior(
-        pytest.approx(0.0858, abs=1e-3), pytest.approx(0.0887, abs=1e-3), pytest.approx(0.0921, abs=1e-3)
-    )
+    assert calibration.prior is not None and calibration.prior.centred is not None
+    assert calibration.prior.similarity == pytest.approx(0.086, abs=3e-3)
+    assert calibration.prior.deviation == pytest.approx(0.09, abs=3e-3)
+    assert calibration.prior.centred == pytest.approx(0.093, abs=3e-3)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +186,9 @@ def test_a_damaged_curve_names_whose_it_is(name: str, damage: dict[str, Any]) ->
         {"source": {"data": 7, "people": 200}},
         {"prior": 7},
         {"prior": {"similarity": 0.1}},
-        # Rules divide by each of them, and by what is left of 1.
-        {"prior": {"similarity": 0, "deviation": 0.08, "centred": 0.09}},
-        {"prior": {"similarity": 1, "deviation": 0.08, "centred": 0.09}},
-        {"prior": {"similarity": -0.1, "deviation": 0.08, "centred": 0.09}},
+        # Rules divide by the deviations.
+        {"prior": {"similarity": -1e9, "deviation": 0.08, "centred": 0.09}},
+        {"prior": {"similarity": 1e9, "deviation": 0.08, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 0, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 1e300, "centred": 0.09}},
         {"prior": {"similarity": 0.1, "deviation": 0.08, "centred": 0}},

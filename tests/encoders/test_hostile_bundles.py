@@ -320,9 +320,9 @@ def test_whatever_a_field_holds_it_is_a_sentence_or_a_model(
             assert float("-inf") < distance <= average < float("inf")
 
 
-@pytest.mark.parametrize("similarity", [1e-6, 1e-3, 0.5, 1 - 1e-6])
-@pytest.mark.parametrize("deviation", [1e-6, 1e-3, 1.0])
-@pytest.mark.parametrize("centred", [1e-6, 1e-3, 1.0])
+@pytest.mark.parametrize("similarity", [-20, -0.1, 0, 1e-6, 0.5, 1, 20])
+@pytest.mark.parametrize("deviation", [1e-6, 1e-3, 20])
+@pytest.mark.parametrize("centred", [1e-6, 1e-3, 20])
 def test_every_prior_that_is_read_has_a_distance_for_every_gallery(
     similarity: float, deviation: float, centred: float, tmp_path: Path
 ) -> None:

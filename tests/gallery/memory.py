@@ -12,12 +12,12 @@ from itertools import count
 
 import numpy as np
 
-from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison, Metric, templates
 from facerec_cli.errors import LostChipError, NameTakenError, NotEmbeddedError, UnknownPersonError
 from facerec_cli.faces.alignment import Chip
-from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, Record, Snapshot, Sums, clean_name
+from facerec_cli.gallery.base import EnrolledFace, Gallery, Match, NewFace, Person, Record, Snapshot, clean_name
 from facerec_cli.gallery.chipstore import ChipStore, decode_chip
 
 
@@ -52,7 +52,6 @@ class State(Snapshot):
     enrolled: tuple[EnrolledFace, ...] = ()
     embeddings: Mapping[str, Mapping[int, Embedding]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     next_id: int = 1
 
     def people(self, after: int = 0) -> Iterator[Person]:
@@ -89,8 +88,7 @@ class State(Snapshot):
         return sum(1 for _ in self.pending(digest))
 
     def template(self, digest: str, name: str) -> Embedding:
-        faces = self.faces(name)
-        rows = [self.embeddings[digest][face.id] for face in faces if face.id in self.embeddings.get(digest, {})]
+        rows = [self.embeddings[digest][photo] for photo in self.embedded(digest, self.faces(name))]
         if rows:
             (template,) = templates(np.stack(rows), np.zeros(len(rows), np.int64), 1, self.metrics[digest])
             if np.isfinite(template).all():
@@ -114,9 +112,29 @@ class State(Snapshot):
         known = self.known(digest)
         return (name for name in self.names.values() if name not in known)
 
-    def sums(self, digest: str) -> Sums:
-        known = list(self.known(digest).values())
-        return Sums(len(known), np.sum(known, axis=0, dtype=np.float64) if known else np.zeros(0))
+    def cohort(self, digest: str) -> Cohort:
+        known = self.known(digest)
+        if not known:
+            nobody = np.empty((0, 0), np.float32)
+            return Cohort(0, np.zeros(0), nobody, nobody, np.empty(0, np.int64))
+        faces = {name: self.faces(name) for name in known}
+        chosen = set(sorted(known, key=lambda name: faces[name][0].sha256)[:MOST_PEOPLE])
+        people = [name for name in known if name in chosen]
+        rows = [
+            (owner, self.embeddings[digest][photo])
+            for owner, name in enumerate(people)
+            for photo in self.embedded(digest, faces[name])[: photos_each(len(people))]
+        ]
+        return Cohort(
+            len(known),
+            np.sum(list(known.values()), axis=0, dtype=np.float64),
+            np.stack([known[name] for name in people]),
+            np.stack([embedding for _, embedding in rows]),
+            np.array([owner for owner, _ in rows]),
+        )
+
+    def embedded(self, digest: str, faces: Iterable[EnrolledFace]) -> list[int]:
+        return [face.id for face in faces if face.id in self.embeddings.get(digest, {})]
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
         known = self.known(comparison.digest)
@@ -132,9 +150,6 @@ class State(Snapshot):
             )[:top]
             for row in matrix.tolist()
         ]
-
-    def calibration(self, digest: str) -> Calibration | None:
-        return self.calibrations.get(digest)
 
 
 class MemoryGallery(Gallery):
@@ -231,11 +246,6 @@ class MemoryGallery(Gallery):
             there = {(face.id, face.sha256) for face in self.state.enrolled}
             given = {face.id: vector for face, vector in embeddings if (face.id, face.sha256) in there}
             self.replace(comparison, {**self.state.embeddings.get(comparison.digest, {}), **given})
-
-    def set_calibration(self, digest: str, calibration: Calibration | None) -> None:
-        with self.lock:
-            kept = {key: known for key, known in self.state.calibrations.items() if key != digest}
-            self.state = replace(self.state, calibrations=kept | ({digest: calibration} if calibration else {}))
 
     def replace(self, comparison: Comparison, vectors: Mapping[int, Embedding], **changes: object) -> None:
         self.state = replace(

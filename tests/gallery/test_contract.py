@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facerec_cli.encoders.calibration import Calibration, Source
+from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
 from facerec_cli.encoders.metric import Comparison, LearnedL1
 from facerec_cli.errors import (
     LostChipError,
@@ -53,13 +53,31 @@ def names(snapshot: Snapshot) -> list[str]:
     return [person.name for person in snapshot.people()]
 
 
+NOBODY = Cohort(0, np.zeros(0), np.empty((0, 0), np.float32), np.empty((0, 0), np.float32), np.empty(0, np.int64))
+
+
+def same(one: Cohort, other: Cohort) -> bool:
+    return seen_of(one) == seen_of(other)
+
+
+def seen_of(cohort: Cohort) -> list[object]:
+    """A cohort but for the last digits, which depend on the order of sums."""
+    rows = (cohort.templates, cohort.embeddings)
+    return [
+        cohort.people,
+        cohort.total.round(5).tolist(),
+        [(array.dtype, (array.round(5) + 0).tolist()) for array in rows],
+        cohort.owner.tolist(),
+    ]
+
+
 def test_a_new_gallery_is_empty(gallery: Gallery) -> None:
     now = gallery.snapshot()
     assert names(now) == []
     assert dict(now.photo_counts()) == {}
     assert list(now.records(DIGEST)) == []
     assert now.pending_count(DIGEST) == 0
-    assert now.sums(DIGEST).people == 0
+    assert same(now.cohort(DIGEST), NOBODY)
     assert now.search(COMPARISON, np.stack([unit(1, 0), unit(0, 1)])) == [[], []]
 
 
@@ -268,17 +286,86 @@ def test_opposite_photos_have_no_direction_in_common(gallery: Gallery) -> None:
     with pytest.raises(NotEmbeddedError):
         now.template(DIGEST, "Ada")
     assert [match.name for match in now.search(COMPARISON, unit(1, 0)[None], top=2)[0]] == ["Bob"]
-    assert now.sums(DIGEST).people == 1
+    assert now.cohort(DIGEST).people == 1
+    assert now.cohort(DIGEST).templates.tolist() == [unit(0, 1).tolist()]
 
 
-def test_the_sums_are_of_the_templates(gallery: Gallery) -> None:
-    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Ada", unit(0, 1), 2), face("Bob", unit(-1, 2), 3)])
-    gallery.add(OTHER_COMPARISON, [face("Eve", unit(0, 1), 4)])
-    sums = gallery.snapshot().sums(DIGEST)
-    assert sums.people == 2
-    assert sums.templates == pytest.approx(unit(1, 1).astype(np.float64) + unit(-1, 2), abs=1e-6)
-    gallery.remove("Ada")
-    assert gallery.snapshot().sums(DIGEST).templates == pytest.approx(unit(-1, 2), abs=1e-6)
+def test_a_cohort_worked_by_hand(gallery: Gallery) -> None:
+    ada, bob = [unit(1, 0), unit(0, 1)], unit(-1, 2)
+    gallery.add(COMPARISON, [face("Ada", ada[0], 1), face("Bob", bob, 3), face("Ada", ada[1], 2)])
+    gallery.add(OTHER_COMPARISON, [face("Eve", unit(0, 1), 4), face("Bob", unit(1, 0), 5)])
+    cohort = gallery.snapshot().cohort(DIGEST)
+    assert cohort.people == 2
+    assert cohort.total == pytest.approx(unit(1, 1).astype(np.float64) + bob, abs=1e-6)
+    assert np.allclose(cohort.templates, [unit(1, 1), bob], atol=1e-6)
+    assert cohort.embeddings.tolist() == [vector.tolist() for vector in (*ada, bob)]
+    assert cohort.owner.tolist() == [0, 0, 1]
+    # Each model's are its own.
+    cohort = gallery.snapshot().cohort(OTHER)
+    assert (cohort.people, cohort.embeddings.tolist()) == (2, [[1, 0], [0, 1]])
+    assert same(gallery.snapshot().cohort("c" * 64), NOBODY)
+
+
+def test_a_cohort_follows_every_change(gallery: Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(-1, 2), 2), face("Eve", unit(1, 3), 3)])
+    gallery.rename("Ada", "Zoe")
+    assert gallery.snapshot().cohort(DIGEST).total == pytest.approx(
+        unit(1, 0).astype(np.float64) + unit(-1, 2) + unit(1, 3), abs=1e-6
+    )
+    gallery.add(COMPARISON, [face("Zoe", unit(0, 1), 4)])
+    cohort = gallery.snapshot().cohort(DIGEST)
+    assert cohort.people == 3
+    assert cohort.total == pytest.approx(unit(1, 1).astype(np.float64) + unit(-1, 2) + unit(1, 3), abs=1e-6)
+    gallery.remove("Bob")
+    cohort = gallery.snapshot().cohort(DIGEST)
+    assert cohort.total == pytest.approx(unit(1, 1).astype(np.float64) + unit(1, 3), abs=1e-6)
+    assert np.allclose(cohort.templates, [unit(1, 1), unit(1, 3)], atol=1e-6)
+    pending = list(gallery.snapshot().pending(OTHER))
+    gallery.store(OTHER_COMPARISON, [(enrolled, unit(2, 1, 0)) for enrolled in pending])
+    assert gallery.snapshot().cohort(OTHER).total == pytest.approx(2 * unit(2, 1, 0).astype(np.float64), abs=1e-6)
+    for name in ("Zoe", "Eve"):
+        gallery.remove(name)
+    assert same(gallery.snapshot().cohort(DIGEST), NOBODY)
+
+
+@pytest.mark.parametrize("people", [3, MOST_PEOPLE, MOST_PEOPLE + 45])
+def test_a_cohort_looks_at_so_many_people_and_photos(gallery: Gallery, people: int) -> None:
+    vectors = np.random.default_rng(people).normal(size=(people, 6, 8))
+    photos = 6 if people == 3 else 3
+    gallery.add(
+        COMPARISON,
+        [
+            face(f"person {n}", unit(*vectors[n, photo]), 10 * n + photo)
+            for photo in range(photos)
+            for n in range(people if photo == 0 else 3)
+        ],
+    )
+    now = gallery.snapshot()
+    cohort = now.cohort(DIGEST)
+    known = {name: row for page, rows in now.templates(DIGEST) for name, row in zip(page, rows, strict=True)}
+    assert cohort.people == people == len(known)
+    assert cohort.total == pytest.approx(np.sum(list(known.values()), axis=0, dtype=np.float64), abs=1e-5)
+    # Those whose first photo has the lowest SHA-256, in the order of enrolment.
+    lowest = sorted(range(people), key=lambda n: sha256(10 * n))[:MOST_PEOPLE]
+    looked_at = [f"person {n}" for n in sorted(lowest)]
+    assert np.array_equal(cohort.templates, [known[name] for name in looked_at])
+    each = photos_each(len(looked_at))
+    expected = [
+        (owner, unit(*vectors[int(name.split()[1]), photo]).tolist())
+        for owner, name in enumerate(looked_at)
+        for photo in range(min(each, len(now.faces(name))))
+    ]
+    assert list(zip(cohort.owner.tolist(), cohort.embeddings.tolist(), strict=True)) == expected
+
+
+def test_a_cohort_is_of_photos_that_are_embedded(gallery: Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Ada", unit(0, 1), 2), face("Bob", unit(1, 1), 3)])
+    _, second, _ = gallery.snapshot().pending(OTHER)
+    gallery.store(OTHER_COMPARISON, [(second, unit(3, 4))])
+    cohort = gallery.snapshot().cohort(OTHER)
+    assert (cohort.people, cohort.owner.tolist()) == (1, [0])
+    assert np.allclose(cohort.embeddings, [[0.6, 0.8]]) and np.allclose(cohort.templates, [[0.6, 0.8]])
+    assert cohort.total == pytest.approx([0.6, 0.8], abs=1e-6)
 
 
 def test_a_snapshot_stays_as_it_was(gallery: Gallery) -> None:
@@ -297,19 +384,6 @@ def test_a_snapshot_stays_as_it_was(gallery: Gallery) -> None:
         assert record.embedding is not None
         assert np.array_equal(record.embedding, expected)
     assert names(gallery.snapshot()) == ["Robert", "Eve"]
-
-
-def test_calibrations_are_kept_by_model(gallery: Gallery) -> None:
-    source = Source("gallery", "the people enrolled", 300, "2026-11-26")
-    calibration = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, source)
-    assert gallery.snapshot().calibration(DIGEST) is None
-    before = gallery.snapshot()
-    gallery.set_calibration(DIGEST, calibration)
-    assert before.calibration(DIGEST) is None
-    assert gallery.snapshot().calibration(DIGEST) == calibration
-    assert gallery.snapshot().calibration(OTHER) is None
-    gallery.set_calibration(DIGEST, None)
-    assert gallery.snapshot().calibration(DIGEST) is None
 
 
 def test_threads_that_write_lose_nothing(gallery: Gallery) -> None:
@@ -369,8 +443,7 @@ def seen_after(gallery: Gallery, steps: list[tuple[object, ...]]) -> list[object
             told.append([sorted((round(match.distance, 5), match.name) for match in row) for row in matches])
         except NotEmbeddedError as error:
             told.append(type(error))
-        sums = now.sums(comparison.digest)
-        told += [sums.people, sums.templates.round(5).tolist() if sums.people else None]
+        told.append(seen_of(now.cohort(comparison.digest)))
     return told
 
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.errors import (
-    DamagedCalibrationError,
     DamagedDatabaseError,
     DatabaseError,
     DatabaseRefusedError,
@@ -410,12 +409,6 @@ def test_a_kind_of_store_that_facerec_does_not_know_is_told(location: str, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_calibration_file_that_is_none_is_told(gallery: Hdf5Gallery) -> None:
-    Path(gallery.location, "calibration.json").write_text("{")
-    with pytest.raises(DamagedCalibrationError, match=r"calibration\.json is damaged"):
-        gallery.snapshot().calibration(DIGEST)
-
-
 def refuse_unlinking(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
     real = os.unlink
 
@@ -506,7 +499,7 @@ def test_linked_chips_are_nobodys(gallery: Hdf5Gallery, tmp_path: Path) -> None:
         gallery.survey()
 
 
-@pytest.mark.parametrize("name", ["gallery.h5", "calibration.json", ".unfinished.json"])
+@pytest.mark.parametrize("name", ["gallery.h5", ".unfinished.json"])
 def test_a_pipe_in_a_files_place_is_told(gallery: Hdf5Gallery, name: str) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     (gallery.folder / name).unlink(missing_ok=True)

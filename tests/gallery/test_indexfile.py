@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from facerec_cli.errors import DamagedDatabaseError, DatabaseError, DatabaseRefusedError
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
+from facerec_cli.gallery.index import Index
+from facerec_cli.gallery.snapshot import IndexSnapshot
 from tests.gallery.faces import COMPARISON, DIGEST, OTHER_COMPARISON, face, unit
 
 
@@ -146,6 +148,13 @@ def changed(gallery: Hdf5Gallery, column: str, values: Any, **how: Any) -> None:
         (f"embeddings/{DIGEST}", np.zeros((2, 2), np.float32), {}),
         (f"embeddings/{DIGEST}", np.zeros((3, 2), np.float32), {"chunks": (1, 2)}),
         (f"embedded/{DIGEST}", np.zeros((3, 2), np.uint8), {}),
+        (f"totals/{DIGEST}", np.zeros(2), {}),
+        (f"totals/{DIGEST}", np.zeros((3, 3)), {}),
+        (f"totals/{DIGEST}", np.zeros(3, np.float32), {}),
+        (f"totals/{DIGEST}", np.array([1, np.nan, 3]), {}),
+        (f"totals/{DIGEST}", np.array([1, np.inf, 3]), {}),
+        (f"totals/{DIGEST}", np.array([1.0, 1, 4]), {}),
+        (f"totals/{DIGEST}", np.array([1.0, 1, -1]), {}),
     ],
 )
 def test_a_column_of_another_kind_or_shape_is_damage(
@@ -176,6 +185,51 @@ def test_templates_of_another_size_than_probes_are_damage(tmp_path: Path) -> Non
     gallery.add(COMPARISON, [face("Ada", unit(1, 0, 0), 1)])
     with pytest.raises(DamagedDatabaseError):
         gallery.snapshot().search(COMPARISON, unit(1, 0)[None])
+
+
+def test_templates_of_another_size_than_others_are_damage(tmp_path: Path) -> None:
+    segments = []
+    for size in (2, 3):
+        gallery = Hdf5Gallery(tmp_path / str(size), create=True)
+        gallery.add(COMPARISON, [face("Ada", unit(*range(1, size + 1)), 1)])
+        segments += gallery.snapshot().index.segments
+    with pytest.raises(DamagedDatabaseError):
+        IndexSnapshot("here", Index(segments, 9)).cohort(DIGEST)
+
+
+def totals(folder: Path) -> list[dict[str, list[float]]]:
+    """What each segment's file says of its templates, held against them."""
+    told = []
+    for segment in Hdf5Gallery(folder).snapshot().index.segments:
+        assert segment.totals.keys() == segment.templates.keys()
+        for digest, rows in segment.templates.items():
+            known = rows[np.isfinite(rows).all(axis=1)]
+            expected = [*known.sum(axis=0, dtype=np.float64), len(known)]
+            assert segment.totals[digest].tolist() == pytest.approx(expected, abs=1e-9)
+        told.append({digest: total.tolist() for digest, total in segment.totals.items()})
+    return told
+
+
+def test_what_segments_say_of_their_templates_holds_after_every_change(tmp_path: Path) -> None:
+    gallery = many(tmp_path / "database")
+    pending = list(gallery.snapshot().pending(OTHER_COMPARISON.digest))
+    before = totals(gallery.folder)
+    assert len(before) > 3
+    for change in (
+        lambda: gallery.add(COMPARISON, [face("person 3", unit(-1, 7), 99)]),
+        lambda: gallery.store(OTHER_COMPARISON, [(enrolled, unit(1, 2, enrolled.id)) for enrolled in pending[4:9]]),
+        lambda: gallery.remove("person 3", [gallery.snapshot().faces("person 3")[0].id]),
+        lambda: gallery.store(COMPARISON, [(enrolled, unit(5, 2)) for enrolled in gallery.snapshot().pending(DIGEST)]),
+        lambda: gallery.merge("person 5", "person 20"),
+        lambda: gallery.remove("person 11"),
+        lambda: gallery.rebuild(COMPARISON, {key: unit(1, 9) for key, _ in gallery.survey().chips}),
+    ):
+        change()
+        after = totals(gallery.folder)
+        assert after != before
+        before = after
+    gallery.rename("person 7", "renamed")
+    assert sum(part[DIGEST][-1] for part in totals(gallery.folder) if DIGEST in part) == 28
 
 
 LAYOUTS = st.recursive(

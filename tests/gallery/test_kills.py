@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from tests.gallery.faces import COMPARISON, DIGEST, OTHER_COMPARISON, face, unit
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which Windows cannot")
 
 STEPS = ("fsync", "replace", "unlink", "rmdir", "mkdir")
-CALIBRATION = Calibration((0.1, 0.01), (0.8, 0.7), 30.0, Source("gallery", "the people enrolled", 300, "2026-11-26"))
 
 
 def enrol(gallery: Hdf5Gallery) -> None:
@@ -42,7 +40,6 @@ ACTIONS: dict[str, Callable[[Hdf5Gallery], object]] = {
     "merge": lambda gallery: gallery.merge("Ada Lovelace", "Bob"),
     "embed": embed,
     "rebuild": rebuild,
-    "calibrate": lambda gallery: gallery.set_calibration(DIGEST, CALIBRATION),
 }
 
 
@@ -138,13 +135,12 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(database: Path, tmp_path: 
     assert states["before"] and (states["after"] or before == after)
 
 
-OURS = {".gitignore", ".lock", "faces", "gallery.h5", "segments", "calibration.json"}
+OURS = {".gitignore", ".lock", "faces", "gallery.h5", "segments"}
 
 
 def the_next_writer_tidies(folder: Path, now: Seen) -> None:
     gallery = opened(folder)
     gallery.add(COMPARISON, [face("the next", unit(5, 1), 99)])
-    gallery.set_calibration("f" * 64, None)
     assert seen(folder)[: len(now)] == now
     index = gallery.index_file.read()
     assert index is not None

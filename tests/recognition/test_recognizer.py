@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from PIL import Image
 
 from facerec_cli import Gallery, Identifier, Photo, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
 from facerec_cli.encoders.bundle import resolve_bundle, write_bundle
-from facerec_cli.encoders.calibration import Calibration
+from facerec_cli.encoders.calibration import Calibration, comparisons
+from facerec_cli.encoders.encoder import Embeddings, Mirrored, enrolling
+from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.errors import (
-    DatabaseError,
     FacerecError,
     LostChipError,
     NobodyEnrolledError,
@@ -26,12 +27,12 @@ from facerec_cli.errors import (
     UnreadablePhotoError,
     UnsupportedPhotoError,
 )
+from facerec_cli.faces.alignment import Chip
 from facerec_cli.faces.images import pixels
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
-from facerec_cli.recognition.calibration import calibrate_enrolled
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.rebuilding import rebuild
-from facerec_cli.recognition.threshold import Threshold, threshold_in
+from facerec_cli.recognition.threshold import Threshold, enrolled_rule, rule_in
 from tests.composed import side_by_side
 from tests.gallery.memory import MemoryGallery
 
@@ -57,7 +58,7 @@ def names(gallery: Gallery) -> list[str]:
 
 
 def threshold(recognizer: Recognizer, gallery: Gallery, **how: float) -> Threshold:
-    return threshold_in(gallery.snapshot(), recognizer.bundle, **how)
+    return rule_in(gallery.snapshot(), recognizer.bundle, **how).threshold
 
 
 @pytest.mark.parametrize("make", [lambda place: open_gallery(place, create=True), lambda _: MemoryGallery()])
@@ -131,17 +132,58 @@ def test_several_faces_are_named_largest_first(recognizer: Recognizer, gallery: 
 def test_the_threshold_follows_from_the_people_and_the_rate(
     recognizer: Recognizer, gallery: Gallery, samples: Path
 ) -> None:
-    loose, strict = (threshold(recognizer, gallery, fpir=rate).distance for rate in (0.05, 0.001))
+    loose, strict = (threshold(recognizer, gallery, rate=rate).distance for rate in (0.05, 0.001))
     before = threshold(recognizer, gallery)
     assert loose > before.distance > strict
     assert (before.comparisons, before.people) == (2, 2)
     enroll(recognizer, gallery, "Emmanuel Macron", [samples / "emmanuel_macron_2025.jpg"])
     after = threshold(recognizer, gallery)
-    assert (after.comparisons, after.people) == (3, 2)
+    # A second photo is half a comparison where what people share is taken away.
+    assert (after.comparisons, after.people) == (2.5, 2)
+    assert after.average < before.average
     assert after.distance < before.distance
     assert threshold(recognizer, gallery, distance=0.25).distance == 0.25
     (face,) = Identifier(recognizer, gallery, threshold=0.1).identify(samples / "jacinda_ardern_2022.jpg").faces
     assert (face.name, face.threshold, face.is_known) == ("unknown", 0.1, False)
+
+
+def test_a_gallery_is_seen_from_what_its_people_share_whatever_the_threshold(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    snapshot, digest = gallery.snapshot(), recognizer.comparison.digest
+    calibration = recognizer.bundle.calibration
+    assert calibration is not None and calibration.prior is not None
+    cohort = snapshot.cohort(digest)
+    centre = calibration.prior.centre(cohort)
+    assert centre is not None
+    probe = recognizer.embed_photo(samples / "jacinda_ardern_2022.jpg").embeddings
+    known = np.stack([snapshot.template(digest, name) for name in ENROLLED])
+    expected = Cosine(centre).matrix(probe, known)[0]
+    for given_distance in (None, 0.5):
+        rule = rule_in(snapshot, recognizer.bundle, distance=given_distance)
+        assert rule.comparison.digest == digest
+        matches = {match.name: match.distance for match in snapshot.search(rule.comparison, probe, 2)[0]}
+        assert [matches[name] for name in ENROLLED] == pytest.approx(expected.tolist(), abs=1e-6)
+    found = rule_in(snapshot, recognizer.bundle).threshold
+    _, own, average = calibration.gallery(cohort, calibration.fmr_for(0.01, {1: 2}))
+    assert own - 1e-3 < found.distance <= own
+    assert average - 1e-3 < found.average <= average
+    # One person alone has nothing in common with anybody.
+    gallery.remove("Emmanuel Macron")
+    alone = rule_in(gallery.snapshot(), recognizer.bundle).comparison.metric
+    assert isinstance(alone, Cosine) and alone.centre is None
+
+
+def test_people_enrolled_are_compared_among_each_other_as_they_are(recognizer: Recognizer) -> None:
+    calibration = recognizer.bundle.calibration
+    assert calibration is not None
+    for counts in ({1: 2}, {1: 3, 4: 1}):
+        rule = enrolled_rule(recognizer.bundle, counts)
+        assert isinstance(rule.comparison.metric, Cosine) and rule.comparison.metric.centre is None
+        assert rule.comparison.digest == recognizer.comparison.digest
+        assert rule.threshold.comparisons == comparisons(counts, is_centred=False)
+        assert rule.threshold.curve == calibration.people
+        assert rule.threshold.distance == rule.threshold.average
 
 
 def test_nobody_enrolled_is_told(recognizer: Recognizer, tmp_path: Path) -> None:
@@ -233,7 +275,7 @@ def test_somebody_enrolled_earlier_is_a_lookalike_too(recognizer: Recognizer, ga
 def test_a_rebuilt_database_has_the_same_bits(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
     assert isinstance(gallery, Hdf5Gallery)
     enroll(recognizer, gallery, "Jacinda Ardern", [samples / "jacinda_ardern_2022.jpg"])
-    digest, before = recognizer.bundle.digest, gallery.snapshot()
+    digest, before = recognizer.comparison.digest, gallery.snapshot()
     found = rebuild(recognizer, gallery, gallery.survey())
     assert (found.lost, found.strangers, found.problems) == ([], [], [])
     after = gallery.snapshot()
@@ -252,7 +294,7 @@ def other_model(tmp_path: Path) -> Recognizer:
     return turned(tmp_path, resolve_bundle("pretrained").calibration)
 
 
-def turned(place: Path, calibration: Calibration | None) -> Recognizer:
+def turned(place: Path, calibration: Calibration | None, metric: Metric | None = None) -> Recognizer:
     onnx = pytest.importorskip("onnx")
     bundle = resolve_bundle("pretrained")
     graph = onnx.load_from_string(bundle.encoder_bytes())
@@ -262,7 +304,7 @@ def turned(place: Path, calibration: Calibration | None) -> Recognizer:
         place / "models" / "turned",
         graph.SerializeToString(),
         embedding_size=bundle.embedding_size,
-        metric=bundle.load_metric(),
+        metric=metric or bundle.load_metric(),
         calibration=calibration,
         about={"description": "for a test"},
         others={},
@@ -270,8 +312,58 @@ def turned(place: Path, calibration: Calibration | None) -> Recognizer:
     return Recognizer(place / "models" / "turned")
 
 
+def test_a_face_is_enrolled_with_its_mirror_image(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    chip = recognizer.extract(samples / "jacinda_ardern_2018.jpg").one_face().chip
+    both = recognizer.embed([chip, np.ascontiguousarray(chip[:, ::-1])])
+    expected = both.mean(axis=0) / np.linalg.norm(both.mean(axis=0))
+    enrolled = recognizer.embed_enrolled([chip])
+    assert enrolled.dtype == np.float32
+    assert enrolled[0] == pytest.approx(expected, abs=1e-6)
+    assert recognizer.embed_enrolled([chip[:, ::-1]])[0] == pytest.approx(expected, abs=1e-6)
+    assert not np.allclose(both[0], expected, atol=1e-3)
+    # What a database holds is that, of the kept chip, and by a digest that is not the encoder's.
+    (record,) = (
+        record for record in gallery.snapshot().records(recognizer.comparison.digest) if "Jacinda" in record.face.name
+    )
+    kept = recognizer.embed_enrolled([gallery.read_chip(record.face)])[0]
+    assert record.embedding is not None
+    assert np.array_equal(record.embedding, kept)
+    assert all(record.embedding is None for record in gallery.snapshot().records(recognizer.bundle.digest))
+    thorough = Recognizer("pretrained", thorough=True)
+    assert np.array_equal(thorough.embed([chip]), enrolled)
+    assert thorough.comparison.digest == recognizer.comparison.digest
+
+
+def test_where_embeddings_cannot_be_added_up_a_face_is_enrolled_as_it_is(tmp_path: Path, samples: Path) -> None:
+    learned = turned(tmp_path, None, LearnedL1(np.full(128, -1, np.float32), 0.5))
+    chip = learned.extract(samples / "jacinda_ardern_2018.jpg").one_face().chip
+    assert np.array_equal(learned.embed_enrolled([chip]), learned.embed([chip]))
+    assert learned.comparison.digest != learned.bundle.digest
+
+
+class Ends:
+    """An encoder whose embedding is a chip's first and last pixels."""
+
+    size = 2
+
+    def encode(self, chips: Sequence[Chip]) -> Embeddings:
+        return np.array([[chip[0, 0, 0], chip[0, -1, 0]] for chip in chips], np.float32).reshape(-1, 2)
+
+
+def test_a_mirrored_embedding_worked_by_hand() -> None:
+    chip = np.zeros((112, 112, 3), np.uint8)
+    chip[0, 0], chip[0, -1] = 30, 10
+    mirrored = enrolling(Ends(), Cosine())
+    assert isinstance(mirrored, Mirrored)
+    assert mirrored.size == 2
+    assert mirrored.encode([chip, chip]) == pytest.approx(np.full((2, 2), np.sqrt(0.5)))
+    assert mirrored.encode([]).shape == (0, 2)
+    encoder = Ends()
+    assert enrolling(encoder, LearnedL1(np.ones(2, np.float32), 0.0)) is encoder
+
+
 def pending(recognizer: Recognizer, gallery: Gallery) -> list[str]:
-    return [face.name for face in gallery.snapshot().pending(recognizer.bundle.digest)]
+    return [face.name for face in gallery.snapshot().pending(recognizer.comparison.digest)]
 
 
 def test_another_model_embeds_the_kept_chips_once(
@@ -358,13 +450,6 @@ def test_without_a_calibration_only_a_distance_decides(
         ("enrolled", None),
         ("refused", None),
     ]
-
-
-def test_too_few_people_are_no_calibration(recognizer: Recognizer, gallery: Gallery) -> None:
-    before = threshold(recognizer, gallery)
-    with pytest.raises(DatabaseError, match="200 people"):
-        calibrate_enrolled(recognizer, gallery)
-    assert threshold(recognizer, gallery) == before
 
 
 def test_an_unknown_model_lists_those_that_exist() -> None:

@@ -44,12 +44,13 @@ def test_a_threshold_has_four_digits_and_is_never_wider_than_asked(recognizer: R
     calibration = recognizer.bundle.calibration
     assert calibration is not None
     for rate in (0.1, 0.01, 0.001, 0.0001):
-        found = threshold_for(recognizer.bundle, calibration, {1: 1}, rate=rate, distance=None).distance
-        assert len(str(found)) <= 6
-        assert calibration.threshold(rate) - 1e-3 < found <= calibration.threshold(rate)
+        for curve in (calibration.photos, calibration.people):
+            found = threshold_for(recognizer.bundle, curve, {1: 1}, rate=rate, distance=None).distance
+            assert len(str(found)) <= 6
+            assert curve.threshold(rate) - 1e-3 < found <= curve.threshold(rate)
 
 
 @pytest.mark.parametrize(("rate", "distance"), [(float("nan"), None), (0.01, float("nan")), (0.01, float("inf"))])
 def test_what_is_no_number_is_no_threshold(recognizer: Recognizer, rate: float, distance: float | None) -> None:
     with pytest.raises(ValueError, match="no finite number"):
-        threshold_for(recognizer.bundle, recognizer.bundle.calibration, {1: 1}, rate=rate, distance=distance)
+        threshold_for(recognizer.bundle, None, {1: 1}, rate=rate, distance=distance)
