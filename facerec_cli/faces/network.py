@@ -19,7 +19,7 @@ NMS_THRESHOLD = 0.3
 STRIDES = (8, 16, 32)
 TILE = 1088
 """Longest side that the network sees at once, pixels: it takes 80 bytes a pixel."""
-OVERLAP = 128
+OVERLAP = 48
 """Pixels that neighbouring tiles share: what is larger than that is found at a smaller size."""
 Rows = npt.NDArray[np.float32]
 """float32 [n, 15], a candidate a row: box (x, y, width, height), five landmarks (x, y), score."""
