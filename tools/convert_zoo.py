@@ -36,8 +36,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facerec_cli.encoders.bundle import BUNDLED, read_bundle, write_bundle
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.faces.network import WEIGHTS
 from facerec_cli.faces.extraction import Extractor
+from facerec_cli.faces.network import WEIGHTS
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
