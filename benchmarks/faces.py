@@ -45,7 +45,7 @@ def turned(image: Pixels, angle: float) -> Pixels:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
     size = np.round(np.abs(matrix[:, :2]) @ [width, height]).astype(int)
-    matrix[:, 2] += (size - [width, height]) / 2
+    matrix[:, 2] = matrix[:, 2] + (size - [width, height]) / 2
     return np.asarray(cv2.warpAffine(image, matrix, size.tolist()), np.uint8)
 
 

@@ -30,7 +30,7 @@ def turned(image: Pixels, angle: float) -> tuple[Pixels, npt.NDArray[np.float64]
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
     size = np.round(np.abs(matrix[:, :2]) @ [width, height])
-    matrix[:, 2] += (size - [width, height]) / 2
+    matrix[:, 2] = matrix[:, 2] + (size - [width, height]) / 2
     return np.asarray(cv2.warpAffine(image, matrix, size.astype(int).tolist()), np.uint8), np.asarray(matrix)
 
 
@@ -83,7 +83,7 @@ def test_faces_of_one_photo_may_point_all_ways(detector: Detector, photos: dict[
 
 def test_a_group_lying_on_its_side_is_found_whole(detector: Detector, photos: dict[str, Pixels]) -> None:
     parts = [cv2.resize(photo, (160, 200), interpolation=cv2.INTER_AREA) for photo in photos.values()]
-    group = np.tile(np.concatenate(parts, axis=1), (2, 1, 1))
+    group = np.tile(np.concatenate(parts, axis=1), (2, 1, 1)).astype(np.uint8)
     assert len(detector.detect(group)) == 8
     assert len(detector.detect(np.ascontiguousarray(np.rot90(group)))) == 8
 
