@@ -41,7 +41,7 @@ def command(
     database: str,
     model: str,
     largest: bool,
-    size: int,
+    size: int | None,
     output_format: str,
 ) -> int:
     """Enrol people from one photo each, or more.
@@ -151,7 +151,7 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
 
 
 def _enroll(
-    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int
+    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int | None
 ) -> tuple[int, Iterator[Enrolment]]:
     """Enrol; a database is made where there is somebody to enrol. Returns the exit status of looking at it, too."""
     if not work:

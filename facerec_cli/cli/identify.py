@@ -61,7 +61,7 @@ def command(
     threshold: float | None,
     top: int,
     annotate: Path | None,
-    size: int,
+    size: int | None,
     thorough: bool,
     output_format: str,
 ) -> int:

@@ -46,7 +46,7 @@ def command(
     largest: bool,
     database: str,
     model: str,
-    size: int,
+    size: int | None,
     thorough: bool,
     output_format: str,
 ) -> int:
