@@ -135,12 +135,12 @@ def quality_score(quality: Quality, score: float) -> float:
     blockiness and the detector's score, fitted to 1,403 photos of LFW's peopleDevTrain as they are and spoilt (faces 24
     pixels wide, JPEG of quality 10, dark, blurred, black borders), each against the person's other photos as they are.
 
-    On 801 photos of peopleDevTest's other people, as they are and spoilt so:
+    On 800 photos of peopleDevTest's other people, as they are and spoilt so (``benchmarks/quality.py``):
 
     | quality | below 0.4 | to 0.6 | to 0.7 | to 0.8 | to 0.9 | to 0.95 | above |
     |---|---|---|---|---|---|---|---|
-    | FNMR at FMR 1e-5, % | 78 | 50 | 34 | 27 | 17 | 9 | 4 |
-    | FNMR at FMR 1e-3, % | 48 | 23 | 10 | 7 | 4 | 3 | 1 |
+    | FNMR at FMR 1e-5, % | 84 | 46 | 31 | 29 | 17 | 8 | 4 |
+    | FNMR at FMR 1e-3, % | 54 | 20 | 9 | 8 | 4 | 2 | 1 |
 
     Of LFW as it is 90 % are between 0.89 and 0.96.
 
