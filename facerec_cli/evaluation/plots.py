@@ -27,6 +27,7 @@ _LABELS = {
     "roll": "tilt of the worse photo, degrees",
     "blockiness": "compression of the worse photo",
     "coverage": "covered mouth of the worse photo",
+    "warmth": "warm colours of the worse photo",
 }
 
 

@@ -73,6 +73,12 @@ def coverage(chip: Chip) -> float:
     return (cheeks - lips) / max(cheeks, _LEAST_REDNESS)
 
 
+def warmth(chip: Chip) -> float:
+    """How much more red than blue the middle of the face is, as a share of all light; 0 without colours."""
+    red, green, blue = chip[CENTRE].reshape(-1, 3).mean(axis=0, dtype=np.float64).tolist()
+    return float((red - blue) / max(red + green + blue, 1.0))
+
+
 def _quantile(levels: npt.NDArray[np.uint8], share: float) -> float:
     place = int(share * (len(levels) - 1))
     return float(np.partition(levels, place)[place])

@@ -24,6 +24,7 @@ from facerec_cli.faces.quality import (
     MIN_BRIGHTNESS,
     MIN_SHARPNESS,
     MIN_SIZE,
+    MIN_WARMTH,
     Quality,
     complaint,
     measure,
@@ -33,7 +34,7 @@ from facerec_cli.faces.quality import (
 
 Pixels = npt.NDArray[np.uint8]
 Landmarks = npt.NDArray[np.float32]
-GOOD = Quality(sharpness=0.75, size=60, yaw=10, roll=2, brightness=130, blockiness=0.03, coverage=-0.2)
+GOOD = Quality(sharpness=0.75, size=60, yaw=10, roll=2, brightness=130, blockiness=0.03, coverage=-0.2, warmth=0.17)
 FRONTAL = TEMPLATE.astype(np.float32)
 EYE_DISTANCE = 30.0
 SAMPLES = sorted(path.name for path in (Path(__file__).parents[1] / "data").glob("*.[jp][pn]g"))
@@ -247,6 +248,7 @@ def test_what_spoils_a_photo_lowers_its_score(face: tuple[Pixels, Landmarks]) ->
         brightness=st.floats(0, 255),
         blockiness=st.floats(-1, 1),
         coverage=st.floats(-50, 50),
+        warmth=st.floats(-1, 1),
     ),
     st.floats(0, 1),
 )
@@ -292,6 +294,7 @@ def test_a_nose_beyond_the_eyes_is_a_profile() -> None:
         ({"blockiness": 0.3}, "it is heavily compressed"),
         ({"blockiness": 0.3, "sharpness": 0.3}, "it is blurred"),
         ({"brightness": 250.0}, "it is overexposed"),
+        ({"warmth": -0.1}, "its colours are those of a negative"),
         ({"sharpness": 0.1, "brightness": 10.0}, "it is blurred and it is very dark"),
     ],
 )
@@ -301,7 +304,7 @@ def test_a_complaint_says_what_is_poor(changed: dict[str, float], expected: str 
 
 def test_at_the_limits_a_photo_is_good_enough() -> None:
     for brightness in (MIN_BRIGHTNESS, MAX_BRIGHTNESS):
-        edge = Quality(MIN_SHARPNESS, MIN_SIZE, MAX_YAW, MAX_ROLL, brightness, MAX_BLOCKINESS, MAX_COVERAGE)
+        edge = Quality(MIN_SHARPNESS, MIN_SIZE, MAX_YAW, MAX_ROLL, brightness, MAX_BLOCKINESS, MAX_COVERAGE, MIN_WARMTH)
         assert complaint(edge) is None
 
 

@@ -181,6 +181,12 @@ def test_a_face_that_cannot_be_aligned_is_refused(recognizer: Recognizer, galler
     assert not list(gallery.snapshot().people())
 
 
+def test_no_negative_passes_silently(recognizer: Recognizer, gallery: Gallery, samples: Path) -> None:
+    photos = [negative(photo) for photo in sorted(samples.glob("*.jpg"))]
+    for outcome in enroll(recognizer, gallery, "Somebody", photos, largest=True):
+        assert outcome.error or (outcome.complaint and "its colours are those of a negative" in outcome.complaint)
+
+
 def test_a_doubtful_face_is_told_of_when_it_is_verified(recognizer: Recognizer, samples: Path) -> None:
     photo = samples / "barack_obama.jpg"
     verified = verify(recognizer, photo, negative(photo))
