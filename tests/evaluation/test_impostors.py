@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.evaluation import impostors
 from facerec_cli.evaluation.impostors import Draw, Reader, impostor_draws
+from tests.calibrations import alike
 
 Distances = npt.NDArray[np.float32]
 
@@ -69,10 +70,10 @@ def test_a_draw_s_pairs_are_the_same_in_any_blocks(
 ) -> None:
     embeddings = metric.scaled(np.random.default_rng(0).normal(size=(90, 8)).astype(np.float32))
     rows = [[3 * person, 3 * person + 1, 3 * person + 2] for person in range(30)]
-    whole = list(impostor_draws(embeddings, rows, metric, np.random.default_rng(1), 3))
+    whole = list(impostor_draws(alike(embeddings), rows, metric, np.random.default_rng(1), 3))
     monkeypatch.setattr(impostors, "_COMPUTED", computed)
     monkeypatch.setattr(impostors, "_GIVEN", given_at_once)
-    parts = list(impostor_draws(embeddings, rows, metric, np.random.default_rng(1), 3))
+    parts = list(impostor_draws(alike(embeddings), rows, metric, np.random.default_rng(1), 3))
     for one, other in zip(whole, parts, strict=True):
         monkeypatch.undo()
         expected = np.concatenate(list(one.blocks()))
@@ -88,7 +89,7 @@ def test_a_draw_is_never_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(impostors, "_COMPUTED", 50_000)
     monkeypatch.setattr(impostors, "_GIVEN", 10_000)
     embeddings = Cosine().scaled(np.random.default_rng(0).normal(size=(1_000, 8)).astype(np.float32))
-    (draw,) = impostor_draws(embeddings, [[row] for row in range(1_000)], Cosine(), np.random.default_rng(1), 1)
+    (draw,) = impostor_draws(alike(embeddings), [[row] for row in range(1_000)], Cosine(), np.random.default_rng(1), 1)
     sizes = [len(block) for block in draw.blocks()]
     assert sum(sizes) == draw.pairs > 490_000
     assert max(sizes) <= 10_000

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facerec_cli.encoders.calibration import Calibration, Source
-from facerec_cli.encoders.metric import Cosine
+from facerec_cli.encoders.calibration import Calibration, Curve, Source
+from facerec_cli.encoders.metric import Comparison, Cosine, LearnedL1
 from facerec_cli.evaluation.calibrating import calibrate_people
+from facerec_cli.evaluation.known import KnownPeople, known_people
+from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.strangers import Draw, check_promise, draw_gallery, outcome
+from tests.calibrations import alike, calibrated
+from tests.gallery.faces import face
+from tests.gallery.memory import MemoryGallery
 
 METRIC = Cosine()
-SOURCE = Source("model", "mine", 200)
+SOURCE = Source("mine", 200)
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -30,13 +36,18 @@ def at(*degrees: float) -> Embeddings:
     return np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
 
 
-def faces(counts: Sequence[int], seed: int, size: int = 64, spread: float = 0.1) -> Embeddings:
-    """Photos around each person's own direction, which is any direction alike."""
+def faces(counts: Sequence[int], seed: int, shared: float = 0.0, size: int = 64, spread: float = 0.1) -> Looks:
+    """Photos around each person's own direction, which is any direction alike but for what all share."""
     generator = np.random.default_rng(seed)
     centres = generator.normal(size=(len(counts), size))
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     found = np.repeat(centres, counts, axis=0) + generator.normal(scale=spread, size=(sum(counts), size))
-    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+    found[:, 0] += shared
+    return alike(np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32))
+
+
+def known(draw: Draw, looks: Looks, threshold: float) -> KnownPeople:
+    return replace(known_people(looks.enrolled[draw.enrolled], METRIC, None), threshold=threshold)
 
 
 # ------------------------------------------------------------------ draw_gallery
@@ -107,9 +118,9 @@ def test_too_few_people_make_no_gallery(counts: list[int], people: int, photos: 
 def test_an_outcome_worked_by_hand() -> None:
     # Enrolled at 0 and 90 degrees; probes of the first at 10, 40 and 80 degrees, of the second at 70; strangers at 30,
     # -20, 200 and 135. The threshold is the distance of 25 degrees.
-    embeddings = at(0, 90, 10, 40, 80, 70, 30, -20, 200, 135)
+    looks = alike(at(0, 90, 10, 40, 80, 70, 30, -20, 200, 135))
     draw = Draw(np.array([[0], [1]]), np.array([2, 3, 4, 5]), np.array([0, 0, 0, 1]), np.array([6, 7, 8, 9]))
-    found = outcome(draw, embeddings, METRIC, 1 - float(np.cos(np.radians(25))))
+    found = outcome(draw, looks, known(draw, looks, 1 - float(np.cos(np.radians(25)))))
     # Of the first person's three, 10 is found, 40 is too far, 80 is nearer the second; the second's is found. Each
     # person weighs the same: (1/3 + 1) / 2. Of the strangers, -20 alone is within 25 degrees of anybody.
     assert astuple(found) == pytest.approx((1 / 4, 2 / 3))
@@ -117,9 +128,9 @@ def test_an_outcome_worked_by_hand() -> None:
 
 def test_a_template_is_the_mean_of_a_person_s_photos() -> None:
     # One person at -30 and 30 degrees is enrolled at 0: a stranger at 5 is near, one at 30 is not.
-    embeddings = at(-30, 30, 90, 90, 5, 30, 2)
+    looks = alike(at(-30, 30, 90, 90, 5, 30, 2))
     draw = Draw(np.array([[0, 1], [2, 3]]), np.array([6]), np.array([0]), np.array([4, 5]))
-    found = outcome(draw, embeddings, METRIC, 1 - float(np.cos(np.radians(10))))
+    found = outcome(draw, looks, known(draw, looks, 1 - float(np.cos(np.radians(10)))))
     # The second person has no probe and no say in who is found.
     assert astuple(found) == pytest.approx((1 / 2, 1))
 
@@ -127,7 +138,37 @@ def test_a_template_is_the_mean_of_a_person_s_photos() -> None:
 def test_a_wrong_name_finds_nobody_however_near() -> None:
     # The first person's probe lies on the second's template.
     draw = Draw(np.array([[0], [1]]), np.array([2]), np.array([0]), np.array([3]))
-    assert astuple(outcome(draw, at(0, 90, 90, 45), METRIC, 2.0)) == (1, 0)
+    looks = alike(at(0, 90, 90, 45))
+    assert astuple(outcome(draw, looks, known(draw, looks, 2.0))) == (1, 0)
+
+
+def test_people_are_asked_about_as_probes_and_known_as_enrolled() -> None:
+    # Everybody is enrolled a right angle from where their photos are asked about.
+    looks = Looks(at(0, 90, 10, 45), at(90, 180, 100, 135))
+    draw = Draw(np.array([[0], [1]]), np.array([2]), np.array([0]), np.array([3]))
+    people = known(draw, looks, 1.0)
+    assert np.allclose(people.templates, at(90, 180), atol=1e-6)
+    assert people.distances(looks.probes[[2]])[0].tolist() == pytest.approx(
+        [1 - float(np.cos(np.radians(80))), 1 + float(np.cos(np.radians(10)))], abs=1e-6
+    )
+
+
+def test_a_gallery_that_is_drawn_is_decided_as_one_that_is_enrolled() -> None:
+    counts = [3] * 400
+    looks = faces(counts, 1, shared=0.5)
+    calibration = calibrate_people(looks, numbered(counts), METRIC, SOURCE)
+    assert calibration.prior is not None and calibration.centred is not None
+    enrolled = np.arange(60).reshape(20, 3)
+    people = known_people(looks.enrolled[enrolled], METRIC, calibration)
+    gallery, comparison = MemoryGallery(), Comparison("a" * 64, METRIC)
+    gallery.add(comparison, [face(f"person {row // 3}", looks.enrolled[row], row) for row in range(60)])
+    cohort = gallery.snapshot().cohort(comparison.digest)
+    centre, threshold, _ = calibration.gallery(cohort, calibration.fmr_for(0.01, {3: 20}))
+    assert people.threshold == pytest.approx(threshold, abs=1e-6)
+    found = gallery.snapshot().search(Comparison(comparison.digest, METRIC.centred(centre)), looks.probes[60:], 1)
+    distances = people.distances(looks.probes[60:])
+    assert [match.name for (match,) in found] == [f"person {row}" for row in distances.argmin(axis=1)]
+    assert [match.distance for (match,) in found] == pytest.approx(distances.min(axis=1).tolist(), abs=1e-5)
 
 
 # ------------------------------------------------------------------ the promise
@@ -150,14 +191,25 @@ def test_the_promise_is_kept_among_people_who_were_not_calibrated_on() -> None:
     assert found[2].people_found > 0.95
 
 
+@pytest.mark.parametrize("shared", [0.0, 1.0, 5.0])
+def test_the_promise_is_kept_whatever_people_share(shared: float) -> None:
+    """Between nothing at all, and so much that a model hardly tells them apart."""
+    counts = [2] * 250
+    calibration = calibrate_people(faces(counts, 1, shared), numbered(counts), METRIC, SOURCE)
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json())), "mine") == calibration
+    found = check_promise(calibration, faces(counts, 2, shared), numbered(counts), METRIC, photos=(1,)).by_photos
+    assert found[1].strangers_named <= 0.03
+    assert found[1].people_found > 0.9
+
+
 def test_a_looser_threshold_breaks_the_promise() -> None:
     counts = [2] * 200
     # 1 % of comparisons, not of searches: 1 - 0.99^50 = 39 % of strangers are named.
-    embeddings, rows = faces(counts, 3), numbered(counts)
-    right = calibrate_people(embeddings, rows, METRIC, SOURCE)
-    one_in_a_hundred = right.threshold(0.01)
-    loose = Calibration((0.1, 1e-6), (one_in_a_hundred + 1e-9, one_in_a_hundred), 30.0, SOURCE)
-    found = check_promise(loose, embeddings, rows, METRIC, photos=(1,)).by_photos
+    looks, rows = faces(counts, 3), numbered(counts)
+    right = calibrate_people(looks, rows, METRIC, SOURCE)
+    one_in_a_hundred = right.people.threshold(0.01)
+    loose = calibrated(Curve((0.1, 1e-6), (one_in_a_hundred + 1e-9, one_in_a_hundred), 30.0))
+    found = check_promise(loose, looks, rows, METRIC, photos=(1,)).by_photos
     assert found[1].strangers_named == pytest.approx(0.39, abs=0.06)
 
 
@@ -166,13 +218,14 @@ def test_people_are_calibrated_with_the_rule_checked() -> None:
     calibration = calibrate_people(faces(counts, 4), numbered(counts), METRIC, SOURCE)
     assert calibration == calibrate_people(faces(counts, 4), numbered(counts), METRIC, SOURCE)
     assert calibration.source == SOURCE
-    evidence = calibration.evidence
-    assert evidence is not None
-    assert 0.98 < evidence.impostor_pairs_per_draw / (200 * 199 / 2) < 1
-    assert evidence.draws == 20
-    # One pair each of 199 people, and 10 * 9 / 2 of the one with more than ten photos.
-    assert evidence.genuine_pairs == 199 + 45
-    check = evidence.check
+    for curve in (calibration.photos, calibration.people):
+        evidence = curve.evidence
+        assert evidence is not None
+        assert 0.98 < evidence.impostor_pairs_per_draw / (200 * 199 / 2) < 1
+        assert evidence.draws == 20
+        # One pair each of 199 people, and 10 * 9 / 2 of the one with more than ten photos.
+        assert evidence.genuine_pairs == 199 + 45
+    check = calibration.check
     assert check is not None
     assert (check.fpir, check.people, check.draws) == (0.01, 50, 20)
     # Two photos: one person has a third, to ask with.
@@ -182,21 +235,32 @@ def test_people_are_calibrated_with_the_rule_checked() -> None:
         assert 0.9 < shares.people_found <= 1
 
 
-def test_people_with_one_photo_need_a_slope() -> None:
+def test_photos_and_people_enrolled_have_curves_of_their_own() -> None:
+    counts = [2] * 200
+    probes, enrolled = faces(counts, 3).probes, faces(counts, 3, spread=0.02).enrolled
+    calibration = calibrate_people(Looks(probes, enrolled), numbered(counts), METRIC, SOURCE)
+    both = calibrate_people(alike(probes), numbered(counts), METRIC, SOURCE)
+    assert calibration.photos == both.photos == both.people
+    assert calibration.people != calibration.photos
+
+
+def test_a_metric_that_knows_no_centre_has_one_curve_and_no_prior() -> None:
+    counts = [2] * 200
+    learned = LearnedL1(np.full(64, -5, np.float32), 2.0)
+    calibration = calibrate_people(faces(counts, 3), numbered(counts), learned, SOURCE)
+    assert (calibration.centred, calibration.prior) == (None, None)
+    assert calibration.people == calibration.photos
+    assert calibration.check is not None
+
+
+def test_people_with_one_photo_each_are_no_calibration() -> None:
     counts = [1] * 200
-    embeddings, rows = faces(counts, 6), numbered(counts)
-    calibration = calibrate_people(embeddings, rows, METRIC, SOURCE, slope=20.0)
-    assert calibration.slope == 20
-    # Nobody can be asked for: the rule cannot be checked.
-    assert calibration.evidence is not None
-    assert calibration.evidence.check is not None
-    assert calibration.evidence.check.by_photos == {}
     with pytest.raises(ValueError, match="0 genuine pairs are too few"):
-        calibrate_people(embeddings, rows, METRIC, SOURCE)
+        calibrate_people(faces(counts, 6), numbered(counts), METRIC, SOURCE)
 
 
 @pytest.mark.parametrize("people", [1, 2, 199])
 def test_too_few_people_are_refused(people: int) -> None:
     counts = [3] * people
     with pytest.raises(ValueError, match="it takes 200 people"):
-        calibrate_people(faces(counts, 7), numbered(counts), METRIC, SOURCE, slope=20.0)
+        calibrate_people(faces(counts, 7), numbered(counts), METRIC, SOURCE)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from facerec_cli.errors import DamagedDatabaseError, DatabaseError, DatabaseRefusedError
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from facerec_cli.gallery.index import Index
+from facerec_cli.gallery.segment import Segment
 from facerec_cli.gallery.snapshot import IndexSnapshot
 from tests.gallery.faces import COMPARISON, DIGEST, OTHER_COMPARISON, face, unit
 
@@ -188,7 +189,7 @@ def test_templates_of_another_size_than_probes_are_damage(tmp_path: Path) -> Non
 
 
 def test_templates_of_another_size_than_others_are_damage(tmp_path: Path) -> None:
-    segments = []
+    segments: list[Segment] = []
     for size in (2, 3):
         gallery = Hdf5Gallery(tmp_path / str(size), create=True)
         gallery.add(COMPARISON, [face("Ada", unit(*range(1, size + 1)), 1)])

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def names(gallery: Gallery) -> list[str]:
     return [person.name for person in gallery.snapshot().people()]
 
 
-def threshold(recognizer: Recognizer, gallery: Gallery, **how: float) -> Threshold:
+def threshold(recognizer: Recognizer, gallery: Gallery, **how: Any) -> Threshold:
     return rule_in(gallery.snapshot(), recognizer.bundle, **how).threshold
 
 
