@@ -36,7 +36,7 @@ def test_list_shows_the_threshold_in_force(facerec: Run, enrolled: Path) -> None
     text = facerec("people", "list").stdout
     assert "Emmanuel Macron" in text
     assert "pretrained: A match is a distance of at most 0.6" in text
-    assert "so that about 1 % of strangers are named: 2 people enrolled, 2 comparisons." in text
+    assert "so that about 1 % of strangers are named: it follows the 2 people enrolled, 2 comparisons." in text
 
 
 def test_list_of_nobody_says_how_to_enrol(facerec: Run, tmp_path: Path) -> None:
