@@ -126,13 +126,13 @@ class Prior:
             return self.similarity, self.deviation, 1.0
         others = people - 1
         share = others / (others + _WEIGHT)
-        shared = min(max(self.similarity, _LEAST), _MOST)
+        shared = min(max(math.tanh(self.similarity), _LEAST), _MOST)
         own = 1 - shared
         left = (1 - share) ** 2 * shared + share**2 * own / others
         least, most = (self.centred * own) ** 2, self.deviation**2
         kept = min(1.0, left / shared)
         variance = least + (most - least) * kept
-        return left / (own + left), math.sqrt(variance) / (own + left), kept
+        return math.atanh(left / (own + left)), math.sqrt(variance) / (own + left), kept
 
 
 def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | None:
