@@ -53,6 +53,9 @@ def list_people(database: str, model: str, output_format: str) -> int:
         for person in chain([first], people):
             results.add(person.to_json())
         bundle = resolve_bundle(model)
+        pending = snapshot.pending_count(bundle.comparison().digest)
+        if pending:
+            reporter.warn(f"{bundle.name} has not embedded {count(pending, 'photo')} yet: the threshold may change.")
         try:
             results.caption(f"{bundle.name}: {why(rule_in(snapshot, bundle).threshold)}")
         except ModelError as error:
@@ -187,7 +190,8 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     snapshot = gallery.snapshot()
     rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
     with Results(output_format, ("name", "other", "distance", "threshold")) as results:
-        results.caption(why(rule.threshold))
+        near = rule.threshold.distance
+        results.caption(f"Pairs at a distance of at most {near} are listed, compared without regard to all others.")
         for pair in lookalikes(snapshot, rule):
             results.add(pair.to_json() | {"threshold": rule.threshold.distance})
     return status
@@ -207,6 +211,7 @@ def check_people(database: str, model: str, output_format: str) -> int:
     A finding is "unlike", "poor", "lost" or "alike". How small a face was in its photo, or how far it was turned, its
     chip does not tell.
     """
+    from facerec_cli.errors import UncalibratedModelError
     from facerec_cli.recognition.checking import check
     from facerec_cli.recognition.recognizer import Recognizer
     from facerec_cli.recognition.threshold import counts_in, enrolled_rule
@@ -215,23 +220,29 @@ def check_people(database: str, model: str, output_format: str) -> int:
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot, reporter = gallery.snapshot(), Reporter()
-    rule = enrolled_rule(recognizer.bundle, counts_in(snapshot))
+    counts, rule = counts_in(snapshot), None
+    try:
+        rule = enrolled_rule(recognizer.bundle, counts)
+    except UncalibratedModelError:
+        reporter.warn(f"The model {recognizer.bundle.name} is not calibrated: it does not say who looks like whom.")
     columns = ("finding", "name", "photo", "other", "distance", "complaint")
     found: Counter[str] = Counter()
     with Results(output_format, (*columns, "chip", "sha256") if output_format == "csv" else columns) as results:
         for finding in check(recognizer, gallery, snapshot, rule):
             results.add(finding.to_json())
             found[finding.kind] += 1
-    photos = sum(number * people for number, people in snapshot.photo_counts().items())
+    photos, people = sum(number * those for number, those in counts.items()), sum(counts.values())
     told = ", ".join(
-        f"{count(found[kind], noun) if found[kind] else f'no {noun}'} {what}" for kind, noun, what in _KINDS
+        f"{count(found[kind], noun) if found[kind] else f'no {noun}'} {what}"
+        for kind, noun, what in _KINDS
+        if rule or kind in ("poor", "lost")
     )
-    reporter.note(f"Looked at {count(photos, 'photo')} of {count(rule.threshold.people, 'person')}: {told}.")
+    reporter.note(f"Looked at {count(photos, 'photo')} of {count(people, 'person')}: {told}.")
     return status
 
 
 _KINDS = (
-    ("unlike", "photo", "unlike the others of its name"),
+    ("unlike", "photo", "unlike the others of the name"),
     ("poor", "photo", "of poor quality"),
     ("lost", "photo", "without a chip"),
     ("alike", "pair", "of names who may be one person"),

@@ -25,6 +25,8 @@ _LEAST = 1e-6
 """Less than any deviation."""
 _MOST_ALIKE = 20
 """More than any similarity or deviation, transformed."""
+_RAREST = 1e-300
+"""Less than any rate that is asked for."""
 _FARTHEST = 1e9
 """More than any distance, and any slope."""
 
@@ -139,7 +141,7 @@ class Curve:
             fmr: in (0, 1).
         """
         rates, distances = -np.log10(self.fmr), np.asarray(self.distance)
-        wanted = -math.log10(fmr)
+        wanted = -math.log10(max(fmr, _RAREST))
         low = int(np.clip(np.searchsorted(rates, wanted, side="right") - 1, 0, len(rates) - 2))
         step = (distances[low + 1] - distances[low]) / (rates[low + 1] - rates[low])
         return max(0.0, float(distances[low] + step * (wanted - rates[low])))

@@ -41,6 +41,8 @@ MOST_PEOPLE = 256
 """Most people whose similarities are looked at: enough for their mean within 0.003 and their deviation within 2 %."""
 _MOST_FACES = 512
 """Most photos of theirs."""
+_TOO_SIMILAR = 4.0
+"""Deviations above the mean, or the gallery's median: one pair in 10,000 of two persons is beyond."""
 _LEAST = 1e-6
 """The least that people have in common: of some models' people it is nothing, by chance a little less."""
 _NO_LENGTH = 1e-12
@@ -107,7 +109,7 @@ class Prior:
             steps = left * steps + (1 - left) * _transformed(1 - centred) / self.centred
             doubt = _DOUBT_WEIGHT / (cohort.people + _DOUBT_WEIGHT) * (_DOUBT * deviation) ** 2
         average = _distance(mean + steps * math.sqrt(deviation**2 + doubt))
-        alike = similarities(cohort, is_centred=self.centred is not None)
+        alike = similarities(cohort, is_centred=self.centred is not None, expected=(mean, deviation))
         if alike is None:
             return average, average
         weight = cohort.people / (cohort.people + _WEIGHT)
@@ -135,10 +137,18 @@ class Prior:
         return math.atanh(left / (own + left)), math.sqrt(variance) / (own + left), kept
 
 
-def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | None:
+def similarities(
+    cohort: Cohort, *, is_centred: bool, expected: tuple[float, float] | None = None
+) -> tuple[float, float] | None:
     """Mean and standard deviation of the transformed similarities of photos of two people, each two weighing the same.
 
     Whoever is compared is left out of the centre.
+
+    Args:
+        cohort: the people.
+        is_centred: whether they are seen from their centre.
+        expected: mean and deviation of average people, by which photos are left out that are too similar to show two
+            persons: one person under two names must not move everybody's threshold.
 
     Returns:
         None where there are fewer than two people, or all are equally alike.
@@ -158,6 +168,11 @@ def similarities(cohort: Cohort, *, is_centred: bool) -> tuple[float, float] | N
     found = np.arctanh(np.clip(found, -_MOST, _MOST))
     share = 1 / np.bincount(owner, minlength=len(cohort.templates))[owner]
     weights = share[:, None] * share * (owner[:, None] != owner)
+    if expected is not None:
+        mean, deviation = expected
+        weights[found > max(mean, float(np.median(found[weights > 0]))) + _TOO_SIMILAR * deviation] = 0
+        if not weights.any():
+            return None
     mean = float((weights * found).sum() / weights.sum())
     deviation = float(np.sqrt((weights * (found - mean) ** 2).sum() / weights.sum()))
     return (mean, deviation) if deviation > 0 else None

@@ -13,6 +13,7 @@ from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
 from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric
+from facerec_cli.evaluation.identification import Searches
 from facerec_cli.evaluation.intervals import Estimate, Weights, bootstrap
 from facerec_cli.evaluation.measuring import Decided, IdentificationProtocol, Protocol, Result
 from facerec_cli.evaluation.pairs import MOST_PEOPLE, Pairs, Rows, draw_pairs
@@ -94,7 +95,7 @@ class Breakdown:
         elif isinstance(protocol, IdentificationProtocol) and result.decided:
             place = self._numbered(protocol)
             numbers = _of_searches(place, len(self._groups), result.decided)
-            sizes = self._sizes_of_searches(place, protocol)
+            sizes = self._sizes_of_searches(place, result.decided.searches)
         else:
             return result
         by_group = result.by_group | {
@@ -124,19 +125,17 @@ class Breakdown:
             within = people * (people - 1) // 2
             few = ", too few for so rare a rate" if within * DEFAULT_FMR < MIN_FALSE_MATCHES else ""
             if people:
-                told = f"{people:,} people, {genuine:,} genuine pairs, {within:,} impostor pairs within the group{few}"
+                told = f"people {people:,}, genuine pairs {genuine:,}, impostor pairs within the group {within:,}{few}"
                 sizes[place] = told
         return sizes
 
-    def _sizes_of_searches(self, place: Places, protocol: IdentificationProtocol) -> dict[int, str]:
-        unseen = protocol.unseen
-        assert unseen is not None
+    def _sizes_of_searches(self, place: Places, searches: Searches) -> dict[int, str]:
         sizes = {}
         for number in range(len(self._groups)):
-            probes, strangers = place[unseen.probe_person] == number, place[unseen.stranger_person] == number
+            probes, strangers = place[searches.person] == number, place[searches.stranger_person] == number
             if probes.any() or strangers.any():
-                enrolled = len(np.unique(unseen.probe_person[probes]))
-                sizes[number] = f"{enrolled:,} people enrolled, {probes.sum():,} probes, {strangers.sum():,} strangers"
+                enrolled = len(np.unique(searches.person[probes]))
+                sizes[number] = f"enrolled {enrolled:,}, probes {probes.sum():,}, strangers {strangers.sum():,}"
         return sizes
 
 

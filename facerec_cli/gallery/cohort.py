@@ -7,18 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from facerec_cli.columns import Column, release
 from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
+from facerec_cli.encoders.encoder import Embeddings
+from facerec_cli.gallery.index import RESIDENT
 from facerec_cli.gallery.segment import Rows, Segment, damaged
 
 _HEAD = np.dtype([("head", ">u8"), ("rest", "S56")])
 """A SHA-256 in hexadecimal digits; by its beginning, as a number, the lowest of a million are found in no time."""
+_ROUNDING = 1e-3
+"""Of lengths that are one."""
 
 
 def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
     """See ``Snapshot.cohort``; in time that grows with the segments, and with all people where they are sampled."""
     known = [segment for segment in segments if digest in segment.templates and len(segment)]
-    totals = [segment.total(digest) for segment in known]
-    people = int(sum(total[-1] for total in totals))
+    able = [_able(segment, digest, is_let_go=len(known) > RESIDENT) for segment in known]
+    totals = [_checked(segment.total(digest), len(rows)) for segment, rows in zip(known, able, strict=True)]
+    people = sum(map(len, able))
     if not people:
         nobody = np.empty((0, 0), np.float32)
         return Cohort(0, np.zeros(0), nobody, nobody, np.empty(0, np.int64))
@@ -26,23 +32,43 @@ def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
         raise damaged()
     total = np.sum([total[:-1] for total in totals], axis=0)
     templates, embeddings, owner, count = [], [], [], 0
-    for segment, rows in zip(known, _chosen(known, digest, people), strict=True):
+    for segment, rows in zip(known, _chosen(known, able, people), strict=True):
         faces, owners = _faces(segment, digest, rows, photos_each(min(people, MOST_PEOPLE)))
         templates.append(segment.templates[digest][rows])
         embeddings.append(segment.embeddings[digest][faces])
         owner.append(owners + count)
         count += len(rows)
     cohort = Cohort(people, total, np.concatenate(templates), np.concatenate(embeddings), np.concatenate(owner))
-    if not np.isfinite(cohort.embeddings).all():
+    if not all(_is_of_unit_length(rows) for rows in (cohort.templates, cohort.embeddings)):
         raise damaged()
     return cohort
 
 
-def _chosen(segments: Sequence[Segment], digest: str, people: int) -> list[Rows]:
-    """Whose similarities are looked at, as rows of each segment."""
-    able = [np.flatnonzero(np.isfinite(segment.templates[digest][:, 0])) for segment in segments]
+def _able(segment: Segment, digest: str, *, is_let_go: bool) -> Rows:
+    """The people who have a template: one is all numbers, or none."""
+    templates = segment.templates[digest]
+    able = np.flatnonzero(np.isfinite(templates[:, 0]))
+    if is_let_go:
+        release(templates)
+    return able
+
+
+def _checked(total: Column, people: int) -> Column:
+    """The sum and number of templates, where it can be that of so many of unit length."""
+    if total[-1] != people or np.abs(total[:-1]).max() > people * (1 + _ROUNDING):
+        raise damaged()
+    return total
+
+
+def _is_of_unit_length(rows: Embeddings) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool((np.abs(np.linalg.norm(rows, axis=1) - 1) <= _ROUNDING).all())
+
+
+def _chosen(segments: Sequence[Segment], able: Sequence[Rows], people: int) -> list[Rows]:
+    """Whose similarities are looked at, of those who have a template, as rows of each segment."""
     if people <= MOST_PEOPLE:
-        return able
+        return list(able)
     heads = np.concatenate([_heads(segment, rows) for segment, rows in zip(segments, able, strict=True)])
     limit = np.partition(heads, MOST_PEOPLE - 1)[MOST_PEOPLE - 1]
     lowest = heads < limit

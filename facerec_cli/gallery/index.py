@@ -21,7 +21,7 @@ from facerec_cli.gallery.segment import Segment, name_in, text
 
 _SEARCH_BLOCK = 16_000_000
 """Most distances held at once by a search: 64 MB."""
-_RESIDENT = 16
+RESIDENT = 16
 """Most segments that stay in memory, 128 MB: with more, each goes when it was searched, and comes back from the disk's
 cache when it is searched again."""
 _PAGE = 4096
@@ -154,7 +154,7 @@ class Index:
             distances = segment.distances(comparison, probes)
             if distances is None:
                 continue
-            if len(self.segments) > _RESIDENT:
+            if len(self.segments) > RESIDENT:
                 release(segment.templates[comparison.digest])
             for found, row_distances in zip(near, distances, strict=True):
                 rows = _nearest(row_distances, top)

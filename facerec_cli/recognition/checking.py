@@ -58,7 +58,7 @@ class Finding:
         }
 
 
-def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Rule) -> Iterator[Finding]:
+def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Rule | None) -> Iterator[Finding]:
     """Look through a gallery: person by person in the order of enrolment, then at pairs of people.
 
     Quality is measured from the kept chip, which does not tell how small the face was, nor how far it was turned: of 4
@@ -68,7 +68,7 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Ru
         recognizer: the model, which has embedded the gallery.
         gallery: whose chips are read.
         snapshot: of it.
-        rule: which people are alike.
+        rule: which people are alike; None of a model that is not calibrated: nothing is told of likeness then.
     """
 
     def look(record: Record) -> tuple[Record, Finding | None]:
@@ -79,18 +79,18 @@ def check(recognizer: Recognizer, gallery: Gallery, snapshot: Snapshot, rule: Ru
             return record, Finding("lost", face.name, face, complaint=str(error))
         return record, Finding("poor", face.name, face, complaint=poor) if poor else None
 
-    curve = rule.threshold.curve
+    curve = rule.threshold.curve if rule else None
     belonging = Belonging(recognizer.comparison.metric, curve) if curve else None
-    looked = ordered_map(look, snapshot.records(rule.comparison.digest))
+    looked = ordered_map(look, snapshot.records(recognizer.comparison.digest))
     for name, photos in groupby(looked, key=lambda pair: pair[0].face.name):
         together = list(photos)
         far = unlike(belonging, [record for record, _ in together]) if belonging else {}
         for record, finding in together:
-            if record.face.id in far:
+            if record.face.id in far and not (finding and finding.kind == "lost"):
                 yield Finding("unlike", name, record.face, distance=far[record.face.id])
             if finding:
                 yield finding
-    for pair in lookalikes(snapshot, rule):
+    for pair in lookalikes(snapshot, rule) if rule else ():
         yield Finding("alike", pair.name, other=pair.other, distance=pair.distance)
 
 

@@ -44,7 +44,7 @@ def enroll_all(
 
     A photo's outcome is yielded once the gallery holds it for good; a photo that cannot be used is an outcome too. Of a
     photo with several faces of much the same size the one is taken that recurs in the person's other photos: those
-    enrolled, and those that come right before and after it.
+    enrolled, and those that come right before and after it; so its outcome may come after theirs.
 
     Args:
         recognizer: the model.
@@ -69,10 +69,14 @@ def enroll_all(
     try:
         for outcome in ordered_map(extract, named, ahead=_AHEAD):
             if together and (outcome.enrolment.name != together[0].enrolment.name or len(together) == _TOGETHER):
-                ready, together = together, []
-                batch.extend(_settled(recognizer, gallery, ready, batch))
+                batch.extend(_settled(recognizer, gallery, together, batch))
+                together = []
             together.append(outcome)
-            if batch and pace.is_due(len(batch)):
+            if pace.is_due(len(batch) + len(together)):
+                # What is clear need not wait; the others may yet be told by what comes.
+                clear = [ready for ready in together if not ready.is_open]
+                batch.extend(_settled(recognizer, gallery, clear, batch))
+                together = [ready for ready in together if ready.is_open]
                 ready, batch = batch, []
                 with pace.writing():
                     written = _commit(recognizer, gallery, ready)
@@ -105,9 +109,14 @@ class _Ready:
     candidates: Sequence[_Candidate] = ()
 
     @property
+    def is_open(self) -> bool:
+        """Whether the person's other photos must say which face it is."""
+        return bool(self.candidates and self.enrolment.error)
+
+    @property
     def face(self) -> NewFace | None:
         """The face to write, once it is settled."""
-        return self.candidates[0].face if self.candidates and not self.enrolment.error else None
+        return self.candidates[0].face if self.candidates and not self.is_open else None
 
 
 def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
@@ -166,11 +175,11 @@ def _settled(
     known += [Shown(ready.face.embedding[None]) for ready in before if ready.face and ready.face.name == name]
     belonging = Belonging(recognizer.comparison.metric, calibration.people) if calibration else None
     chosen: dict[int, _Ready] = {}
-    if any(ready.enrolment.error for ready in usable):
+    if any(ready.is_open for ready in usable):
         shown = [Shown(np.stack([one.face.embedding for one in ready.candidates])) for ready in usable]
         recurring = belonging.recurring([*shown, *known]) if belonging else [None] * len(shown)
         for ready, face in zip(usable, recurring, strict=False):
-            if ready.enrolment.error:
+            if ready.is_open:
                 chosen[id(ready)] = _chosen(ready, face)
     settled = [chosen.get(id(ready), ready) for ready in together]
     faces = [ready.face.embedding for ready in settled if ready.face]

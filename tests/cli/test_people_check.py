@@ -44,7 +44,7 @@ def test_what_needs_a_look_is_listed(facerec: Run, database: Path) -> None:
     assert (poor["finding"], poor["name"], poor["complaint"]) == ("poor", "Rishi Sunak", "it is very dark")
     assert (alike["finding"], {alike["name"], alike["other"]}) == ("alike", {"Macron", "Emmanuel Macron"})
     assert done.stderr == (
-        "Looked at 6 photos of 4 people: 1 photo unlike the others of its name, 1 photo of poor quality, "
+        "Looked at 6 photos of 4 people: 1 photo unlike the others of the name, 1 photo of poor quality, "
         "no photo without a chip, 1 pair of names who may be one person.\n"
     )
     assert "barack_obama.jpg" in facerec("people", "check").stdout
@@ -58,7 +58,7 @@ def test_what_was_listed_is_mended_and_then_nothing_is_found(facerec: Run, datab
     done = facerec("people", "check", "--format", "json")
     assert done.stdout == ""
     assert done.stderr.endswith(
-        "4 photos of 2 people: no photo unlike the others of its name, no photo of poor quality, "
+        "4 photos of 2 people: no photo unlike the others of the name, no photo of poor quality, "
         "no photo without a chip, no pair of names who may be one person.\n"
     )
 

@@ -138,3 +138,12 @@ def test_the_order_of_enrolment_changes_nothing() -> None:
 
 def test_photos_looked_at_are_bounded() -> None:
     assert [photos_each(people) for people in (0, 1, 10, MOST_PEOPLE)] == [512, 512, 51, 2]
+
+
+@pytest.mark.parametrize("people", [2, 3, 5, 10, 50])
+@pytest.mark.parametrize("likeness", [1.0, 0.7])
+def test_one_person_under_two_names_moves_nobody_elses_threshold_much(people: int, likeness: float) -> None:
+    rows = population(people + 1, 0.3)
+    rows[-1] = likeness * rows[0] + math.sqrt(1 - likeness**2) * rows[-1]
+    clean, double = (PRIOR.distance(0.7, 0.8, cohort_of(Cosine().scaled(few)))[0] for few in (rows[:-1], rows))
+    assert double == pytest.approx(clean, abs=0.03)

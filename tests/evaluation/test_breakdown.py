@@ -91,7 +91,7 @@ def test_pairs_by_group_worked_by_hand(tmp_path: Path) -> None:
             if one < other and group in (SEX.get(one), SEX.get(other))
         ]
         assert found["sex", group][AGAINST] == pytest.approx(np.mean(pairs))
-    assert "sex women: 3 people, 2 genuine pairs, 3 impostor pairs within the group, too few for so rare a rate" in (
+    assert "sex women: people 3, genuine pairs 2, impostor pairs within the group 3, too few for so rare a rate" in (
         result.notes
     )
     # The interval is a bootstrap's over people.
@@ -134,8 +134,8 @@ def test_identification_by_group_worked_by_hand(tmp_path: Path) -> None:
         ("sex", "women"): {FOUND: pytest.approx(2 / 3), NAMED: 0},
         ("sex", "men"): {FOUND: 0, NAMED: 1},
     }
-    assert "sex women: 2 people enrolled, 3 probes, 1 strangers" in result.notes
-    assert "sex men: 1 people enrolled, 1 probes, 1 strangers" in result.notes
+    assert "sex women: enrolled 2, probes 3, strangers 1" in result.notes
+    assert "sex men: enrolled 1, probes 1, strangers 1" in result.notes
 
 
 def test_several_columns_and_several_numbers_of_photos(tmp_path: Path) -> None:

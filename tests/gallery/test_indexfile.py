@@ -198,6 +198,25 @@ def test_templates_of_another_size_than_others_are_damage(tmp_path: Path) -> Non
         IndexSnapshot("here", Index(segments, 9)).cohort(DIGEST)
 
 
+@pytest.mark.parametrize(
+    "told", [[0.0, 0.0, 0.0], [1.5, 1.5, 2.0], [0.5, 0.5, 0.5], [1e30, 0.0, 3.0], [1e200, 1e200, 3.0]]
+)
+def test_totals_that_cannot_be_those_of_the_templates_are_damage(tmp_path: Path, told: list[float]) -> None:
+    gallery = Hdf5Gallery(tmp_path / "database", create=True)
+    gallery.add(COMPARISON, [face(name, unit(1, n), n) for n, name in enumerate(("Ada", "Bob", "Eve"))])
+    changed(gallery, f"totals/{DIGEST}", np.array(told))
+    with pytest.raises(DatabaseError):
+        Hdf5Gallery(gallery.folder).snapshot().cohort(DIGEST)
+
+
+def test_templates_of_no_unit_length_are_damage(tmp_path: Path) -> None:
+    gallery = Hdf5Gallery(tmp_path / "database", create=True)
+    gallery.add(COMPARISON, [face(name, unit(1, n), n) for n, name in enumerate(("Ada", "Bob", "Eve"))])
+    changed(gallery, f"embeddings/{DIGEST}", np.full((3, 2), 3e38, np.float32))
+    with pytest.raises(DatabaseError):
+        Hdf5Gallery(gallery.folder).snapshot().cohort(DIGEST)
+
+
 def totals(folder: Path) -> list[dict[str, list[float]]]:
     """What each segment's file says of its templates, held against them."""
     told = []

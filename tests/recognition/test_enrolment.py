@@ -166,6 +166,23 @@ def test_many_photos_of_one_person_are_settled_a_part_at_a_time(
     assert odd.unlike is not None
 
 
+def test_clear_photos_of_one_person_do_not_wait_for_each_other(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facerec_cli.recognition.pacing._SECONDS", 0.0)
+    monkeypatch.setattr("facerec_cli.recognition.pacing._SHARE", 0)
+    two = with_ardern(samples, tmp_path / "two.jpg", 2018, "barack_obama.jpg")
+    photos = [two, samples / "jacinda_ardern_2022.jpg", samples / "jacinda_ardern_2018.jpg"]
+    outcomes_so_far = enroll_all(recognizer, gallery, [("Jacinda Ardern", photo) for photo in photos])
+    first = next(outcomes_so_far)
+    assert (first.source, first.status) == (str(photos[1]), "enrolled")
+    assert dict(gallery.snapshot().photo_counts()) == {1: 1}
+    assert [(done.source, done.status) for done in outcomes_so_far] == [
+        (str(photos[2]), "enrolled"),
+        (str(two), "enrolled"),
+    ]
+
+
 def negative(photo: Path) -> Photo:
     return Photo(f"negative of {photo.name}", 255 - pixels(photo))
 
