@@ -141,7 +141,7 @@ def _csv_rows(result: PhotoResult, error: str | None) -> list[dict[str, Any]]:
 
 def _table_columns(top: int) -> tuple[str, ...]:
     ranks = ("rank",) if top > 1 else ()
-    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "score", "quality")
+    return ("photo", "name", *ranks, "nearest", "distance", "probability", "box", "quality")
 
 
 def _table_rows(result: PhotoResult, top: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
 
 CHIP_SIZE = 112
-ALIGNMENT = 2
+ALIGNMENT = 1
 """Counts up when ``align`` begins to give other pixels: chips that were kept are then made anew."""
 Chip = npt.NDArray[np.uint8]
 """uint8 [112, 112, 3], RGB."""
@@ -50,9 +50,9 @@ def cut(image: Image, transform: npt.NDArray[np.float64], side: int) -> Image:
         uint8 [side, side, 3], RGB; black where it reaches outside the image.
     """
     scale = max(float(np.hypot(transform[0, 0], transform[1, 0])), 1 / max(image.shape))
-    halvings = int(np.log2(1 / scale)) if scale < 1 else 0
-    if halvings:
-        image, transform = _reduce(image, transform, halvings, side)
+    reduction = int(1 / scale)
+    if reduction >= 2:
+        image, transform = _reduce(image, transform, reduction, side)
     return np.asarray(cv2.warpAffine(image, transform, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 
 
@@ -68,23 +68,23 @@ def similarity(landmarks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _reduce(
-    image: Image, transform: npt.NDArray[np.float64], halvings: int, side: int
+    image: Image, transform: npt.NDArray[np.float64], factor: int, side: int
 ) -> tuple[Image, npt.NDArray[np.float64]]:
-    """Cut the part of the image that the square shows, halved so often, and the transform that fits it."""
+    """Cut the part of the image that the square shows, reduced by a whole factor, and the transform that fits it."""
     inverse = cv2.invertAffineTransform(transform)  # all zero for landmarks that are one point
     corners = np.array([[0, 0], [side, 0], [0, side], [side, side]], np.float64)
     reached = corners @ inverse[:, :2].T + inverse[:, 2]
     height, width = image.shape[:2]
-    factor = 2**halvings
     left, top = np.clip(np.floor(reached.min(axis=0)) - factor, 0, [width - 1, height - 1]).astype(int)
     right, bottom = np.clip(np.ceil(reached.max(axis=0)) + factor, [left + 1, top + 1], [width, height]).astype(int)
-    reduced = image[top:bottom, left:right]
-    for _ in range(halvings):
-        reduced = halved(reduced)
+    part = image[top:bottom, left:right]
+    size = (max(1, part.shape[1] // factor), max(1, part.shape[0] // factor))
+    reduced = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     # Pixel centres: full = (reduced + 0.5) * ratio - 0.5 + origin
-    ratio = 2.0**halvings
+    ratio = np.array([part.shape[1] / size[0], part.shape[0] / size[1]])
     offset = 0.5 * ratio - 0.5 + np.array([left, top])
-    return reduced, np.column_stack([transform[:, :2] * ratio, transform[:, :2] @ offset + transform[:, 2]])
+    fitted = np.column_stack([transform[:, :2] * ratio, transform[:, :2] @ offset + transform[:, 2]])
+    return np.asarray(reduced, np.uint8), fitted
 
 
 def halved(image: Image) -> Image:

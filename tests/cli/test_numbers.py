@@ -31,7 +31,7 @@ def test_a_decision_can_be_followed_from_what_is_printed(
     (row,) = csv.DictReader(io.StringIO(identify("csv")))
     table = identify("table")
     printed = re.findall(r"(?<![\d.x+])\d\.\d+(?! %)", table)
-    shown = dict(zip(("distance", "score", "threshold"), map(float, printed), strict=True))
+    shown = dict(zip(("distance", "quality", "threshold"), map(float, printed), strict=True))
     for record in (found, row, shown | {"name": name}):
         assert record["name"] == name
         assert float(record["threshold"]) == threshold

@@ -106,7 +106,7 @@ def test_export_has_every_embedding(facerec: Run, enrolled: Path) -> None:
 def test_models(facerec: Run, tmp_path: Path) -> None:
     assert "pretrained" in facerec("models", "list").stdout
     shown = json.loads(facerec("models", "show", "--format", "json").stdout)
-    assert shown["calibration"]["fmr"][0] == 0.1
+    assert shown["calibration"]["photos"]["fmr"][0] == 0.1
     assert "distance at FMR 1e-03" in facerec("models", "show", "pretrained").stdout
     assert facerec("models", "show", "nothing").returncode == 1
     assert facerec("models", "export", "--out", "encoder.onnx").returncode == 0
