@@ -182,6 +182,7 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
     """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
     from facerec_cli.recognition.lookalikes import lookalikes
     from facerec_cli.recognition.recognizer import Recognizer
+    from facerec_cli.recognition.results import rounded_beside
     from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
     recognizer = Recognizer(model)
@@ -193,7 +194,7 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
         near = rule.threshold.distance
         results.caption(f"Pairs at a distance of at most {near} are listed, compared without regard to all others.")
         for pair in lookalikes(snapshot, rule):
-            results.add(pair.to_json() | {"threshold": rule.threshold.distance})
+            results.add(pair.to_json() | {"distance": rounded_beside(pair.distance, near), "threshold": near})
     return status
 
 
