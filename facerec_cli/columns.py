@@ -22,7 +22,7 @@ from facerec_cli.files import new_file
 
 Column = npt.NDArray[Any]
 _OTHER_FILES = 64
-"""Most files that a process of ours has open besides."""
+"""Most files that a process of ours opens besides, from then on."""
 
 _KIND = re.compile(r"<[iuf][1248]|\|[iu]1|\|S[1-9]\d*")
 """The types of our arrays: numbers and fixed-width bytes. Above all no references, whose bytes are addresses."""
@@ -120,6 +120,8 @@ def allow_open_files(count: int) -> None:
 
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _OTHER_FILES
+    with suppress(OSError):  # not every system tells what is open
+        wanted += len(os.listdir("/dev/fd"))  # noqa: PTH208 - many times as fast
     if resource.RLIM_INFINITY != now < wanted:
         with suppress(ValueError, OSError):  # what is there may do
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if most == -1 else min(wanted, most), most))
