@@ -30,6 +30,11 @@ class Encoder(Protocol):
         """Embed chips, each uint8 [112, 112, 3] RGB; returns float32 [n, d]."""
 
 
+def mirror_image(chip: Chip) -> Chip:
+    """A chip, uint8 [112, 112, 3] RGB, as a mirror shows it."""
+    return np.ascontiguousarray(chip[:, ::-1])
+
+
 class Mirrored(Encoder):
     """An encoder whose embedding of a face is the mean of the face's and of its mirror image's."""
 
@@ -39,8 +44,8 @@ class Mirrored(Encoder):
         self._encoder, self._metric = encoder, metric
 
     def encode(self, chips: Sequence[Chip]) -> Embeddings:
-        mirrored = [np.ascontiguousarray(chip[:, ::-1]) for chip in chips]
-        return self._metric.scaled(self._encoder.encode(chips) + self._encoder.encode(mirrored))
+        mirrored = self._encoder.encode([mirror_image(chip) for chip in chips])
+        return self._metric.scaled(self._encoder.encode(chips) + mirrored)
 
 
 def enrolling(encoder: Encoder, metric: Metric) -> Encoder:

@@ -11,7 +11,7 @@ import numpy as np
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.defaults import DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
-from facerec_cli.encoders.encoder import encode_all, enrolling
+from facerec_cli.encoders.encoder import encode_all, mirror_image
 from facerec_cli.errors import DataError, UnsuitableProtocolError
 from facerec_cli.evaluation.breakdown import Breakdown
 from facerec_cli.evaluation.looks import Looks
@@ -97,7 +97,7 @@ def embed_rows(
         bundle: the model.
         chips: the data set's.
         probes: which photos as they are asked about.
-        enrolled: which as they are enrolled.
+        enrolled: which of those also as they are enrolled.
         progress: told how many are done, of how many.
 
     Returns:
@@ -118,8 +118,14 @@ def embed_rows(
 
     before = 0
     looks.probes[probes] = encode_all(encoder, (chips.chips[row] for row in probes), len(probes), embedded)
-    before, twice = len(probes), enrolling(encoder, bundle.load_metric())
-    looks.enrolled[enrolled] = encode_all(twice, (chips.chips[row] for row in enrolled), len(enrolled), embedded)
+    looks.enrolled[enrolled] = looks.probes[enrolled]
+    before, metric = len(probes), bundle.load_metric()
+    if not metric.adds_views:
+        embedded(len(enrolled), len(enrolled))
+    else:  # what ``encoders.encoder.enrolling`` gives, without embedding the face itself again
+        images = (mirror_image(chips.chips[row]) for row in enrolled)
+        mirrored = encode_all(encoder, images, len(enrolled), embedded)
+        looks.enrolled[enrolled] = metric.scaled(looks.probes[enrolled] + mirrored)
     return looks
 
 
