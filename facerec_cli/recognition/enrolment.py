@@ -31,14 +31,25 @@ _MOST_FACES = 20
 
 
 def enroll(
-    recognizer: Recognizer, gallery: Gallery, name: str, photos: Iterable[PhotoLike], *, largest: bool = False
+    recognizer: Recognizer,
+    gallery: Gallery,
+    name: str,
+    photos: Iterable[PhotoLike],
+    *,
+    largest: bool = False,
+    at: tuple[float, float] | None = None,
 ) -> list[Enrolment]:
     """Enrol a person from one photo or several; see ``enroll_all``."""
-    return list(enroll_all(recognizer, gallery, ((name, photo) for photo in photos), largest=largest))
+    return list(enroll_all(recognizer, gallery, ((name, photo) for photo in photos), largest=largest, at=at))
 
 
 def enroll_all(
-    recognizer: Recognizer, gallery: Gallery, photos: Iterable[tuple[str, PhotoLike]], *, largest: bool = False
+    recognizer: Recognizer,
+    gallery: Gallery,
+    photos: Iterable[tuple[str, PhotoLike]],
+    *,
+    largest: bool = False,
+    at: tuple[float, float] | None = None,
 ) -> Iterator[Enrolment]:
     """Enrol many photos, each with its person's name, in constant memory.
 
@@ -51,6 +62,7 @@ def enroll_all(
         gallery: where to.
         photos: name and photo, read as they are needed.
         largest: take the largest face of a photo with several, whatever the others are.
+        at: take the face at this point, x and y in pixels of the upright photo.
 
     Raises:
         UnusableNameError: a name cannot be a person's.
@@ -60,7 +72,7 @@ def enroll_all(
     embed_pending(recognizer, gallery)
 
     def extract(item: tuple[str, PhotoLike]) -> _Ready:
-        return _extract(recognizer, gallery, *item, largest)
+        return _extract(recognizer, gallery, *item, largest, at)
 
     named = ((clean_name(name), photo) for name, photo in photos)
     batch: list[_Ready] = []
@@ -119,7 +131,14 @@ class _Ready:
         return self.candidates[0].face if self.candidates and not self.is_open else None
 
 
-def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
+def _extract(
+    recognizer: Recognizer,
+    gallery: Gallery,
+    name: str,
+    photo: PhotoLike,
+    largest: bool,
+    at: tuple[float, float] | None,
+) -> _Ready:
     source = source_of(photo)
     try:
         with opened(photo) as at_hand:
@@ -128,8 +147,9 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
                 return _Ready(Enrolment(source, name))
             seen = recognizer.extract(at_hand)
         try:
-            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest))]
-            enrolment = Enrolment(source, name, note=noted(seen.note, None if largest else seen.bystanders))
+            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest, at=at))]
+            bystanders = None if largest or at else seen.bystanders
+            enrolment = Enrolment(source, name, note=noted(seen.note, bystanders))
         except SeveralFacesError as error:
             faces = [face for face in seen.faces if not face.doubtful][:_MOST_FACES]
             enrolment = Enrolment(source, name, error=error, note=seen.note)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from facerec_cli import Gallery, Identifier, Photo, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
-from facerec_cli.errors import DoubtfulFaceError, SeveralFacesError
+from facerec_cli.errors import DoubtfulFaceError, NoFaceError, SeveralFacesError
 from facerec_cli.faces.images import pixels
 from facerec_cli.recognition.results import Enrolment
 from tests.composed import side_by_side
@@ -63,6 +63,24 @@ def test_of_several_faces_alike_one_photo_cannot_tell(
     (taken,) = enroll(recognizer, gallery, "The largest", [photo], largest=True)
     assert taken.is_new
     assert taken.note is None
+
+
+def test_a_point_of_the_photo_says_who_is_meant(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path
+) -> None:
+    """Also in a portrait, of whoever stands behind."""
+    for height in (700, 300):
+        photo = with_ardern(samples, tmp_path / f"{height}.jpg", 2018, "barack_obama.jpg", height)
+        faces = recognizer.extract(photo).faces
+        for name, face in zip(("Barack Obama", "Jacinda Ardern"), sorted(faces, key=lambda one: one.box), strict=True):
+            x, y, width, side = face.box
+            (done,) = enroll(recognizer, gallery, name, [photo], at=(x + width / 3, y + side / 3))
+            assert (done.status, done.note) == ("enrolled", None)
+    assert is_ardern(recognizer, gallery, samples)
+    assert verify_person(recognizer, gallery, "Barack Obama", samples / "barack_obama.jpg").distance < 0.45
+    (nobody,) = enroll(recognizer, gallery, "Nobody", [photo], at=(0, 0))
+    assert isinstance(nobody.error, NoFaceError)
+    assert str(nobody.error) == f"{photo} shows no face at 0, 0"
 
 
 def test_the_face_that_is_alone_in_another_photo_is_the_persons(
