@@ -11,12 +11,13 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, TrainingView, load_data_set
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results
 from facerec_cli.cli.streams import say
 from facerec_cli.cli.training_extra import needing_extra, prepare_keras
 from facerec_cli.defaults import MODELS
 from facerec_cli.errors import DependencyError
 from facerec_cli.training.recipes import NAMES, find_recipe
+from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
