@@ -33,7 +33,10 @@ export function onTokenWanted(asked) {
 
 export const api = {
   get: (path, options = {}) => answer("GET", path, null, { safe: true, ...options }),
-  /** `body` is a FormData or goes as JSON. Options: `query` {name: value}, `signal`, and `safe`: may be sent twice. */
+  /**
+   * `body` is a FormData or goes as JSON. Options: `query` {name: value}, `signal`, `safe`: may be sent twice, and
+   * `keepalive`: goes on where the page is closed.
+   */
   post: (path, body = null, options = {}) => answer("POST", path, body, options),
   patch: (path, body, options = {}) => answer("PATCH", path, body, options),
   delete: (path, options = {}) => answer("DELETE", path, null, options),
@@ -85,7 +88,7 @@ async function answer(method, path, body, options) {
   return response.status === 204 ? null : response.json();
 }
 
-async function send(method, path, body, { query = {}, signal = null, safe = false, headers = {} } = {}) {
+async function send(method, path, body, { query = {}, signal = null, safe = false, keepalive = false, headers = {} } = {}) {
   const url = new URL(BASE + path, location.href);
   for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined) url.searchParams.set(name, value);
   const isForm = body instanceof FormData;
@@ -97,7 +100,7 @@ async function send(method, path, body, { query = {}, signal = null, safe = fals
     const authorization = token ? { Authorization: `Bearer ${token}` } : {};
     let response;
     try {
-      response = await fetch(url, { method, body: content, signal, headers: { ...headers, ...type, ...authorization }, cache: "no-store" });
+      response = await fetch(url, { method, body: content, signal, keepalive, headers: { ...headers, ...type, ...authorization }, cache: "no-store" });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       const back = untilBack();

@@ -31,6 +31,12 @@ function summary(decisions) {
   return decisions.length ? `${faces(decisions.length)}: ${whoIs(decisions)}` : "no face";
 }
 
+const day = (iso) => new Date(iso).toLocaleDateString("en-GB", { dateStyle: "medium" });
+
+/** What is wrong with a photo, by a finding of GET /people/check. */
+const flaw = ({ finding, distance, complaint }) =>
+  ({ unlike: `unlike the others (${distance?.toFixed(3)})`, poor: complaint, lost: "picture lost" })[finding];
+
 export default {
   skip: "Skip to the content",
   page: (title) => `${title} · facerec`,
@@ -165,9 +171,101 @@ export default {
     },
   },
 
-  people: { title: "People" },
-  person: { title: "Person" },
-  check: { title: "Check" },
+  moment: (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+  day,
+
+  people: {
+    title: "People",
+    search: "Find a name",
+    check: "Check",
+    enrolled: (number) => `${people(number)} enrolled`,
+    found: (number) => `${count(number, "name", "names")} found`,
+    none: "Nobody is enrolled yet",
+    noneWhat: "Enrol somebody with a photo or two, or everybody at once: a folder with a sub-folder for each person.",
+    enrolFirst: "Enrol people",
+    noneFound: (search) => `No name with “${search}” in it`,
+    noneFoundWhat: "Any part of a name is found, in capitals or not.",
+    clear: "Show everybody",
+    toCheck: (number) => `${number} to check`,
+    actions: (name) => `What to do with ${name}`,
+    rename: "Rename",
+    newName: (name) => `New name of ${name}`,
+    renamed: (name) => `The name is ${name} now.`,
+    mergeInto: "Merge into …",
+    remove: "Remove",
+    removed: (name) => `${name} is removed.`,
+    merge: "One person under two names?",
+    mergeField: "Who else are they?",
+    mergeWhom: "Choose somebody who is enrolled, from the list under the field.",
+    mergeAsks: (name) => `All photos of ${name} will be that person’s.`,
+    mergeTells: (from, into, number) =>
+      `${number === 1 ? "The photo" : `All ${photos(number)}`} of ${from} will be ${into}’s, and the name ${from} goes.`,
+    mergeDo: "Merge",
+    mergeWith: (name) => `Merge with ${name}`,
+    merged: (from, into) => `${from} is ${into} now.`,
+    otherWay: "Keep the other name",
+    nobodyYet: "Nobody chosen",
+  },
+
+  person: {
+    title: "Person",
+    photos: "Photos",
+    since: (number, iso) => `${photos(number)}, enrolled since ${day(iso)}`,
+    score: (score) => `score ${score.toFixed(2)}`,
+    add: "Add photos",
+    drop: "Or drop them anywhere here.",
+    largest: "Where a photo shows several faces, take the largest",
+    adding: (done, all) => `Enrolling ${done} of ${photos(all)} …`,
+    removePhoto: (source) => `Remove the photo ${source}`,
+    photoRemoved: (source) => `${source} is removed.`,
+    seen: "Seen before they had a name",
+    seenWhat: "Where this face was among the strangers.",
+    nobody: "Nobody here",
+    everybody: "Everybody enrolled",
+  },
+
+  outcomes: {
+    refused: "Refused",
+    look: "Look",
+    of: (name) => `for ${name}`,
+    unlike: (name, distance) =>
+      `Does not look like the other photos of ${name} (distance ${distance.toFixed(3)}): check that it shows them.`,
+    lookalike: (name, distance) => `Looks like ${name} too (distance ${distance.toFixed(3)}): check that they are two people.`,
+    poor: (complaint) => `A poor photo, ${complaint}: enrol a better one too.`,
+    summary: (enrolled, already, refused) =>
+      [
+        enrolled || !(already || refused) ? `${photos(enrolled)} enrolled` : null,
+        already ? `${already.toLocaleString("en")} enrolled already` : null,
+        refused ? `${refused.toLocaleString("en")} refused` : null,
+      ]
+        .filter(Boolean)
+        .join(", "),
+    tooLarge: (bytes) => `Larger than ${Math.floor(bytes / 1e6)} MB: make it smaller.`,
+    unreadable: "It can no longer be read: choose it again.",
+  },
+
+  check: {
+    title: "Check",
+    flaw,
+    lead: "What a second look is worth: the fewer wrong photos and double names, the fewer wrong answers.",
+    looking: "Looking at everybody’s photos …",
+    nothing: "Nothing needs a look",
+    nothingWhat: "Every photo fits its name, all are good enough, and no two people look alike.",
+    alike: "One person under two names?",
+    alikeWhat: "The two of a pair are nearer to each other than strangers are.",
+    distance: (distance, threshold) => `Distance ${distance.toFixed(3)}; those of ${threshold.toFixed(3)} and less are shown.`,
+    same: "Same person: merge",
+    two: "They are two",
+    kinds: { unlike: "Unlike the others of the name", poor: "Poor photos", lost: "Lost pictures" },
+    kindsWhat: {
+      unlike: "Somebody else may be in the photo, or the name may be another’s.",
+      poor: "A better photo of the person makes the answers better; add it before this one goes.",
+      lost: "The picture of the face is gone from the database, or cannot be read: remove it, and enrol the photo again.",
+    },
+    beside: (name) => `Other photos of ${name}`,
+    remove: "Remove the photo",
+    more: (number) => `Show more of ${number.toLocaleString("en")}`,
+  },
   enrol: { title: "Enrol" },
   strangers: { title: "Strangers" },
 };
