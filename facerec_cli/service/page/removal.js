@@ -1,0 +1,43 @@
+// What is taken away with a way back: the request is sent once the notice that offers to undo it is gone.
+
+import { api } from "./api.js";
+import { notice, noticeProblem } from "./notices.js";
+import { texts } from "./texts.js";
+
+/** The paths that go, and how each is sent at once. */
+const going = new Map();
+
+/** Whether what is under a path is gone, or on its way. */
+export const isGoing = (path) => going.has(path);
+
+/**
+ * Remove what is under `path`, and say so. `back` is called where that is undone or refused, `gone` once it is done; the
+ * caller has taken it off the view already.
+ */
+export function removeLater(path, text, { back, gone = () => null }) {
+  const send = async (options = {}) => {
+    try {
+      await api.delete(path, options);
+      gone();
+    } catch (error) {
+      // Somebody else may have removed it.
+      if (error.status === 404) gone();
+      else {
+        back();
+        noticeProblem(error);
+      }
+    } finally {
+      going.delete(path);
+    }
+  };
+  const undo = () => {
+    going.delete(path);
+    back();
+  };
+  going.set(path, send);
+  notice(text, { action: { label: texts.undo, run: undo }, closed: (wasUndone) => !wasUndone && send() });
+}
+
+addEventListener("pagehide", () => {
+  for (const send of going.values()) send({ keepalive: true });
+});
