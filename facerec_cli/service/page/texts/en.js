@@ -6,11 +6,22 @@ const photos = (number) => count(number, "photo", "photos");
 const faces = (number) => count(number, "face", "faces");
 const people = (number) => count(number, "person", "people");
 
+const moment = (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const day = (iso) => new Date(iso).toLocaleDateString("en-GB", { dateStyle: "medium" });
 
 /** What is wrong with a photo, by a finding of GET /people/check. */
 const flaw = ({ finding, distance, complaint }) =>
   ({ unlike: `unlike the others (${distance?.toFixed(3)})`, poor: complaint, lost: "picture lost" })[finding];
+
+/** How many photos were enrolled, were so already, and were refused. */
+const outcomes = (enrolled, already, refused) =>
+  [
+    enrolled || !(already || refused) ? `${photos(enrolled)} enrolled` : null,
+    already ? `${already.toLocaleString("en")} enrolled already` : null,
+    refused ? `${refused.toLocaleString("en")} refused` : null,
+  ]
+    .filter(Boolean)
+    .join(", ");
 
 export default {
   skip: "Skip to the content",
@@ -52,7 +63,7 @@ export default {
     title: "Identify",
   },
 
-  moment: (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+  moment,
   day,
 
   people: {
@@ -113,14 +124,7 @@ export default {
       `Does not look like the other photos of ${name} (distance ${distance.toFixed(3)}): check that it shows them.`,
     lookalike: (name, distance) => `Looks like ${name} too (distance ${distance.toFixed(3)}): check that they are two people.`,
     poor: (complaint) => `A poor photo, ${complaint}: enrol a better one too.`,
-    summary: (enrolled, already, refused) =>
-      [
-        enrolled || !(already || refused) ? `${photos(enrolled)} enrolled` : null,
-        already ? `${already.toLocaleString("en")} enrolled already` : null,
-        refused ? `${refused.toLocaleString("en")} refused` : null,
-      ]
-        .filter(Boolean)
-        .join(", "),
+    summary: outcomes,
     tooLarge: (bytes) => `Larger than ${Math.floor(bytes / 1e6)} MB: make it smaller.`,
     unreadable: "It can no longer be read: choose it again.",
   },
@@ -147,6 +151,51 @@ export default {
     remove: "Remove the photo",
     more: (number) => `Show more of ${number.toLocaleString("en")}`,
   },
-  enrol: { title: "Enrol" },
+  enrol: {
+    title: "Enrol",
+    lead: "One good photo of each person is enough to begin with; two or three of different days are better.",
+    drop: "Drop photos or a folder here",
+    dropWhat: "Photos of one person, or a folder with a sub-folder for each. You see what will be enrolled first.",
+    photos: "Choose photos",
+    folder: "Choose a folder",
+    searching: "Looking through the folder …",
+    plan: "What will be enrolled",
+    found: (number, folders) => (folders.length ? `${photos(number)} in ${folders.join(", ")}` : photos(number)),
+    leftOut: (hidden, raw, other) => {
+      const left = [
+        hidden ? count(hidden, "hidden file", "hidden files") : null,
+        raw ? `${count(raw, "raw photo", "raw photos")} (export them as JPEG)` : null,
+        other ? count(other, "file that is no photo", "files that are no photos") : null,
+      ].filter(Boolean);
+      return left.length ? `Left out: ${left.join(", ")}.` : null;
+    },
+    whose: "Whose photos are they?",
+    each: (number) => `Each folder in it is a person, and each photo beside them is one, named by its file: ${people(number)}`,
+    one: "All are of one person",
+    name: "Who is in them?",
+    nameExample: "Ada Lovelace",
+    nameMissing: "Say who is in the photos.",
+    enrol: (number) => `Enrol ${photos(number)}`,
+    andMore: (number) => `and ${number.toLocaleString("en")} more`,
+    nested: (names) =>
+      `Left out: ${names.join(", ")}. ${names.length === 1 ? "It holds" : "They hold"} folders with photos and no photo: choose the folder of the people, or of the person.`,
+    jobs: "Under way and done",
+    states: {
+      receiving: "Enrolling …",
+      left: "Waiting for photos",
+      finishing: "Enrolling …",
+      done: "Enrolled",
+      stopped: "Stopped",
+    },
+    progress: (done, all) => `${done.toLocaleString("en")} of ${photos(all)}`,
+    sending: (sent, all) => `${sent.toLocaleString("en")} of ${photos(all)} sent: leave this page open until all are.`,
+    leftWhat: "The page that sent them may be closed: choose the folder again to go on, enrolled photos are skipped.",
+    finishedAt: (iso) => moment(iso),
+    tells: ({ enrolled, already, refused }) => `${outcomes(enrolled, already, refused)}.`,
+    stop: "Stop",
+    finish: "No more photos",
+    toRead: (number) => `${count(number, "photo needs", "photos need")} a look`,
+    firstOnly: (number) => `(the first ${number} are shown)`,
+  },
   strangers: { title: "Strangers" },
 };
