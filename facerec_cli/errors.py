@@ -278,6 +278,14 @@ class FetchFolderError(FetchError):
     """The folder for data sets cannot be written, or has no room."""
 
 
+class ServiceError(FacerecError):
+    """The web service cannot be started."""
+
+
+class AddressError(ServiceError):
+    """Nothing can listen at an address."""
+
+
 class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
 

@@ -14,7 +14,8 @@ from facerec_cli.cli import options
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results
+from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.errors import FacerecError

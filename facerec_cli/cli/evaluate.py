@@ -12,8 +12,9 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, load_data_set
-from facerec_cli.cli.render import Results, count, some
+from facerec_cli.cli.render import Results
 from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.words import count, some
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet

@@ -10,7 +10,8 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import DownloadBars, Reporter
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results
+from facerec_cli.words import count
 
 _SETS = ("lfw", "lfw-funneled", "lfw-deepfunneled")
 

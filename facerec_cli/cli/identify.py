@@ -11,8 +11,9 @@ from facerec_cli.cli import options
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
-from facerec_cli.cli.render import Results, count, why
+from facerec_cli.cli.render import Results
 from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.recognition.results import PhotoResult
@@ -86,7 +87,7 @@ def command(
     identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with Results(output_format, columns) as results, reporter:
-        results.caption(why(identifier.threshold))
+        results.caption(identifier.threshold.explanation)
         for result in identifier.decide_photos(embedded, top=top):
             reporter.advance()
             _show(result, results, top)

@@ -11,9 +11,10 @@ import click
 from facerec_cli.cli import options
 from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, load_data_set
-from facerec_cli.cli.render import Results, count, percent
+from facerec_cli.cli.render import Results
 from facerec_cli.cli.training_extra import prepare_keras
 from facerec_cli.defaults import MODELS
+from facerec_cli.words import count, percent
 
 if TYPE_CHECKING:
     from facerec_cli.encoders.calibration import Calibration, Check, Curve

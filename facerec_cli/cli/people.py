@@ -12,8 +12,9 @@ from facerec_cli.cli import options
 from facerec_cli.cli.consent import agreed, yes_option
 from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, show_embedding
-from facerec_cli.cli.render import Results, count, why
+from facerec_cli.cli.render import Results
 from facerec_cli.cli.streams import shown
+from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def list_people(database: str, model: str, output_format: str) -> int:
         if pending:
             reporter.warn(f"{bundle.name} has not embedded {count(pending, 'photo')} yet: the threshold may change.")
         try:
-            results.caption(f"{bundle.name}: {why(rule_in(snapshot, bundle).threshold)}")
+            results.caption(f"{bundle.name}: {rule_in(snapshot, bundle).threshold.explanation}")
         except ModelError as error:
             reporter.warn(error)
     return 0

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from facerec_cli.cli.remedies import sentence
-from facerec_cli.cli.render import count, some
 from facerec_cli.cli.streams import say, shown
+from facerec_cli.words import count, some
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID

@@ -44,6 +44,7 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.PrivateAddressError: "{remedy}, name its host with --mirror, or allow all such with --allow-private",
     errors.TermsError: "run the command again with --yes",
     errors.FetchFolderError: "{remedy}, or choose another place with --data",
+    errors.AddressError: "choose another with --port or --host",
     errors.ReportError: "{remedy}, or name another folder with --report",
     errors.ExportPlaceError: "{remedy}, or choose another place with --out",
     errors.UnknownRecipeError: "choose one of {subject}, or name a .toml file",

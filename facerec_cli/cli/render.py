@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from facerec_cli.cli.streams import shown, shown_json, write
 from facerec_cli.cli.table import Row, Table
 from facerec_cli.json_text import json_text
+from facerec_cli.words import percent
 
 if TYPE_CHECKING:
-    from facerec_cli.recognition.threshold import Threshold
+    pass
 
 _FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes spreadsheets take a cell for a formula (OWASP, CSV injection)."""
@@ -85,41 +86,6 @@ class Results:
             return value
         text = shown(value) if self._on_terminal else value
         return f"'{text}" if text.startswith(_FORMULAS) else text
-
-
-def why(threshold: Threshold) -> str:
-    """The threshold in force, and where it comes from."""
-    if threshold.rate is None:
-        return f"A match is a distance of at most {threshold.distance}, as given."
-    alike = ""
-    if threshold.distance < threshold.average:
-        alike = f"; they are more alike than most, for whom it would be {threshold.average}"
-    return (
-        f"A match is a distance of at most {threshold.distance}, so that about {percent(threshold.rate)} of "
-        f"strangers are named: it follows the {count(threshold.people, 'person')} enrolled, "
-        f"{_comparisons(threshold.comparisons)}{alike}."
-    )
-
-
-def _comparisons(number: float) -> str:
-    told = f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
-    return f"{told} comparison" + ("" if told == "1" else "s")
-
-
-def percent(rate: float) -> str:
-    """A rate for people: 0.01 as ``1 %``."""
-    return f"{rate * 100:.4g} %"
-
-
-def count(number: int, noun: str) -> str:
-    """A number of things: ``1 photo``, ``1,680 people``."""
-    plural = {"person": "people"}.get(noun, f"{noun}s")
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def some(things: Sequence[object]) -> str:
-    """The first few of many things."""
-    return ", ".join(map(str, things[:5])) + (", …" if len(things) > 5 else "")
 
 
 def _worded(column: str, value: Any) -> str:

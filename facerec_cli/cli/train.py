@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.extras import needing_extra
 from facerec_cli.cli.progress import Reporter, TrainingView, load_data_set
-from facerec_cli.cli.render import Results, count
+from facerec_cli.cli.render import Results
 from facerec_cli.cli.streams import say
-from facerec_cli.cli.training_extra import needing_extra, prepare_keras
+from facerec_cli.cli.training_extra import prepare_keras
 from facerec_cli.defaults import MODELS
 from facerec_cli.errors import DependencyError
 from facerec_cli.training.recipes import NAMES, find_recipe
+from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.chips import ChipSet
@@ -104,7 +106,7 @@ def command(
     if machines and view2:
         raise click.UsageError("--distribute multiworker trains one model and --view2 ten: leave out one of them.")
     find_recipe(recipe)
-    with needing_extra("Training"):
+    with needing_extra("Training", "train"):
         from facerec_cli.training.recipe import load_recipe
     chosen = load_recipe(recipe)
     chosen = chosen if batch is None else chosen.of_batch(batch)

@@ -1,33 +1,13 @@
-"""What the extra `train` installs, for the commands that need it."""
+"""Keras, for the commands that need it."""
 
 from __future__ import annotations
 
 import gc
 import importlib.util
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from facerec_cli.cli.extras import needing_extra
 from facerec_cli.errors import DependencyError
-
-
-@contextmanager
-def needing_extra(purpose: str) -> Iterator[None]:
-    """Import what the extra brings, or say how to get it.
-
-    Args:
-        purpose: what needs it, as the sentence begins.
-
-    Raises:
-        DependencyError: it is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        name = (error.name or "keras").capitalize()
-        raise DependencyError(
-            f"{purpose} needs {name} ({error})", "`pip install 'facerec[train]'` brings it"
-        ) from error
 
 
 def prepare_keras(purpose: str) -> None:
@@ -45,7 +25,7 @@ def prepare_keras(purpose: str) -> None:
     gc.set_threshold(700)
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     try:
-        with needing_extra(purpose):
+        with needing_extra(purpose, "train"):
             import keras
     except ValueError as error:
         raise DependencyError(f"KERAS_BACKEND names {backend!r}, which Keras does not know", "unset it") from error

@@ -69,21 +69,36 @@ class Extraction:
     faces: tuple[Face, ...]
     note: str | None = None
 
-    def one_face(self, *, largest: bool = False) -> Face:
+    def one_face(self, *, largest: bool = False, at: tuple[float, float] | None = None) -> Face:
         """The face of a photo that is to show one person: the only one, or that of a portrait.
 
         Args:
             largest: take the largest where there are several, however large the others are.
+            at: take the face at this point, x and y in pixels of the upright photo: of several whose boxes hold it the
+                one whose centre is nearest.
 
         Raises:
-            NoFaceError: there is none.
-            SeveralFacesError: there are several, none of them much larger than the others, and ``largest`` is false.
+            NoFaceError: there is none, or none there.
+            SeveralFacesError: there are several, none of them much larger than the others, and neither ``largest`` nor
+                ``at`` says which.
         """
         if not self.faces:
             raise NoFaceError(f"{self.source} shows no face", "give a photo in which the face is clear and upright")
+        if at is not None:
+            return self._face_at(*at)
         if self.prominence < PORTRAIT and not largest:
             raise SeveralFacesError(f"{self.source} shows {len(self.faces)} faces", "crop it to the person")
         return self.faces[0]
+
+    def _face_at(self, x: float, y: float) -> Face:
+        def distance(face: Face) -> float:
+            left, top, width, height = face.box
+            return math.hypot(x - left - width / 2, y - top - height / 2)
+
+        there = [face for face in self.faces if _holds(face.box, x, y)]
+        if not there:
+            raise NoFaceError(f"{self.source} shows no face at {x:g}, {y:g}", "name a point inside a face's box")
+        return min(there, key=distance)
 
     @property
     def prominence(self) -> float:
@@ -127,6 +142,12 @@ class Extractor:
                 for detection in self._detector.detect(picture.image)
             )
             return Extraction(at_hand.source, picture.width, picture.height, faces, picture.note)
+
+
+def _holds(box: tuple[float, float, float, float], x: float, y: float) -> bool:
+    """Whether a box has a point in it, or on its edge."""
+    left, top, width, height = box
+    return left <= x <= left + width and top <= y <= top + height
 
 
 def _face(detection: Detection, chip: Chip, reduction: int) -> Face:

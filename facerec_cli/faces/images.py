@@ -97,6 +97,14 @@ def source_of(photo: PhotoLike) -> str:
     return str(photo) if isinstance(photo, str | Path) else _named(photo).source
 
 
+def pixel_count(photo: Photo) -> int:
+    """How many pixels a photo at hand says that it has, without decoding it; 0 where that cannot be told."""
+    if not isinstance(photo.content, bytes):
+        return photo.content[..., 0].size
+    header = inspect(io.BytesIO(photo.content), len(photo.content))
+    return header.pixels if header else 0
+
+
 def pixels(photo: PhotoLike) -> Image:
     """The image of a photo; see ``picture_of``."""
     return picture_of(photo).image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,6 +110,10 @@ class Snapshot(Protocol):
 
     location: str
     """Where the gallery is, for people to read."""
+
+    @property
+    def version(self) -> Hashable:
+        """Equal in two snapshots of a gallery, made in one process, only if nothing changed between them."""
 
     def people(self, after: int = 0) -> Iterator[Person]:
         """Those enrolled, in the order of their enrolment.

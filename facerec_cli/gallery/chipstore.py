@@ -181,6 +181,13 @@ def decode_chip(jpeg: bytes) -> Chip:
     return np.asarray(chip, np.uint8)
 
 
+def kept_source(source: str) -> str:
+    """What is kept of what people know a photo by: its file name, as text, within ``MAX_SOURCE``."""
+    # A file's name may be of another encoding.
+    name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")
+    return name.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_SOURCE]
+
+
 def with_record(jpeg: bytes, record: ChipRecord) -> bytes:
     """The same JPEG with a record in a comment segment (ITU-T T.81, B.2.4.5), in place of any earlier one."""
     start = _after_app0(jpeg)

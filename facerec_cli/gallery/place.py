@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+STRANGERS = "strangers.sqlite3"
+"""Where a service keeps the faces that nobody knew, in the folder of who is enrolled."""
 _MAY_BE_THERE = {
     *(".gitignore", ".gitkeep", "README.md", "lost+found", ".DS_Store"),
-    *("gallery.h5", ".lock", ".unfinished.json"),
+    *("gallery.h5", ".lock", ".unfinished.json", STRANGERS),
 }
 """What a folder may hold and still become a database."""
 _FOLDERS = {"faces", "segments"}
-_BESIDE_OURS = (".gallery.h5.", "..gitignore.", "..unfinished.json.")
+_BESIDE_OURS = (f"{STRANGERS}-", ".gallery.h5.", "..gitignore.", "..unfinished.json.")
 
 
 def other_things(folder: Path) -> list[str]:

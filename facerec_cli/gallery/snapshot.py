@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
@@ -25,6 +25,10 @@ class IndexSnapshot(Snapshot):
         """
         self.location = location
         self.index = index
+
+    @property
+    def version(self) -> Hashable:
+        return self.index
 
     def place(self, name: str) -> tuple[int, int]:
         """Where a person is in the index: the number of the segment, and the row in it.

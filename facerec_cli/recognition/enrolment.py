@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from facerec_cli.errors import DoubtfulFaceError, NotEmbeddedError, PhotoError, SeveralFacesError, UnknownPersonError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import PhotoLike, opened, source_of
-from facerec_cli.faces.quality import complaint
+from facerec_cli.faces.quality import complaint, measure_chip
 from facerec_cli.gallery.base import Gallery, Match, NewFace, Snapshot, clean_name
-from facerec_cli.gallery.chipstore import MAX_SOURCE, decode_chip, encode_chip
+from facerec_cli.gallery.chipstore import decode_chip, encode_chip, kept_source
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.belonging import Belonging, Shown
 from facerec_cli.recognition.embedding import embed_pending
@@ -31,14 +30,26 @@ _MOST_FACES = 20
 
 
 def enroll(
-    recognizer: Recognizer, gallery: Gallery, name: str, photos: Iterable[PhotoLike], *, largest: bool = False
+    recognizer: Recognizer,
+    gallery: Gallery,
+    name: str,
+    photos: Iterable[PhotoLike],
+    *,
+    largest: bool = False,
+    at: tuple[float, float] | None = None,
 ) -> list[Enrolment]:
     """Enrol a person from one photo or several; see ``enroll_all``."""
-    return list(enroll_all(recognizer, gallery, ((name, photo) for photo in photos), largest=largest))
+    return list(enroll_all(recognizer, gallery, ((name, photo) for photo in photos), largest=largest, at=at))
 
 
 def enroll_all(
-    recognizer: Recognizer, gallery: Gallery, photos: Iterable[tuple[str, PhotoLike]], *, largest: bool = False
+    recognizer: Recognizer,
+    gallery: Gallery,
+    photos: Iterable[tuple[str, PhotoLike]],
+    *,
+    largest: bool = False,
+    at: tuple[float, float] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Enrolment]:
     """Enrol many photos, each with its person's name, in constant memory.
 
@@ -51,6 +62,8 @@ def enroll_all(
         gallery: where to.
         photos: name and photo, read as they are needed.
         largest: take the largest face of a photo with several, whatever the others are.
+        at: take the face at this point, x and y in pixels of the upright photo.
+        is_stopped: asked before a photo is looked at, on any thread; once it says so, photos have no outcome any more.
 
     Raises:
         UnusableNameError: a name cannot be a person's.
@@ -59,8 +72,8 @@ def enroll_all(
     """
     embed_pending(recognizer, gallery)
 
-    def extract(item: tuple[str, PhotoLike]) -> _Ready:
-        return _extract(recognizer, gallery, *item, largest)
+    def extract(item: tuple[str, PhotoLike]) -> _Ready | None:
+        return None if is_stopped() else _extract(recognizer, gallery, *item, largest, at)
 
     named = ((clean_name(name), photo) for name, photo in photos)
     batch: list[_Ready] = []
@@ -68,6 +81,8 @@ def enroll_all(
     pace = Pace()
     try:
         for outcome in ordered_map(extract, named, ahead=_AHEAD):
+            if outcome is None:
+                continue
             if together and (outcome.enrolment.name != together[0].enrolment.name or len(together) == _TOGETHER):
                 batch.extend(_settled(recognizer, gallery, together, batch))
                 together = []
@@ -85,6 +100,37 @@ def enroll_all(
         # Also after Ctrl-C: what was worked out is kept, whether or not anybody is there to hear of it.
         rest = _commit(recognizer, gallery, [*batch, *_settled(recognizer, gallery, together, batch)])
     yield from rest
+
+
+@dataclass(frozen=True, eq=False)
+class KeptFace:
+    """A face of a photo that is no longer there: its chip as JPEG, and what is known of the photo, as ``NewFace``."""
+
+    jpeg: bytes
+    sha256: str
+    source: str
+    score: float
+
+
+def enroll_faces(recognizer: Recognizer, gallery: Gallery, name: str, faces: Sequence[KeptFace]) -> list[Enrolment]:
+    """Enrol a person from faces that were kept, all at once; see ``enroll_all``.
+
+    Raises:
+        UnusableNameError: the name cannot be a person's.
+        DatabaseError: the gallery cannot be changed.
+        ModelError: the model cannot be loaded.
+    """
+    person = clean_name(name)
+    snapshot = embed_pending(recognizer, gallery).snapshot
+
+    def ready(face: KeptFace) -> _Ready:
+        enrolment = Enrolment(face.source, person)
+        if snapshot.has_photo(person, face.sha256):
+            return _Ready(enrolment)
+        poor = complaint(measure_chip(decode_chip(face.jpeg)))
+        return _Ready(enrolment, [_candidate(recognizer, person, face, poor)])
+
+    return _commit(recognizer, gallery, _settled(recognizer, gallery, [ready(face) for face in faces], []))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +165,14 @@ class _Ready:
         return self.candidates[0].face if self.candidates and not self.is_open else None
 
 
-def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLike, largest: bool) -> _Ready:
+def _extract(
+    recognizer: Recognizer,
+    gallery: Gallery,
+    name: str,
+    photo: PhotoLike,
+    largest: bool,
+    at: tuple[float, float] | None,
+) -> _Ready:
     source = source_of(photo)
     try:
         with opened(photo) as at_hand:
@@ -128,22 +181,26 @@ def _extract(recognizer: Recognizer, gallery: Gallery, name: str, photo: PhotoLi
                 return _Ready(Enrolment(source, name))
             seen = recognizer.extract(at_hand)
         try:
-            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest))]
-            enrolment = Enrolment(source, name, note=noted(seen.note, None if largest else seen.bystanders))
+            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest, at=at))]
+            bystanders = None if largest or at else seen.bystanders
+            enrolment = Enrolment(source, name, note=noted(seen.note, bystanders))
         except SeveralFacesError as error:
             faces = [face for face in seen.faces if not face.doubtful][:_MOST_FACES]
             enrolment = Enrolment(source, name, error=error, note=seen.note)
     except PhotoError as error:
         return _Ready(Enrolment(source, name, error=error))
-    # A file's name may be of another encoding; what is kept is text.
-    file_name = Path(source).name.encode(errors="surrogateescape").decode(errors="replace")[:MAX_SOURCE]
 
     def candidate(face: Face) -> _Candidate:
-        jpeg = encode_chip(face.chip)
-        embedding = recognizer.embed_enrolled([decode_chip(jpeg)])[0]
-        return _Candidate(NewFace(name, jpeg, embedding, sha256, file_name, face.score), complaint(face.quality))
+        kept = KeptFace(encode_chip(face.chip), sha256, kept_source(source), face.score)
+        return _candidate(recognizer, name, kept, complaint(face.quality))
 
     return _Ready(enrolment, [candidate(face) for face in faces])
+
+
+def _candidate(recognizer: Recognizer, name: str, face: KeptFace, poor: str | None) -> _Candidate:
+    """A face with its embedding, which is of the kept JPEG's pixels."""
+    embedding = recognizer.embed_enrolled([decode_chip(face.jpeg)])[0]
+    return _Candidate(NewFace(name, face.jpeg, embedding, face.sha256, face.source, face.score), poor)
 
 
 def _sure(source: str, face: Face) -> Face:

@@ -13,6 +13,7 @@ from facerec_cli.encoders.calibration import Curve, comparisons, fmr_for
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import NobodyEnrolledError, UncalibratedModelError
 from facerec_cli.gallery.base import Snapshot
+from facerec_cli.words import count, percent
 
 _SHORT = Context(prec=4, rounding=ROUND_FLOOR)
 """A threshold has four digits, so that results can name the very number that decided; down, for no more strangers."""
@@ -45,6 +46,21 @@ class Threshold:
     def probability(self, distance: float) -> float | None:
         """The probability that two faces at this distance show one person; only a calibration tells."""
         return self.curve.probability(distance, self.distance) if self.curve else None
+
+    @property
+    def explanation(self) -> str:
+        """A sentence for people: the threshold in force, and where it comes from."""
+        if self.rate is None:
+            return f"A match is a distance of at most {self.distance}, as given."
+        alike = ""
+        if self.distance < self.average:
+            alike = f"; they are more alike than most, for whom it would be {self.average}"
+        searched = f"{self.comparisons:,.0f}" if self.comparisons >= 1000 else f"{self.comparisons:.4g}"
+        return (
+            f"A match is a distance of at most {self.distance}, so that about {percent(self.rate)} of "
+            f"strangers are named: it follows the {count(self.people, 'person')} enrolled, "
+            f"{searched} comparison{'' if searched == '1' else 's'}{alike}."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,6 +83,19 @@ def portrait(*sides: float) -> Extraction:
     return Extraction("photo.jpg", 900, 900, tuple(faces))
 
 
+def test_a_point_says_which_face_is_meant() -> None:
+    boxes = [(0, 0, 100, 100), (90, 0, 80, 80), (300, 10, 40, 40)]
+    faces = [Face(box, np.zeros((5, 2), np.float32), 0.9, np.zeros((112, 112, 3), np.uint8)) for box in boxes]
+    photo = Extraction("photo.jpg", 900, 900, tuple(faces))
+    for x, y, number in [(50, 50, 0), (0, 0, 0), (340, 50, 2), (92, 50, 1), (95, 99, 0), (99.5, 40, 1)]:
+        assert photo.one_face(at=(x, y)) is faces[number], (x, y)
+    for x, y in [(200, 40), (-1, 5), (float("nan"), 5), (50, 101)]:
+        with pytest.raises(NoFaceError, match=r"photo\.jpg shows no face at "):
+            photo.one_face(at=(x, y))
+    with pytest.raises(NoFaceError, match=r"photo\.jpg shows no face$"):
+        Extraction("photo.jpg", 900, 900, ()).one_face(at=(1, 1))
+
+
 def test_a_much_larger_face_is_the_portrait_and_told() -> None:
     assert portrait(90).one_face() is not None
     assert portrait(90).bystanders is None

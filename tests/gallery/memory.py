@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import count
@@ -43,7 +43,7 @@ class ChipsInMemory(ChipStore):
             self.jpegs.pop(key, None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State(Snapshot):
     """All that is known at one moment; never changed, only replaced."""
 
@@ -53,6 +53,10 @@ class State(Snapshot):
     embeddings: Mapping[str, Mapping[int, Embedding]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     next_id: int = 1
+
+    @property
+    def version(self) -> Hashable:
+        return self
 
     def people(self, after: int = 0) -> Iterator[Person]:
         for person_id, name in self.names.items():

@@ -18,6 +18,7 @@ from facerec_cli.gallery.chipstore import (
     ChipRecord,
     decode_chip,
     encode_chip,
+    kept_source,
     read_record,
     slug,
     with_record,
@@ -42,6 +43,23 @@ def test_record_comes_back_and_changes_no_pixel(name: str, source: str, score: f
     kept = with_record(JPEG, record)
     assert read_record(kept) == record
     assert np.array_equal(decode_chip(kept), decode_chip(JPEG))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/home/ada/photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("/", ""),
+        ("a\0b.jpg", "a\ufffdb.jpg"),
+        ("\udcff.jpg", "\ufffd.jpg"),
+        ("x" * 300, "x" * 255),
+    ],
+)
+def test_of_a_source_the_file_name_is_kept(source: str, name: str) -> None:
+    assert kept_source(source) == name
+    record = ChipRecord(1, "Ada", "a" * 64, name, 0.9, 1)
+    assert read_record(with_record(JPEG, record)) == record
 
 
 def test_a_new_record_replaces_the_old_one() -> None:

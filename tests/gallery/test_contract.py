@@ -178,6 +178,18 @@ def test_a_chip_comes_back_as_it_was_enrolled(gallery: Gallery) -> None:
     assert np.array_equal(gallery.read_chip(enrolled), decode_chip(JPEG))
 
 
+def test_a_version_tells_whether_anything_changed(gallery: Gallery) -> None:
+    versions = [gallery.snapshot().version]
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0)), face("Eve", unit(0, 1), 2)])
+    versions.append(gallery.snapshot().version)
+    assert gallery.snapshot().version == versions[-1]
+    gallery.rename("Ada", "Bea")
+    versions.append(gallery.snapshot().version)
+    gallery.remove("Eve")
+    versions.append(gallery.snapshot().version)
+    assert len(set(versions)) == 4
+
+
 def test_a_renamed_person_keeps_photos_and_chips(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Ada", unit(1, 0), 2), face("Bob", unit(0, 1), 3)])
     before = gallery.snapshot().person("Ada")

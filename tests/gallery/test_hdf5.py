@@ -33,6 +33,7 @@ from facerec_cli.gallery import chipstore
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Person, clean_name
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from facerec_cli.gallery.opening import open_gallery
+from facerec_cli.gallery.place import STRANGERS
 from tests.gallery.faces import COMPARISON, DIGEST, JPEG, OTHER, OTHER_COMPARISON, face, sha256, unit
 
 
@@ -484,6 +485,13 @@ def test_a_folder_of_other_things_is_none(tmp_path: Path, name: str) -> None:
     (tmp_path / "project" / name / "part1.ts").write_bytes(b"mine")
     with pytest.raises(UnusableLocationError, match="holds other things"):
         open_gallery(tmp_path / "project", create=True)
+
+
+def test_strangers_may_be_there_before_anybody_is_enrolled(tmp_path: Path) -> None:
+    for name in (STRANGERS, f"{STRANGERS}-journal"):
+        (tmp_path / name).write_bytes(b"")
+    open_gallery(tmp_path, create=True)
+    assert (tmp_path / STRANGERS).exists()
 
 
 def test_linked_chips_are_nobodys(gallery: Hdf5Gallery, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image
 
 from facerec_cli import Gallery, Identifier, Photo, Recognizer, enroll, enroll_all, open_gallery, verify, verify_person
-from facerec_cli.errors import DoubtfulFaceError, SeveralFacesError
+from facerec_cli.errors import DoubtfulFaceError, NoFaceError, SeveralFacesError
 from facerec_cli.faces.images import pixels
+from facerec_cli.gallery.chipstore import encode_chip
+from facerec_cli.recognition.enrolment import KeptFace, enroll_faces
 from facerec_cli.recognition.results import Enrolment
 from tests.composed import side_by_side
 
@@ -63,6 +66,24 @@ def test_of_several_faces_alike_one_photo_cannot_tell(
     (taken,) = enroll(recognizer, gallery, "The largest", [photo], largest=True)
     assert taken.is_new
     assert taken.note is None
+
+
+def test_a_point_of_the_photo_says_who_is_meant(
+    recognizer: Recognizer, gallery: Gallery, samples: Path, tmp_path: Path
+) -> None:
+    """Also in a portrait, of whoever stands behind."""
+    for height in (700, 300):
+        photo = with_ardern(samples, tmp_path / f"{height}.jpg", 2018, "barack_obama.jpg", height)
+        faces = recognizer.extract(photo).faces
+        for name, face in zip(("Barack Obama", "Jacinda Ardern"), sorted(faces, key=lambda one: one.box), strict=True):
+            x, y, width, side = face.box
+            (done,) = enroll(recognizer, gallery, name, [photo], at=(x + width / 3, y + side / 3))
+            assert (done.status, done.note) == ("enrolled", None)
+    assert is_ardern(recognizer, gallery, samples)
+    assert verify_person(recognizer, gallery, "Barack Obama", samples / "barack_obama.jpg").distance < 0.45
+    (nobody,) = enroll(recognizer, gallery, "Nobody", [photo], at=(0, 0))
+    assert isinstance(nobody.error, NoFaceError)
+    assert str(nobody.error) == f"{photo} shows no face at 0, 0"
 
 
 def test_the_face_that_is_alone_in_another_photo_is_the_persons(
@@ -181,6 +202,54 @@ def test_clear_photos_of_one_person_do_not_wait_for_each_other(
         (str(photos[2]), "enrolled"),
         (str(two), "enrolled"),
     ]
+
+
+def kept(recognizer: Recognizer, photo: Path) -> KeptFace:
+    """A photo's face as it is kept before it has a name."""
+    face = recognizer.extract(photo).one_face()
+    return KeptFace(encode_chip(face.chip), Photo("", photo.read_bytes()).sha256, photo.name, face.score)
+
+
+def test_faces_that_were_kept_are_enrolled_as_their_photos_would_be(
+    recognizer: Recognizer, samples: Path, tmp_path: Path
+) -> None:
+    photos = [samples / f"jacinda_ardern_{year}.jpg" for year in (2018, 2022)]
+    by_photo, by_face = (open_gallery(tmp_path / name, create=True) for name in ("photo", "face"))
+    enroll(recognizer, by_photo, "Jacinda Ardern", photos)
+    faces = [kept(recognizer, photo) for photo in photos]
+    done = enroll_faces(recognizer, by_face, " Jacinda Ardern ", faces)
+    assert [(one.source, one.name, one.status) for one in done] == [
+        (photo.name, "Jacinda Ardern", "enrolled") for photo in photos
+    ]
+    digest = recognizer.comparison.digest
+    for one, other in zip(by_photo.snapshot().records(digest), by_face.snapshot().records(digest), strict=True):
+        assert (one.face.sha256, one.face.source, one.face.score) == (
+            other.face.sha256,
+            other.face.source,
+            other.face.score,
+        )
+        assert one.embedding is not None and other.embedding is not None
+        assert np.array_equal(one.embedding, other.embedding)
+        assert np.array_equal(by_photo.read_chip(one.face), by_face.read_chip(other.face))
+    again = enroll_faces(recognizer, by_face, "Jacinda Ardern", faces)
+    assert outcomes(again) == ["already enrolled"] * 2
+    (alike,) = enroll_faces(recognizer, by_face, "Somebody", faces[:1])
+    assert alike.lookalike is not None
+    assert alike.lookalike.name == "Jacinda Ardern"
+    (unlike,) = enroll_faces(recognizer, by_face, "Somebody", [kept(recognizer, samples / "barack_obama.jpg")])
+    assert unlike.unlike is not None
+
+
+def test_photos_not_looked_at_when_the_work_is_stopped_have_no_outcome(
+    recognizer: Recognizer, gallery: Gallery, samples: Path
+) -> None:
+    asked = count()
+    photos = [samples / "jacinda_ardern_2018.jpg", samples / "barack_obama.jpg", samples / "rishi_sunak.jpg"]
+    work = [(photo.stem, photo) for photo in photos]
+    done = list(enroll_all(recognizer, gallery, work, is_stopped=lambda: next(asked) >= 2))
+    assert outcomes(done) == ["enrolled"] * 2
+    assert {person.name for person in gallery.snapshot().people()} == {one.name for one in done}
+    assert not list(enroll_all(recognizer, gallery, work, is_stopped=lambda: True))
 
 
 def negative(photo: Path) -> Photo:

@@ -1,0 +1,28 @@
+"""What extras install, for the commands that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from facerec_cli.errors import DependencyError
+
+
+@contextmanager
+def needing_extra(purpose: str, extra: str) -> Iterator[None]:
+    """Import what an extra brings, or say how to get it.
+
+    Args:
+        purpose: what needs it, as the sentence begins.
+        extra: its name.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or extra).capitalize()
+        raise DependencyError(
+            f"{purpose} needs {name} ({error})", f"`pip install 'facerec[{extra}]'` brings it"
+        ) from error

@@ -1,0 +1,1 @@
+"""The web service and its page: the one place that imports FastAPI."""

@@ -1,0 +1,68 @@
+"""The application: API and page behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from facerec_cli.defaults import VERSION
+from facerec_cli.service.arrival import Arrivals
+from facerec_cli.service.engine import Engine
+from facerec_cli.service.guard import Guard
+from facerec_cli.service.metrics import Metrics
+from facerec_cli.service.observing import Observer
+from facerec_cli.service.problems import Problem, handle_problems
+from facerec_cli.service.routes import about, identification
+from facerec_cli.service.settings import API
+
+PAGE = Path(__file__).with_name("page")
+CHANGING = ("people", "jobs", "strangers")
+"""What a service that is read-only has not: all that shows or changes who is enrolled."""
+
+
+def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
+    """The application of an engine.
+
+    Args:
+        engine: what does the work.
+        ready: called once requests can be answered.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await engine.read(engine.load)
+        ready()
+        yield
+        engine.close()
+
+    app = FastAPI(
+        title="facerec",
+        summary="Name the faces in photos by the people enrolled, or say unknown.",
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.engine, app.state.metrics = engine, Metrics()
+    app.state.arrivals = Arrivals(engine.settings.limits)
+    handle_problems(app)
+    for routes in (about, identification):
+        app.include_router(routes.router)
+    if engine.settings.read_only:
+        for part in CHANGING:
+            app.add_api_route(f"{API}/{part}{{rest:path}}", _refuse, methods=_METHODS, include_in_schema=False)
+    app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    return Observer(Guard(app, engine.settings), app.state.metrics)
+
+
+_METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
+
+
+async def _refuse() -> None:
+    raise Problem("read-only", "This service only identifies: ask one that was not started read-only.")

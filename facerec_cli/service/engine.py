@@ -1,0 +1,139 @@
+"""What does the work of a service: the model, loaded once, the gallery, and threads for both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from facerec_cli.faces.images import Photo, pixel_count
+from facerec_cli.gallery.opening import open_gallery
+from facerec_cli.parallel import usable_cores
+from facerec_cli.recognition.identification import Identifier
+from facerec_cli.recognition.recognizer import Recognizer
+from facerec_cli.service.problems import BusyProblem
+from facerec_cli.service.settings import Settings
+
+Result = TypeVar("Result")
+
+LARGE = 16_000_000
+"""Pixels from which on a photo waits for the thread of large ones, and the others need not wait for it."""
+_MOST_RULES = 64
+"""Rates and thresholds for which an identifier is kept."""
+
+
+class Engine:
+    """Looks at photos and at the gallery; its coroutines belong to one event loop.
+
+    Attributes:
+        settings: what the service was started with.
+        recognizer: the model.
+        gallery: the people.
+        stopping: set when the service is to end; whatever listens without end heeds it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the gallery and begin to load the model.
+
+        Raises:
+            DatabaseError: there is no such gallery, and none may be made, or it cannot be used.
+            ModelError: there is no such model.
+        """
+        self.settings = settings
+        self.recognizer = Recognizer(settings.model)
+        self.gallery = open_gallery(settings.database, create=not settings.read_only)
+        self.gallery.snapshot()
+        self.stopping = threading.Event()
+        self._small = ThreadPoolExecutor(usable_cores(), thread_name_prefix="facerec-photos")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="facerec-large")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="facerec-writer")
+        self._reader = ThreadPoolExecutor(4, thread_name_prefix="facerec-reader")
+        self._requests = 0
+        self._lock = threading.Lock()
+        self._version: Hashable = None
+        self._identifiers: dict[tuple[float, float | None], Identifier] = {}
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Take on a request for the block.
+
+        Raises:
+            BusyProblem: too many are being answered, or wait.
+        """
+        if self._requests >= self.settings.limits.requests:
+            raise BusyProblem
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    @property
+    def requests(self) -> int:
+        """How many have been taken on and are not answered yet."""
+        return self._requests
+
+    async def look(self, photos: Sequence[Photo], function: Callable[[Photo], Result]) -> list[Result]:
+        """Apply a function to each photo of a request, on threads, a few of one request at a time.
+
+        Raises:
+            BusyProblem: as ``admitted``.
+        """
+        turn = asyncio.Semaphore(usable_cores() + 1)
+
+        async def one(photo: Photo) -> Result:
+            async with turn:
+                lane = self._large if pixel_count(photo) >= LARGE else self._small
+                return await asyncio.get_running_loop().run_in_executor(lane, function, photo)
+
+        async with self.admitted():
+            if len(photos) == 1:
+                return [await one(photos[0])]
+            return await asyncio.gather(*map(one, photos))
+
+    async def write(self, function: Callable[[], Result]) -> Result:
+        """Call what changes the gallery, one at a time.
+
+        Raises:
+            BusyProblem: as ``admitted``.
+        """
+        async with self.admitted():
+            return await asyncio.get_running_loop().run_in_executor(self._writer, function)
+
+    async def read(self, function: Callable[[], Result]) -> Result:
+        """Call what takes a quick look at the gallery."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+
+    def identifier(self, fpir: float, threshold: float | None) -> Identifier:
+        """Who names faces by the gallery as it is now; blocks.
+
+        Raises:
+            NobodyEnrolledError: nobody is enrolled.
+            UncalibratedModelError: there is neither a calibration nor a threshold.
+            DatabaseError, ModelError: the gallery or the model cannot be used.
+        """
+        with self._lock:
+            version = self.gallery.snapshot().version
+            if version != self._version or len(self._identifiers) > _MOST_RULES:
+                self._identifiers.clear()
+                self._version = version
+            key = fpir, threshold
+            if key not in self._identifiers:
+                self._identifiers[key] = Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold)
+            return self._identifiers[key]
+
+    def load(self) -> None:
+        """Wait until the model is loaded.
+
+        Raises:
+            ModelError: it cannot be.
+        """
+        self.recognizer.embed([])
+
+    def close(self) -> None:
+        """End the threads, once they have finished what they are at."""
+        for lane in (self._small, self._large, self._writer, self._reader):
+            lane.shutdown(wait=True, cancel_futures=True)

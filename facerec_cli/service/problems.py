@@ -1,0 +1,163 @@
+"""What went wrong, as clients read it: Problem Details for HTTP APIs (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from facerec_cli import errors
+from facerec_cli.errors import FacerecError
+from facerec_cli.json_text import json_text
+
+LOG = logging.getLogger("facerec.service")
+MEDIA_TYPE = "application/problem+json"
+KINDS: Mapping[str, tuple[int, str]] = {
+    "token": (401, "A token is needed"),
+    "host": (421, "Not this service's name"),
+    "origin": (403, "Asked for by another site"),
+    "read-only": (403, "Read-only"),
+    "not-found": (404, "Not found"),
+    "unknown-person": (404, "No such person"),
+    "method": (405, "Not to be done there"),
+    "too-slow": (408, "Too slow"),
+    "name-taken": (409, "Name taken"),
+    "nobody-enrolled": (409, "Nobody enrolled"),
+    "uncalibrated": (409, "Model not calibrated"),
+    "too-large": (413, "Too large"),
+    "media-type": (415, "Not a form"),
+    "photo": (422, "Unusable photo"),
+    "name": (422, "Unusable name"),
+    "invalid": (422, "Invalid request"),
+    "database": (500, "Database unusable"),
+    "internal": (500, "Internal error"),
+    "busy": (503, "Busy"),
+}
+"""What can go wrong: HTTP status and title."""
+
+_BY_ERROR: Mapping[type[FacerecError], tuple[str, str]] = {
+    errors.SeveralFacesError: ("photo", "{error}: crop it to the person, say where with `at`, or ask for `largest`."),
+    errors.MissingDecoderError: ("photo", "{error}: save it as JPEG."),
+    errors.PhotoTooLargeError: ("too-large", "{error}: {remedy}."),
+    errors.PhotoError: ("photo", "{error}: {remedy}."),
+    errors.UnknownPersonError: ("unknown-person", "Nobody of that name is enrolled: look who is."),
+    errors.NameTakenError: ("name-taken", "Somebody of that name is enrolled: choose another, or merge the two."),
+    errors.PersonError: ("name", "{error}: {remedy}."),
+    errors.NobodyEnrolledError: ("nobody-enrolled", "Nobody is enrolled: enrol somebody first."),
+    errors.UncalibratedModelError: ("uncalibrated", "The model is not calibrated: give a threshold."),
+    errors.FacerecError: ("database", "The service cannot use its database or model: its log says why."),
+}
+"""By the error's class, or the nearest that it derives from: which problem, and in which words. What an error says
+itself is told where it can name no path of this machine."""
+
+
+class Problem(Exception):
+    """A request that is not answered as asked."""
+
+    def __init__(self, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **extras: Any) -> None:
+        """Describe it.
+
+        Args:
+            kind: one of ``KINDS``.
+            detail: one sentence: what is wrong, and what to do.
+            headers: of the answer.
+            extras: further members of it.
+        """
+        super().__init__(detail)
+        self.kind, self.detail, self.headers, self.extras = kind, detail, dict(headers or {}), extras
+        self.status, self.title = KINDS[kind]
+
+    def to_json(self) -> dict[str, Any]:
+        """The problem as clients get it."""
+        problem = {"type": f"urn:facerec:problem:{self.kind}", "title": self.title, "status": self.status}
+        return problem | {"detail": self.detail} | self.extras
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return _ProblemResponse(self.to_json(), self.status, self.headers, MEDIA_TYPE)
+
+
+class BusyProblem(Problem):
+    """There is more to do than is taken on: the client is to come again."""
+
+    def __init__(self, seconds: int = 1) -> None:
+        """Say when."""
+        detail = f"The service has more to do than it can: ask again in {seconds} s."
+        super().__init__("busy", detail, headers={"Retry-After": str(seconds)})
+
+
+class _ProblemResponse(JSONResponse):
+    def render(self, content: Any) -> bytes:
+        return json_text(content).encode()
+
+
+def problem_of(error: FacerecError) -> Problem:
+    """An error of the floors below, as clients may read it; what they may not goes to the log."""
+    kind, words = next(_BY_ERROR[base] for base in type(error).__mro__ if base in _BY_ERROR)
+    if KINDS[kind][0] >= 500:
+        LOG.error("%s%s", error, f": {error.remedy}" if error.remedy else "")
+    return Problem(kind, words.format(error=error, remedy=error.remedy or "give another"))
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Have all that goes wrong in an application answered as problems."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(FacerecError)
+    async def _error(_request: Request, error: FacerecError) -> JSONResponse:
+        return problem_of(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, invalid: RequestValidationError) -> JSONResponse:
+        found = [{"in": list(map(str, error["loc"])), "problem": str(error["msg"])} for error in invalid.errors()]
+        where, what = ".".join(found[0]["in"]), found[0]["problem"]
+        return Problem("invalid", f"{where} is not as it should be: {what}.", errors=found).response()
+
+    @app.exception_handler(HTTPException)
+    async def _refused(_request: Request, error: HTTPException) -> JSONResponse:
+        kind, detail = {
+            404: ("not-found", "There is nothing here: see /api/v1/openapi.json for what there is."),
+            405: ("method", "That cannot be done here: see /api/v1/openapi.json for what can."),
+        }.get(error.status_code, ("invalid", f"The request cannot be read ({error.detail}): see /api/v1/openapi.json."))
+        return Problem(kind, detail, headers=error.headers).response()
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+        return Problem("internal", "The service met something it did not expect: its log says what.").response()
+
+
+def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """For a route's ``responses``: the problems it may answer, besides those that any may."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for kind in (*kinds, "token", "host", "origin", "busy", "invalid"):
+        status, title = KINDS[kind]
+        example = {"type": f"urn:facerec:problem:{kind}", "title": title, "status": status, "detail": "…"}
+        examples: dict[str, Any] = {}
+        content = {MEDIA_TYPE: {"schema": _SCHEMA, "examples": examples}}
+        known = found.setdefault(status, {"description": title, "content": content})
+        known["content"][MEDIA_TYPE]["examples"][kind] = {"value": example}
+        if title not in known["description"]:
+            known["description"] += f"; {title[0].lower()}{title[1:]}"
+    return found
+
+
+_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "one sentence: what is wrong, and what to do"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}

@@ -1,0 +1,32 @@
+"""What the routes share: the engine, and parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from facerec_cli.service.engine import Engine
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+EngineOf = Annotated[Engine, Depends(_engine)]
+Fpir = Annotated[
+    float,
+    Query(gt=0, lt=1, allow_inf_nan=False, description="share of strangers that may be named; the threshold follows"),
+]
+Fmr = Annotated[
+    float,
+    Query(
+        gt=0, lt=1, allow_inf_nan=False, description="share of pairs of different people that may be called the same"
+    ),
+]
+GivenThreshold = Annotated[
+    float | None,
+    Query(ge=0, allow_inf_nan=False, description="the largest distance that is a match, in place of a rate"),
+]
+Largest = Annotated[bool, Query(description="take the largest face of a photo with several")]
