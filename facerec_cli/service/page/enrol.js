@@ -1,7 +1,7 @@
 // Enrol people: photos of one, or a folder of many; shown first, then sent, and followed.
 
+import { photosArriving } from "./arriving.js";
 import { button, fill, h, icon } from "./dom.js";
-import { takeDrops } from "./dropzone.js";
 import { chosen, dropped, sorted } from "./folder.js";
 import { jobCard } from "./job.js";
 import { allJobs, isOver, jobOf, jobs, startJob } from "./jobs.js";
@@ -17,6 +17,8 @@ export async function show(root, { texts, service, refresh }) {
 
   const photos = h("input", { type: "file", multiple: true, accept: "image/*", hidden: true, onchange: () => take(photos) });
   const folder = h("input", { type: "file", webkitdirectory: true, hidden: true, onchange: () => take(folder) });
+  const leaving = new AbortController();
+  const hint = photosArriving((_files, transfer) => look(dropped(transfer)), leaving.signal, words.dropNow);
   const place = h("div", {});
   const list = h("ul", { class: "stack" });
   const section = h("section", { class: "jobs", hidden: true }, h("h2", {}, words.jobs), list);
@@ -30,8 +32,7 @@ export async function show(root, { texts, service, refresh }) {
     photos,
     folder,
   );
-  root.append(h("div", { class: "head" }, h("div", { class: "stack" }, h("h1", {}, words.title), h("p", { class: "lead" }, words.lead))), place, section);
-  takeDrops(root, (transfer) => look(dropped(transfer)));
+  root.append(h("div", { class: "head" }, h("div", { class: "stack" }, h("h1", {}, words.title), h("p", { class: "lead" }, words.lead))), h("div", { class: "enrolling" }, place, section), hint);
   fill(place, drop);
 
   function take(input) {
@@ -86,7 +87,7 @@ export async function show(root, { texts, service, refresh }) {
     dirty.clear();
   }
 
-  jobs.addEventListener("change", changed);
+  jobs.addEventListener("change", changed, { signal: leaving.signal });
   for (const id of await allJobs()) add(id, { isNew: false });
-  return () => jobs.removeEventListener("change", changed);
+  return () => leaving.abort();
 }

@@ -20,9 +20,10 @@ export function jobCard(id) {
   const problem = h("div", { role: "alert" });
   const list = h("ul", { class: "outcomes" });
   const more = h("details", { hidden: true }, h("summary"), list);
-  const stop = button(words.stop, () => stopJob(id).catch(noticeProblem), { icon: "close", look: "small" });
+  const stop = button(texts.stop, () => stopJob(id).catch(noticeProblem), { icon: "close", look: "small" });
   const finish = button(words.finish, () => finishJob(id).catch(noticeProblem), { look: "small" });
-  const element = h("li", { class: "card job" }, h("div", { class: "head" }, h("div", {}, heading, numbers), h("div", { class: "row" }, finish, stop)), h("div", { class: "progress" }, bar), told, problem, more);
+  const see = h("a", { class: "button small", href: "#/people" }, words.seePeople);
+  const element = h("li", { class: "card job" }, h("div", { class: "head" }, h("div", {}, heading, numbers), h("div", { class: "row" }, see, finish, stop)), h("div", { class: "progress" }, bar), told, problem, more);
   let drawn = 0;
   let toRead = 0;
 
@@ -40,6 +41,7 @@ export function jobCard(id) {
     fill(told, words.tells(job), isLeft ? ` ${words.leftWhat}` : sending ? ` ${words.sending(sending.sent, sending.total)}` : null);
     fill(problem, state.problem && h("p", { class: "note danger" }, state.problem));
     stop.hidden = over;
+    see.hidden = !over || !job.enrolled;
     finish.hidden = !isLeft;
     return drawOutcomes(outcomes);
   }

@@ -15,7 +15,7 @@ export function planCard(found, { enrol, cancel }) {
   const isFolder = found.folders.length > 0;
   const hasFolders = found.people.length > 0 && isFolder;
   const group = uniqueId("whose");
-  const who = nameField(words.name, { value: found.folders.length === 1 ? found.folders[0] : "", placeholder: words.nameExample });
+  const who = nameField(words.name(found.files.length), { value: found.folders.length === 1 ? found.folders[0] : "", placeholder: words.nameExample });
   const list = h("div", { class: "plan-people" });
   const error = h("div", { role: "alert" });
   const yes = button("", submit, { look: "main", icon: "enrol" });
