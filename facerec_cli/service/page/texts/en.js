@@ -9,7 +9,6 @@ const people = (number) => count(number, "person", "people");
 const moment = (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const rate = (share) => percent(share, { maximumSignificantDigits: 2, minimumSignificantDigits: 1 });
 const decimal = (number) => number.toFixed(3);
-const days = (seconds) => (seconds < 86400 ? count(Math.ceil(seconds / 3600), "hour", "hours") : count(Math.round(seconds / 86400), "day", "days"));
 const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
 
 function percent(share, digits) {
