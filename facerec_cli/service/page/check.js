@@ -29,7 +29,7 @@ export async function show(root, { api, texts, refresh }) {
   async function load() {
     outdate();
     fill(body, h("p", { class: "row muted", role: "status" }, h("span", { class: "spinner" }), words.looking));
-    const [found, { pairs }] = await Promise.all([findings(), api.get("/people/lookalikes")]);
+    const [found, pairs] = await Promise.all([findings(), lookalikes()]);
     if (!isShown) return;
     const photos = found.filter((finding) => isOfPhoto(finding) && !(finding.face && isGoing(photoPath(finding))));
     const open = pairs.filter((pair) => !saidToBeTwo().includes(keyOf(pair)));
@@ -38,6 +38,16 @@ export async function show(root, { api, texts, refresh }) {
       ...KINDS.map((kind) => section(words.kinds[kind], words.kindsWhat[kind], photos.filter((finding) => finding.finding === kind), photoRow)),
     ].filter(Boolean);
     fill(body, sections.length ? sections : nothing());
+  }
+
+  async function lookalikes() {
+    try {
+      return (await api.get("/people/lookalikes")).pairs;
+    } catch (error) {
+      // A model that is not calibrated does not say who looks alike, and nobody looks like nobody.
+      if (error.status !== 409) throw error;
+      return [];
+    }
   }
 
   function nothing() {
