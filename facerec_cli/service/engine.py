@@ -7,15 +7,18 @@ import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.opening import open_gallery
+from facerec_cli.gallery.place import STRANGERS
 from facerec_cli.parallel import usable_cores
 from facerec_cli.recognition.identification import Identifier
 from facerec_cli.recognition.recognizer import Recognizer
-from facerec_cli.service.problems import BusyProblem
+from facerec_cli.service.problems import LOG, BusyProblem
 from facerec_cli.service.settings import Settings
+from facerec_cli.service.strangers import Strangers
 
 Result = TypeVar("Result")
 
@@ -32,6 +35,7 @@ class Engine:
         settings: what the service was started with.
         recognizer: the model.
         gallery: the people.
+        strangers: those who are remembered; None where they are not.
         stopping: set when the service is to end; whatever listens without end heeds it.
     """
 
@@ -46,6 +50,7 @@ class Engine:
         self.recognizer = Recognizer(settings.model)
         self.gallery = open_gallery(settings.database, create=not settings.read_only)
         self.gallery.snapshot()
+        self.strangers = self._strangers()
         self.stopping = threading.Event()
         self._small = ThreadPoolExecutor(usable_cores(), thread_name_prefix="facerec-photos")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="facerec-large")
@@ -55,6 +60,14 @@ class Engine:
         self._lock = threading.Lock()
         self._version: Hashable = None
         self._identifiers: dict[tuple[float, float | None], Identifier] = {}
+
+    def _strangers(self) -> Strangers | None:
+        folder, kept = Path(self.settings.database), self.settings.strangers_kept
+        if kept:
+            return Strangers(folder, self.recognizer, self.gallery, kept)
+        if (folder / STRANGERS).exists():
+            LOG.warning("%s remembers strangers from before: delete it, or go on remembering.", folder / STRANGERS)
+        return None
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
@@ -137,3 +150,5 @@ class Engine:
         """End the threads, once they have finished what they are at."""
         for lane in (self._small, self._large, self._writer, self._reader):
             lane.shutdown(wait=True, cancel_futures=True)
+        if self.strangers:
+            self.strangers.close()

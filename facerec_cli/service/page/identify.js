@@ -29,7 +29,6 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   const camera = cameraStage({ rule: () => slider.rule, keep: keepFrame, closed: () => film(false) });
   const progress = progressBar(texts);
   const welcome = h("section", { class: "welcome card" });
-  const photos = h("div", { class: "stack photos" }, progress.element, stage.element, strip.element);
   const side = h("div", { class: "stack side" }, card.element, slider.element);
 
   function chosen() {
@@ -124,7 +123,8 @@ export async function show(root, { api, texts, service, notice, navigate, refres
     const isEmpty = !item && !isFilming;
     welcome.hidden = !isEmpty;
     camera.element.hidden = !isFilming;
-    photos.hidden = isEmpty || isFilming;
+    stage.element.hidden = !item || isFilming;
+    strip.element.hidden = shelf.items.length < 2 || isFilming;
     root.classList.toggle("with-photos", !isEmpty);
     root.classList.toggle("with-strip", shelf.items.length > 1);
     if (isEmpty) fill(welcome, welcomeOf(texts, service), actions);
@@ -147,8 +147,9 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   const choose = button(texts.identify.choose, () => input.click(), { icon: "upload", look: "main" });
   const actions = h("div", { class: "row" }, choose, button(texts.identify.useCamera, () => film(true), { icon: "camera" }));
   const head = h("div", { class: "head" }, h("h1", {}, texts.identify.heading));
+  const workspace = h("div", { class: "workspace" }, progress.element, camera.element, stage.element, side, strip.element);
   const hint = photosArriving(add, leaving.signal);
-  fill(root, head, input, welcome, h("div", { class: "workspace" }, h("div", {}, camera.element, photos), side), hint);
+  fill(root, head, input, welcome, workspace, hint);
   shelf.limits = service.limits;
   shelf.addEventListener("change", draw, { signal: leaving.signal });
   shelf.addEventListener("answer", answered, { signal: leaving.signal });

@@ -78,12 +78,19 @@ def _identified(
     try:
         identifier = engine.identifier(fpir, distance)
         (result,) = identifier.decide_photos([seen], top=top)
-        faces = [face.to_json() for face in result.faces]
-        in_force = identifier.threshold
+        faces, in_force = [face.to_json() for face in result.faces], identifier.threshold
     except NobodyEnrolledError:
-        unnamed = [Identification(UNKNOWN, (), 0.0, face) for face in extraction.faces]
-        faces, in_force = [face.to_json() | {"threshold": None} for face in unnamed], None
-    return _photo(extraction, [face | {"stranger": None} for face in faces]), in_force
+        nobody = [Identification(UNKNOWN, (), 0.0, face) for face in extraction.faces]
+        faces, in_force = [face.to_json() | {"threshold": None} for face in nobody], None
+    groups: dict[int, int | None] = {}
+    # Who is unknown only because somebody asked strictly is no stranger.
+    if engine.strangers and distance is None and fpir >= DEFAULT_FPIR:
+        rows = [row for row, face in enumerate(faces) if face["name"] == UNKNOWN]
+        unknown, embeddings = [extraction.faces[row] for row in rows], seen.embeddings[rows]
+        groups = dict(
+            zip(rows, engine.strangers.remember(photo.source, photo.sha256, unknown, embeddings), strict=True)
+        )
+    return _photo(extraction, [face | {"stranger": groups.get(row)} for row, face in enumerate(faces)]), in_force
 
 
 @router.post(
