@@ -317,7 +317,8 @@ export default {
     finishedAt: (iso) => moment(iso),
     tells: ({ enrolled, already, refused }) => `${outcomes(enrolled, already, refused)}.`,
     finish: "No more photos",
-    toRead: (number) => `${count(number, "photo needs", "photos need")} a look`,
+    refused: (number) => `${photos(number)} refused`,
+    doubtful: (number) => `${count(number, "photo needs", "photos need")} a look`,
     firstOnly: (number) => `(the first ${number} are shown)`,
   },
   strangers: {
