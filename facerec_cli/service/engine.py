@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.opening import open_gallery
@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 
 LARGE = 16_000_000
 """Pixels from which on a photo waits for the thread of large ones, and the others need not wait for it."""
-_MOST_RULES = 64
-"""Rates and thresholds for which an identifier is kept."""
+_MOST_KEPT = 64
+"""Things made of one gallery that are kept, such as the identifiers for so many rates."""
 
 
 class Engine:
@@ -59,7 +59,7 @@ class Engine:
         self._requests = 0
         self._lock = threading.Lock()
         self._version: Hashable = None
-        self._identifiers: dict[tuple[float, float | None], Identifier] = {}
+        self._kept: dict[Hashable, Future[Any]] = {}
 
     def _strangers(self) -> Strangers | None:
         folder, kept = Path(self.settings.database), self.settings.strangers_kept
@@ -128,15 +128,34 @@ class Engine:
             UncalibratedModelError: there is neither a calibration nor a threshold.
             DatabaseError, ModelError: the gallery or the model cannot be used.
         """
+        return self.kept(
+            ("identifier", fpir, threshold),
+            lambda: Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold),
+        )
+
+    def kept(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """What was made of the gallery as it is now: made once for all who ask, until something changes; blocks.
+
+        Args:
+            key: what it is.
+            make: makes it; what it raises is raised, and not kept.
+        """
         with self._lock:
             version = self.gallery.snapshot().version
-            if version != self._version or len(self._identifiers) > _MOST_RULES:
-                self._identifiers.clear()
+            if version != self._version or len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
                 self._version = version
-            key = fpir, threshold
-            if key not in self._identifiers:
-                self._identifiers[key] = Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold)
-            return self._identifiers[key]
+            maker: Future[Result] = Future()
+            kept: Future[Result] = self._kept.setdefault(key, maker)
+        if kept is maker:
+            try:
+                kept.set_result(make())
+            except Exception as error:
+                with self._lock:
+                    if self._kept.get(key) is kept:
+                        del self._kept[key]
+                kept.set_exception(error)
+        return kept.result()
 
     def load(self) -> None:
         """Wait until the model is loaded.
