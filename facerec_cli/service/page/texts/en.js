@@ -96,6 +96,7 @@ export default {
     choose: "Choose photos",
     useCamera: "Camera",
     welcome: { title: "Show a photo, and see who it is", text: "Drop photos here, paste them, choose them, or use the camera. They go to this service alone, and it keeps none." },
+    remembered: (seconds) => `Faces that nobody knows are remembered for ${days(seconds)}.`,
     nobody: { title: "Nobody is enrolled yet", text: "facerec knows the people whom you show it. One photo of each is enough." },
     steps: ["Drop a photo here, paste or choose one.", "Point at a face, and give it its name.", "From then on that face has its name in every photo."],
     dropNow: "Let go to see who it is",
