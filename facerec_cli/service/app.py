@@ -14,10 +14,11 @@ from facerec_cli.defaults import VERSION
 from facerec_cli.service.arrival import Arrivals
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.guard import Guard
+from facerec_cli.service.jobs import Jobs
 from facerec_cli.service.metrics import Metrics
 from facerec_cli.service.observing import Observer
 from facerec_cli.service.problems import Problem, handle_problems
-from facerec_cli.service.routes import about, identification
+from facerec_cli.service.routes import about, identification, jobs, people, strangers
 from facerec_cli.service.settings import API
 
 PAGE = Path(__file__).with_name("page")
@@ -38,6 +39,7 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
         await engine.read(engine.load)
         ready()
         yield
+        app.state.jobs.close()
         engine.close()
 
     app = FastAPI(
@@ -50,10 +52,13 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
         redoc_url=None,
     )
     app.state.engine, app.state.metrics = engine, Metrics()
+    app.state.jobs = Jobs(engine.recognizer, engine.gallery)
     app.state.arrivals = Arrivals(engine.settings.limits)
     handle_problems(app)
     for routes in (about, identification):
         app.include_router(routes.router)
+    for changing in () if engine.settings.read_only else (people, jobs, strangers):
+        app.include_router(changing.router)
     if engine.settings.read_only:
         for part in CHANGING:
             app.add_api_route(f"{API}/{part}{{rest:path}}", _refuse, methods=_METHODS, include_in_schema=False)
