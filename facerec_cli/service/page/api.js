@@ -2,7 +2,7 @@
 
 import { texts } from "./texts.js";
 
-const BASE = "/api/v1";
+const BASE = new URL("api/v1", document.baseURI).pathname;
 const TOKEN = "facerec.token";
 const PROBLEM = "urn:facerec:problem:";
 const BUSY_TRIES = 20;
