@@ -253,10 +253,27 @@ def test_json_is_what_it_should_be(
     assert client.get(f"/people/{person}").json()["name"] == "Jacinda Ardern"
 
 
-@pytest.mark.parametrize("place", ["0", "-1", "x", "9007199254740992", "1.5"])
+@pytest.mark.parametrize("place", ["0", "9007199254740992", "-1", "x", "1.5", "9" * 5_000])
 def test_ids_are_bounded(client: httpx.Client, place: str) -> None:
-    problem(client.get(f"/people/{place}"), 422, "invalid")
-    problem(client.delete(f"/people/{place}/photos/{place}"), 422, "invalid")
+    status, kind = (422, "invalid") if place in ("0", "9007199254740992") else (404, "not-found")
+    problem(client.get(f"/people/{place}"), status, kind)
+    problem(client.delete(f"/people/{place}/photos/{place}"), status, kind)
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "allowed"),
+    [
+        ("PUT", "people", "GET, POST"),
+        ("PATCH", "people/check", "GET"),
+        ("POST", "people/1", "DELETE, GET, PATCH"),
+        ("OPTIONS", "people/1/merge", "POST"),
+        ("GET", "jobs/0123456789abcdef/photos", "POST"),
+    ],
+)
+def test_what_can_be_done_is_told(client: httpx.Client, method: str, place: str, allowed: str) -> None:
+    answer = client.request(method, place)
+    problem(answer, 405, "method")
+    assert answer.headers["allow"] == allowed
 
 
 def test_nobody_has_an_id_that_was_never_given(client: httpx.Client, samples: Path) -> None:
