@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -20,6 +21,7 @@ from facerec_cli.service.observing import Observer
 from facerec_cli.service.problems import Problem, handle_problems
 from facerec_cli.service.routes import about, identification, jobs, people, strangers
 from facerec_cli.service.settings import API
+from facerec_cli.service.strangers import forget_in_time
 
 PAGE = Path(__file__).with_name("page")
 CHANGING = ("people", "jobs", "strangers")
@@ -38,7 +40,11 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await engine.read(engine.load)
         ready()
-        yield
+        async with anyio.create_task_group() as beside:
+            if engine.strangers:
+                beside.start_soon(forget_in_time, engine.strangers)
+            yield
+            beside.cancel_scope.cancel()
         app.state.jobs.close()
         engine.close()
 

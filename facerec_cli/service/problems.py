@@ -30,7 +30,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "nobody-enrolled": (409, "Nobody enrolled"),
     "uncalibrated": (409, "Model not calibrated"),
     "too-large": (413, "Too large"),
-    "media-type": (415, "Not a form"),
+    "media-type": (415, "Media type not taken"),
     "photo": (422, "Unusable photo"),
     "name": (422, "Unusable name"),
     "invalid": (422, "Invalid request"),

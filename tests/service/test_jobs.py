@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -15,6 +16,7 @@ from facerec_cli.service import jobs as jobs_module
 from facerec_cli.service.jobs import Job, Jobs
 from facerec_cli.service.problems import BusyProblem, Problem
 from facerec_cli.service.records_people import JobRecord
+from facerec_cli.service.routes import jobs as routes
 from tests.service.conftest import Serve, Service, photos
 from tests.service.events import Event, events
 
@@ -203,6 +205,24 @@ def test_a_job_that_is_left_ends_by_itself_and_is_forgotten(jobs: Jobs, clock: C
     clock.now += 3_601
     assert jobs.all() == []
     assert jobs.get(job.id) is None
+
+
+def test_a_silent_listener_hears_that_the_connection_is_alive(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_QUIET", 0.0)
+    monkeypatch.setattr(routes, "_LOOKS", 0.0)
+    stopping, job = threading.Event(), jobs.create()
+
+    async def listen() -> list[str]:
+        told = []
+        async for text in routes.told_of(job, jobs, stopping, 0):
+            told.append(text)
+            if len(told) == 3:
+                stopping.set()
+        return told
+
+    progress, *comments = anyio.run(listen)
+    assert progress.startswith("event: progress\ndata: {")
+    assert comments == [": still here\n\n"] * 2
 
 
 def test_jobs_take_turns(jobs: Jobs, photo: Photo) -> None:

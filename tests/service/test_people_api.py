@@ -229,6 +229,30 @@ def test_pages_and_searches(client: httpx.Client, service: Service, recognizer: 
         problem(client.get("/people", params=wrong), 422, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "problem_kind"),
+    [
+        (b"", "application/json", 422, "invalid"),
+        (b"[]", "application/json", 422, "invalid"),
+        (b'{"name": 7}', "application/json", 422, "invalid"),
+        (b'{"name": "Ada", "more": 1}', "application/json", 422, "invalid"),
+        (b'{"name": "\\ud800"}', "application/json", 422, "invalid"),
+        (b"[" * 10_000, "application/json", 422, "invalid"),
+        (b'{"name": "\xff"}', "application/json", 422, "invalid"),
+        (b'{"name": "Ada"}', "text/plain", 415, "media-type"),
+        (b'{"name": "Ada"}', "", 415, "media-type"),
+        (b'{"name": "' + b"x" * 20_000 + b'"}', "application/json", 413, "too-large"),
+    ],
+)
+def test_json_is_what_it_should_be(
+    client: httpx.Client, samples: Path, body: bytes, kind: str, status: int, problem_kind: str
+) -> None:
+    person = enrolled(client, "Jacinda Ardern", samples / ARDERN[0])
+    answer = client.patch(f"/people/{person}", content=body, headers={"Content-Type": kind})
+    problem(answer, status, problem_kind)
+    assert client.get(f"/people/{person}").json()["name"] == "Jacinda Ardern"
+
+
 @pytest.mark.parametrize("place", ["0", "-1", "x", "9007199254740992", "1.5"])
 def test_ids_are_bounded(client: httpx.Client, place: str) -> None:
     problem(client.get(f"/people/{place}"), 422, "invalid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,20 @@ def test_they_are_kept_when_the_service_ends(serve: Serve, samples: Path) -> Non
     again = serve("--remember-strangers", "1d", database=service.database)
     assert [(group["id"], group["seen"]) for group in groups(again.client)] == [(face["stranger"], 1)]
     assert not stat.S_IMODE((service.database / STRANGERS).stat().st_mode) & 0o077
+
+
+def test_they_are_forgotten_in_time_also_while_nobody_asks(serve: Serve, samples: Path) -> None:
+    service = serve("--remember-strangers", "2s")
+    file = service.database / STRANGERS
+    (face,) = identify(service.client, samples / "barack_obama.jpg")
+    assert face["stranger"] is not None
+    for _ in range(600):
+        if b"barack_obama.jpg" not in file.read_bytes():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("it is still remembered")
+    assert groups(service.client) == []
 
 
 def test_nothing_is_remembered_unasked(serve: Serve, samples: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from facerec_cli.errors import LostChipError, UncalibratedModelError
 from facerec_cli.gallery.base import EnrolledFace, Person, Snapshot, clean_name
@@ -21,6 +21,7 @@ from facerec_cli.recognition.results import rounded_beside
 from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 from facerec_cli.service.arrival import FORM_PROBLEMS, Form, PhotoForm, form_body
 from facerec_cli.service.engine import Engine
+from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import face_of, outcome_of, person_json, person_of, search, status_of
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_people import (
@@ -91,14 +92,14 @@ async def enrol(form: PhotoForm, engine: EngineOf, response: Response, largest: 
 async def check_people(engine: EngineOf) -> dict[str, Any]:
     """List photos and names that need a look; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"findings": await engine.read(lambda: _findings(engine))}
+    return {"findings": await engine.read(lambda: engine.kept("findings", lambda: _findings(engine)))}
 
 
 @router.get("/lookalikes", response_model=Pairs, responses=documented("uncalibrated", "nobody-enrolled", "database"))
 async def show_lookalikes(engine: EngineOf) -> dict[str, Any]:
     """List pairs of people who look alike; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"pairs": await engine.read(lambda: _pairs(engine))}
+    return {"pairs": await engine.read(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
 
 
 @router.get("/{person}", response_model=PersonShown, responses=documented("unknown-person", "database"))
@@ -117,9 +118,14 @@ async def show_person(person: PersonId, engine: EngineOf) -> dict[str, Any]:
 
 
 @router.patch(
-    "/{person}", response_model=PersonRecord, responses=documented("unknown-person", "name-taken", "name", "database")
+    "/{person}",
+    response_model=PersonRecord,
+    openapi_extra=json_body(NewName),
+    responses=documented(*FORM_PROBLEMS, "unknown-person", "name-taken", "name", "database"),
 )
-async def rename_person(person: PersonId, asked: NewName, engine: EngineOf) -> dict[str, Any]:
+async def rename_person(
+    person: PersonId, asked: Annotated[NewName, Depends(sent(NewName))], engine: EngineOf
+) -> dict[str, Any]:
     """Give somebody another name; the id stays."""
 
     def write() -> dict[str, Any]:
@@ -142,8 +148,15 @@ async def remove_person(person: PersonId, engine: EngineOf) -> None:
     await engine.write(write)
 
 
-@router.post("/{person}/merge", response_model=PersonRecord, responses=documented("unknown-person", "database"))
-async def merge_person(person: PersonId, asked: Merge, engine: EngineOf) -> dict[str, Any]:
+@router.post(
+    "/{person}/merge",
+    response_model=PersonRecord,
+    openapi_extra=json_body(Merge),
+    responses=documented(*FORM_PROBLEMS, "unknown-person", "database"),
+)
+async def merge_person(
+    person: PersonId, asked: Annotated[Merge, Depends(sent(Merge))], engine: EngineOf
+) -> dict[str, Any]:
     """Give all photos of somebody to another, who is the same person; the first id and name are gone then.
 
     The photos that move get new ids.

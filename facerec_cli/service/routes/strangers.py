@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from facerec_cli.service.arrival import FORM_PROBLEMS
+from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import outcome_of, person_json, status_of
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_people import MOST_ID, GroupPage, NamedStranger, NewName
@@ -71,10 +73,15 @@ async def show_chip(group: GroupId, face: FaceId, engine: EngineOf, strangers: S
     "/{group}/name",
     status_code=201,
     response_model=NamedStranger,
-    responses=_ENROLLED_ALREADY | documented("not-found", "name", "database"),
+    openapi_extra=json_body(NewName),
+    responses=_ENROLLED_ALREADY | documented(*FORM_PROBLEMS, "not-found", "name", "database"),
 )
 async def name_stranger(
-    group: GroupId, asked: NewName, engine: EngineOf, strangers: StrangersOf, response: Response
+    group: GroupId,
+    asked: Annotated[NewName, Depends(sent(NewName))],
+    engine: EngineOf,
+    strangers: StrangersOf,
+    response: Response,
 ) -> dict[str, Any]:
     """Say who a group is: its best faces are enrolled, for somebody new or for somebody enrolled."""
     named = await engine.write(lambda: strangers.name(group, asked.name))
