@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -253,10 +254,27 @@ def test_json_is_what_it_should_be(
     assert client.get(f"/people/{person}").json()["name"] == "Jacinda Ardern"
 
 
-@pytest.mark.parametrize("place", ["0", "-1", "x", "9007199254740992", "1.5"])
+@pytest.mark.parametrize("place", ["0", "9007199254740992", "-1", "x", "1.5", "9" * 5_000])
 def test_ids_are_bounded(client: httpx.Client, place: str) -> None:
-    problem(client.get(f"/people/{place}"), 422, "invalid")
-    problem(client.delete(f"/people/{place}/photos/{place}"), 422, "invalid")
+    status, kind = (422, "invalid") if place in ("0", "9007199254740992") else (404, "not-found")
+    problem(client.get(f"/people/{place}"), status, kind)
+    problem(client.delete(f"/people/{place}/photos/{place}"), status, kind)
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "allowed"),
+    [
+        ("PUT", "people", "GET, POST"),
+        ("PATCH", "people/check", "GET"),
+        ("POST", "people/1", "DELETE, GET, PATCH"),
+        ("OPTIONS", "people/1/merge", "POST"),
+        ("GET", "jobs/0123456789abcdef/photos", "POST"),
+    ],
+)
+def test_what_can_be_done_is_told(client: httpx.Client, method: str, place: str, allowed: str) -> None:
+    answer = client.request(method, place)
+    problem(answer, 405, "method")
+    assert answer.headers["allow"] == allowed
 
 
 def test_nobody_has_an_id_that_was_never_given(client: httpx.Client, samples: Path) -> None:
@@ -291,7 +309,7 @@ def test_pages_are_of_all_whose_name_has_the_part(part: str, limit: int) -> None
 def test_what_was_answered_is_there_after_a_kill(serve: Serve, recognizer: Recognizer, samples: Path) -> None:
     """Twenty enrolments in flight, and the service is killed: the database is whole, and so is every one answered."""
     service = serve()
-    content = (samples / ARDERN[0]).read_bytes()
+    content, place = (samples / ARDERN[0]).read_bytes(), count(1)
 
     def enrol_one(number: int) -> str | None:
         name = f"person {number}"
@@ -300,7 +318,7 @@ def test_what_was_answered_is_there_after_a_kill(serve: Serve, recognizer: Recog
             answer = service.client.post("/people", data={"name": name}, files=files)
         except httpx.TransportError:
             return None
-        if answer.status_code == 201 and number == 6:
+        if answer.status_code == 201 and next(place) == 3:
             os.kill(service.process.pid, signal.SIGKILL)
         return name if answer.status_code == 201 else None
 

@@ -102,7 +102,7 @@ async def show_lookalikes(engine: EngineOf) -> dict[str, Any]:
     return {"pairs": await engine.read(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
 
 
-@router.get("/{person}", response_model=PersonShown, responses=documented("unknown-person", "database"))
+@router.get("/{person:id}", response_model=PersonShown, responses=documented("unknown-person", "database"))
 async def show_person(person: PersonId, engine: EngineOf) -> dict[str, Any]:
     """Show somebody, and their photos."""
 
@@ -118,7 +118,7 @@ async def show_person(person: PersonId, engine: EngineOf) -> dict[str, Any]:
 
 
 @router.patch(
-    "/{person}",
+    "/{person:id}",
     response_model=PersonRecord,
     openapi_extra=json_body(NewName),
     responses=documented(*FORM_PROBLEMS, "unknown-person", "name-taken", "name", "database"),
@@ -136,7 +136,7 @@ async def rename_person(
     return await engine.write(write)
 
 
-@router.delete("/{person}", status_code=204, responses=documented("unknown-person", "database"))
+@router.delete("/{person:id}", status_code=204, responses=documented("unknown-person", "database"))
 async def remove_person(person: PersonId, engine: EngineOf) -> None:
     """Forget somebody: chips, embeddings, name, and where they were seen."""
 
@@ -149,7 +149,7 @@ async def remove_person(person: PersonId, engine: EngineOf) -> None:
 
 
 @router.post(
-    "/{person}/merge",
+    "/{person:id}/merge",
     response_model=PersonRecord,
     openapi_extra=json_body(Merge),
     responses=documented(*FORM_PROBLEMS, "unknown-person", "database"),
@@ -175,7 +175,7 @@ async def merge_person(
 
 
 @router.post(
-    "/{person}/photos",
+    "/{person:id}/photos",
     status_code=201,
     response_model=Enrolled,
     openapi_extra=form_body(at=_AT),
@@ -189,7 +189,7 @@ async def add_photos(
 
 
 @router.delete(
-    "/{person}/photos/{face}", status_code=204, responses=documented("unknown-person", "not-found", "database")
+    "/{person:id}/photos/{face:id}", status_code=204, responses=documented("unknown-person", "not-found", "database")
 )
 async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None:
     """Forget a photo of somebody; with the last they are forgotten too."""
@@ -206,7 +206,7 @@ async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None
 
 
 @router.get(
-    "/{person}/chip",
+    "/{person:id}/chip",
     response_class=Response,
     responses=JPEG | documented("unknown-person", "not-found", "database"),
 )
@@ -221,7 +221,7 @@ async def show_first_chip(person: PersonId, engine: EngineOf) -> Response:
 
 
 @router.get(
-    "/{person}/photos/{face}/chip",
+    "/{person:id}/photos/{face:id}/chip",
     response_class=Response,
     responses=JPEG | documented("unknown-person", "not-found", "database"),
 )
@@ -235,7 +235,7 @@ async def show_chip(person: PersonId, face: FaceId, engine: EngineOf) -> Respons
     return Response(await engine.read(look), media_type="image/jpeg")
 
 
-@router.get("/{person}/sightings", response_model=Sightings, responses=documented("unknown-person", "database"))
+@router.get("/{person:id}/sightings", response_model=Sightings, responses=documented("unknown-person", "database"))
 async def show_sightings(person: PersonId, engine: EngineOf) -> dict[str, Any]:
     """Where somebody was seen before they had a name, where the service remembers strangers."""
 

@@ -60,7 +60,9 @@ async def list_strangers(
     }
 
 
-@router.get("/{group}/faces/{face}/chip", response_class=Response, responses=JPEG | documented("not-found", "database"))
+@router.get(
+    "/{group:id}/faces/{face:id}/chip", response_class=Response, responses=JPEG | documented("not-found", "database")
+)
 async def show_chip(group: GroupId, face: FaceId, engine: EngineOf, strangers: StrangersOf) -> Response:
     """A face of a group."""
     chip = await engine.read(lambda: strangers.chip(group, face))
@@ -70,7 +72,7 @@ async def show_chip(group: GroupId, face: FaceId, engine: EngineOf, strangers: S
 
 
 @router.post(
-    "/{group}/name",
+    "/{group:id}/name",
     status_code=201,
     response_model=NamedStranger,
     openapi_extra=json_body(NewName),
@@ -96,7 +98,7 @@ async def name_stranger(
     }
 
 
-@router.delete("/{group}", status_code=204, responses=documented("not-found", "database"))
+@router.delete("/{group:id}", status_code=204, responses=documented("not-found", "database"))
 async def forget(group: GroupId, engine: EngineOf, strangers: StrangersOf) -> None:
     """Forget a group."""
     if not await engine.read(lambda: strangers.forget(group)):
