@@ -10,10 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from facerec_cli import errors
 from facerec_cli.errors import FacerecError
 from facerec_cli.json_text import json_text
+from facerec_cli.service.settings import API
 
 LOG = logging.getLogger("facerec.service")
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +32,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "nobody-enrolled": (409, "Nobody enrolled"),
     "uncalibrated": (409, "Model not calibrated"),
     "too-large": (413, "Too large"),
-    "media-type": (415, "Not a form"),
+    "media-type": (415, "Media type not taken"),
     "photo": (422, "Unusable photo"),
     "name": (422, "Unusable name"),
     "invalid": (422, "Invalid request"),
@@ -122,7 +124,9 @@ def handle_problems(app: FastAPI) -> None:
         return Problem("invalid", f"{where} is not as it should be: {what}.", errors=found).response()
 
     @app.exception_handler(HTTPException)
-    async def _refused(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _refused(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code in (404, 405) and request.url.path.startswith(API):
+            error = _refused_by_api(request)
         kind, detail = {
             404: ("not-found", "There is nothing here: see /api/v1/openapi.json for what there is."),
             405: ("method", "That cannot be done here: see /api/v1/openapi.json for what can."),
@@ -132,6 +136,17 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
         return Problem("internal", "The service met something it did not expect: its log says what.").response()
+
+
+def _refused_by_api(request: Request) -> HTTPException:
+    """What cannot be done in the API: the page, which is asked last, knows the methods of files alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    methods = [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return HTTPException(405, headers={"Allow": ", ".join(methods)}) if methods else HTTPException(404)
 
 
 def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:

@@ -11,6 +11,7 @@ import uvicorn
 
 from facerec_cli.errors import AddressError, ServiceError
 from facerec_cli.service.app import make_app
+from facerec_cli.service.connections import bounded
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.settings import Settings
 
@@ -44,6 +45,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=bounded(settings.limits),
         ws="none",
         lifespan="on",
         backlog=1024,
@@ -76,6 +78,9 @@ def _listen(settings: Settings) -> socket.socket:
     host, port = settings.host, settings.port
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(place[:2], family=family, backlog=1024)
+        listening = socket.create_server(place[:2], family=family, backlog=1024)
+        # Head and body of an answer are two writes: the second would wait for the client's word of the first, 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         raise AddressError(f"Nothing can listen at {host}, port {port} ({error.strerror})", "choose another") from error

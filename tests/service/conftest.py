@@ -83,9 +83,7 @@ OpenPage = Callable[..., "Page"]
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Launch]:
     """Start the Chromium that is installed, with further switches."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright drives the browser: pip install playwright"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         pytest.skip("no Chromium is installed: apt install chromium")

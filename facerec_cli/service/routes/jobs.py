@@ -112,10 +112,11 @@ async def listen(
     ] = 0,
 ) -> StreamingResponse:
     """Hear what becomes of a job's photos: from the first, or behind the last that was heard."""
-    return StreamingResponse(_events(job, jobs, engine.stopping, last), media_type="text/event-stream")
+    return StreamingResponse(told_of(job, jobs, engine.stopping, last), media_type="text/event-stream")
 
 
-async def _events(job: Job, jobs: Jobs, stopping: threading.Event, told: int) -> AsyncIterator[str]:
+async def told_of(job: Job, jobs: Jobs, stopping: threading.Event, told: int) -> AsyncIterator[str]:
+    """The events of a job as text/event-stream, behind so many outcomes, until it or the service ends."""
     progress, silent = "", 0.0
     while not stopping.is_set():
         jobs.tidy()
