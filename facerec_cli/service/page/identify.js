@@ -154,6 +154,7 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   shelf.addEventListener("change", draw, { signal: leaving.signal });
   shelf.addEventListener("answer", answered, { signal: leaving.signal });
   stage.image.addEventListener("load", drawCard);
+  draw();
   await calibrate();
 
   return () => {
