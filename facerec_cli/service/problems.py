@@ -43,7 +43,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 """What can go wrong: HTTP status and title."""
 
 _BY_ERROR: Mapping[type[FacerecError], tuple[str, str]] = {
-    errors.SeveralFacesError: ("photo", "{error}: crop it to the person, say where with `at`, or ask for `largest`."),
+    errors.SeveralFacesError: ("photo", "{error}: crop it to the person, or say which face is meant."),
     errors.MissingDecoderError: ("photo", "{error}: save it as JPEG."),
     errors.PhotoTooLargeError: ("too-large", "{error}: {remedy}."),
     errors.PhotoError: ("photo", "{error}: {remedy}."),

@@ -64,6 +64,21 @@ def serve(tmp_path_factory: pytest.TempPathFactory, facerec_path: str) -> Iterat
             service.stop()
 
 
+@pytest.fixture(scope="module")
+def remembering(serve: Serve) -> Service:
+    """A service that remembers strangers, for the tests of a module."""
+    return serve("--remember-strangers", "30d")
+
+
+@pytest.fixture
+def deserted(remembering: Service) -> Service:
+    """A service where nobody is enrolled, or remembered."""
+    for person in remembering.client.get("/people").json()["people"]:
+        remembering.client.delete(f"/people/{person['id']}").raise_for_status()
+    remembering.client.delete("/strangers").raise_for_status()
+    return remembering
+
+
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     for _ in range(600):
         found = re.search(r"Serving .* at (https?://\S+/):", log.read_text(encoding="utf-8"))
