@@ -173,7 +173,7 @@ export default {
     title: "Camera",
     picture: "What the camera sees",
     keep: "Keep this picture",
-    close: "Close the camera",
+    close: "Close",
     hint: "Choose a face to name it.",
     starting: "Starting the camera: your browser may ask whether this page may use it.",
     faults: {
