@@ -15,10 +15,11 @@ from facerec_cli.defaults import VERSION
 from facerec_cli.service.arrival import Arrivals
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.guard import Guard
+from facerec_cli.service.handlers import handle_problems
 from facerec_cli.service.jobs import Jobs
 from facerec_cli.service.metrics import Metrics
 from facerec_cli.service.observing import Observer
-from facerec_cli.service.problems import Problem, handle_problems
+from facerec_cli.service.problems import Problem
 from facerec_cli.service.routes import about, identification, jobs, people, strangers
 from facerec_cli.service.settings import API
 from facerec_cli.service.strangers import forget_in_time

@@ -10,7 +10,6 @@ from contextlib import suppress
 import uvicorn
 
 from facerec_cli.errors import AddressError, ServiceError
-from facerec_cli.service.app import make_app
 from facerec_cli.service.connections import bounded
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.settings import Settings
@@ -35,6 +34,9 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     engine = Engine(settings)
     listening = _listen(settings)
+    # FastAPI takes half a second to import: the model loads meanwhile.
+    from facerec_cli.service.app import make_app
+
     host, port = settings.host, listening.getsockname()[1]
     scheme = "https" if settings.certificate else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"

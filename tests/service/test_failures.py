@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from facerec_cli.errors import DatabaseError
 from facerec_cli.service.guard import Guard
-from facerec_cli.service.problems import handle_problems
+from facerec_cli.service.handlers import handle_problems
 from facerec_cli.service.settings import Settings
 from tests.conftest import Run
 from tests.service.conftest import Serve, Service, photos

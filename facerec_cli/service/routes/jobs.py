@@ -26,11 +26,20 @@ _QUIET = 15.0
 """Seconds of silence after which a listener, and whatever is in between, hears that the connection is alive."""
 
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["outcome", "progress", "end"]},
+        "data": {"type": "string"},
+    },
+    "required": ["event", "data"],
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `outcome` has what became of a photo, and its number as id; `progress` and "
         "`end` have the job. Without an `end` the service has ended.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
