@@ -199,6 +199,7 @@ def test_a_service_that_only_identifies_offers_nothing_else(
     serve: Serve, open_page: OpenPage, enrolled: Path, group: Path
 ) -> None:
     page = open_page(serve("--read-only", database=enrolled))
+    expect(page.get_by_text("This service only identifies")).to_be_visible()
     put(page, group)
     page.get_by_role("button", name=re.compile(r"^Face \d of 3: unknown")).click()
     expect(page.get_by_role("region", name="Face", exact=True)).to_contain_text("Nobody near enough")

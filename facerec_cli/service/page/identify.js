@@ -185,5 +185,5 @@ function welcomeOf(texts, service) {
   const isKept = service.strangers_kept !== null;
   const { title: heading, text } = isNew ? texts.identify.nobody : texts.identify.welcome;
   const steps = isNew && h("ol", { class: "steps" }, texts.identify.steps.map((step) => h("li", {}, step)));
-  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps, isKept && h("p", { class: "small-print" }, texts.identify.remembered(service.strangers_kept))];
+  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps, isKept && h("p", { class: "small-print" }, texts.identify.remembered(service.strangers_kept)), service.read_only && h("p", { class: "small-print" }, texts.readOnly)];
 }

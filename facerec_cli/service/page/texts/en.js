@@ -60,13 +60,9 @@ export default {
   undo: "Undo",
   stop: "Stop",
   retry: "Try again",
-  loading: "Loading …",
   photos,
-  faces,
-  people,
   rate,
   probability,
-  decimal,
 
   gone: "The service does not answer. This page goes on by itself once it does.",
   unanswered: "The service did not answer, so it is not sure that this was done: try again once it is back.",
@@ -87,7 +83,6 @@ export default {
     wrong: "That is not the token of this service.",
     confirm: "Go on",
     refused: "Without its token, the service tells nothing.",
-    empty: "Enter the token.",
   },
 
   identify: {
@@ -173,7 +168,7 @@ export default {
     title: "Camera",
     picture: "What the camera sees",
     keep: "Keep this picture",
-    close: "Close the camera",
+    close: "Close",
     hint: "Choose a face to name it.",
     starting: "Starting the camera: your browser may ask whether this page may use it.",
     faults: {
