@@ -30,6 +30,8 @@ export function removeLater(path, text, { back, gone = () => null }) {
     }
     going.delete(path);
     left.add(path);
+    // No face stays in the tab that is gone.
+    api.forget(`${path}/`);
     return gone();
   };
   const undo = () => {
