@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,12 @@ from facerec_cli.faces.images import Photo
 from facerec_cli.parallel import usable_cores
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.settings import Settings
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, on a thread of its own: a browser's loop may run on this one."""
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def test_of_a_request_that_failed_no_further_photo_is_looked_at(engine: Engine) 
         with pytest.raises(ArithmeticError):
             await engine.look([Photo(str(number), b"") for number in range(50)], look)
 
-    asyncio.run(ask())
+    run(ask())
     engine.close()
     assert 0 < len(seen) <= 2 * (usable_cores() + 1)
     assert engine.requests == 0
@@ -50,4 +58,4 @@ def test_long_looks_at_the_gallery_leave_quick_ones_their_threads(engine: Engine
             done.set()
         assert await asyncio.gather(*long) == [True] * 8
 
-    asyncio.run(ask())
+    run(ask())
