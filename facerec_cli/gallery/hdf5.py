@@ -273,6 +273,9 @@ class Hdf5Gallery(Gallery):
     def _read(self) -> Index:
         try:
             index = self.index_file.read()
+            # A disk that went away is not an empty database, in which everybody is a stranger.
+            if index is None and not self.folder.is_dir():
+                raise NoDatabaseError(f"There is no database at {self.folder} any more", "bring it back")
             if index is None and self._chips.faces.is_dir() and self._chips.all_keys()[0]:
                 raise DamagedDatabaseError(
                     f"{self.index_file.path} is missing, but {self._chips.faces} holds chips",
