@@ -9,25 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from facerec_cli.errors import NestedPeopleError, NoPhotosError, PhotoError, UnreadablePhotoError
+from facerec_cli.faces.endings import RAW_SUFFIXES, SUFFIXES
 from facerec_cli.faces.headers import inspect
-
-SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "jif", "mpo", "png", "webp", "bmp", "dib", "tif", "tiff"),
-        *("heic", "heif", "hif", "avif", "gif", "jp2", "j2k", "jpf", "jpx", "jxl"),
-    )
-)
-"""File name endings that say photo: such a file is tried, whether or not facerec reads what is in it."""
-
-RAW_SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("3fr", "arw", "cr2", "cr3", "crw", "dng", "erf", "fff", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
-        *("nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
-    )
-)
-"""File name endings of sensor data; many are TIFF files whose first picture is a thumbnail, so they are not tried."""
 
 _JUNK = frozenset(
     {

@@ -115,3 +115,18 @@ def _rows(jpeg: bytes, reduction: int) -> list[int]:
         picture.load()
         width, end = picture.width, picture.height - _BLOCK
         return [zlib.crc32(picture.crop((0, y, width, min(y + _ROWS, end))).tobytes()) for y in range(0, end, _ROWS)]
+
+
+def xmp_in(kind: str, data: bytes) -> bytes:
+    """The XMP of a HEIC or AVIF file; empty where there is none, or nothing that is installed reads the format."""
+    try:
+        if kind == "HEIC":
+            import pillow_heif  # noqa: PLC0415 - not everybody has it
+
+            found = pillow_heif.open_heif(io.BytesIO(data)).info.get("xmp")
+        else:
+            with _plugin(kind)(io.BytesIO(data)) as picture:
+                found = picture.info.get("xmp")
+    except (ImportError, *_UNREADABLE):
+        return b""
+    return found.encode() if isinstance(found, str) else bytes(found or b"")
