@@ -20,11 +20,13 @@ _JUNK = frozenset(
     }
 )
 """What NAS and desktop systems leave in folders, in lower case."""
+_SIDECAR = ".xmp"
+"""What photo programs write beside photos: it belongs to them."""
 
 
 def is_added(name: str) -> bool:
-    """Whether a file or folder of that name is hidden, or what systems add to what people have."""
-    return name.startswith(".") or name.lower() in _JUNK
+    """Whether a file or folder of that name is hidden, or what systems and photo programs add to what people have."""
+    return name.startswith(".") or name.lower() in _JUNK or _suffix(name) == _SIDECAR
 
 
 class LeftOut(Enum):
@@ -46,7 +48,7 @@ class Found:
             ending.
         refused: why parts of the folder cannot be searched, whose paths are the errors' ``subject``; never empty where
             there is no photo.
-        left_out: what else is there, but for what is hidden and what systems leave.
+        left_out: what else is there, but for what is hidden and what systems and photo programs add.
     """
 
     folder: Path
