@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from facerec_cli.defaults import DATABASE_INDEX
 from facerec_cli.errors import NestedPeopleError, NoPhotosError, PhotoError, UnreadablePhotoError
 from facerec_cli.faces.endings import RAW_SUFFIXES, SUFFIXES
 from facerec_cli.faces.headers import inspect
@@ -36,6 +37,7 @@ class LeftOut(Enum):
     SEEN = ("linked folder", "searched already, or leading back up")
     RAW = ("raw photo", "facerec reads none, export it as JPEG")
     OTHER = ("file", "no picture")
+    DATABASE = ("database", "of people enrolled, whose faces are no photos to look through")
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,9 @@ class _Walk:
                     listed = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
                 self._refuse(folder, error)
+                continue
+            if folder != self._top and any(entry.name == DATABASE_INDEX for entry in listed):
+                self._left_out[LeftOut.DATABASE].append(folder)
                 continue
             photos = self._photos[folder] = []
             for entry in listed:

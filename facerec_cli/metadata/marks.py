@@ -54,8 +54,13 @@ class Marks:
         write_sidecar(self.sidecar, self._packet)
 
 
-def read_marks(photo: Path) -> Marks:
+def read_marks(photo: Path, upright: tuple[int, int] | None = None) -> Marks:
     """What is marked in a photo, which is not decoded.
+
+    Args:
+        photo: its file.
+        upright: width and height of the upright photo, where they are known: formats that turn pictures by means of
+            their own do not say.
 
     Raises:
         UnreadablePhotoError: as ``opened``.
@@ -71,6 +76,8 @@ def read_marks(photo: Path) -> Marks:
     if header is None or embedded is None:
         raise unsupported(str(photo))
     canvas = Canvas(header.width, header.height, embedded.orientation)
+    if upright and canvas.upright_size != upright:
+        canvas = Canvas(*upright)
     sidecars = read_sidecars(photo)
     try:
         inside = [Packet(data) for data in embedded.packets]

@@ -1,4 +1,4 @@
-"""Names that other programs read and write: enroll --from-regions."""
+"""Names that other programs read and write: enroll --from-regions, and tag."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facerec_cli.metadata.marks import read_marks
 from facerec_cli.metadata.regions import Region
 from tests.conftest import Run
 from tests.faces.pictures import STORED_AS
-from tests.metadata.packets import needs_exiftool, write_by_exiftool
+from tests.metadata.packets import needs_exiftool, read_by_exiftool, write_by_exiftool
 
 ARDERN, OBAMA = "Jacinda Ardern", "Barack Obama"
 
@@ -100,3 +100,107 @@ def test_names_come_from_the_photos_alone(facerec: Run, samples: Path) -> None:
         done = facerec("enroll", "--from-regions", samples, *more)
         assert done.returncode == 2
         assert "leave out --name and --largest" in done.stderr
+
+
+# ------------------------------------------------------------------ tag
+
+
+@pytest.fixture
+def folder(facerec: Run, samples: Path, tmp_path: Path) -> Path:
+    """Photos of two people enrolled and one who is not."""
+    facerec("enroll", "--name", ARDERN, samples / "jacinda_ardern_2018.jpg")
+    facerec("enroll", "--name", OBAMA, samples / "barack_obama.jpg")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("barack_obama.jpg", "jacinda_ardern_2022.jpg", "rishi_sunak.jpg"):
+        shutil.copy(samples / name, folder)
+    return folder
+
+
+def tagged(facerec: Run, *arguments: str | Path) -> dict[str, list[tuple[str, str]]]:
+    """The people of each photo, and what became of them."""
+    done = facerec("tag", *arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {Path(one["photo"]).name: [(who["name"], who["status"]) for who in one["people"]] for one in lines}
+
+
+def test_known_people_are_marked_once_and_photos_are_not_touched(facerec: Run, folder: Path) -> None:
+    photos = {path: path.read_bytes() for path in folder.iterdir()}
+    planned = tagged(facerec, "--dry-run", folder)
+    assert planned["jacinda_ardern_2022.jpg"] == [(ARDERN, "to be tagged")]
+    assert set(folder.iterdir()) == photos.keys()
+    assert tagged(facerec, folder) == {
+        "barack_obama.jpg": [(OBAMA, "tagged")],
+        "jacinda_ardern_2022.jpg": [(ARDERN, "tagged")],
+        "rishi_sunak.jpg": [],
+    }
+    sidecars = {path: path.read_bytes() for path in folder.glob("*.xmp")}
+    assert {path.name for path in sidecars} == {"barack_obama.jpg.xmp", "jacinda_ardern_2022.jpg.xmp"}
+    again = tagged(facerec, folder)
+    assert again["jacinda_ardern_2022.jpg"] == [(ARDERN, "tagged before")]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == photos | sidecars
+
+
+@needs_exiftool
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_exiftool_finds_the_face_in_the_photo_as_it_is_stored(
+    orientation: int, facerec: Run, folder: Path, samples: Path, places: dict[str, Area]
+) -> None:
+    photo = stored(samples / "barack_obama.jpg", folder / "turned.jpg", orientation)
+    assert tagged(facerec, photo) == {"turned.jpg": [(OBAMA, "tagged")]}
+    info = read_by_exiftool(folder / "turned.jpg.xmp", "RegionInfo")["XMP:RegionInfo"]
+    with Image.open(photo) as picture:
+        assert (info["AppliedToDimensions"]["W"], info["AppliedToDimensions"]["H"]) == picture.size
+    (region,) = info["RegionList"]
+    found = Area(*(region["Area"][key] for key in "XYWH"))
+    expected = places["barack_obama.jpg"].turned({6: 8, 8: 6}.get(orientation, orientation))
+    assert (region["Name"], region["Type"]) == (OBAMA, "Face")
+    assert found.overlap(expected) > 0.8
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif", "heic", "avif", "bmp", "gif"])
+def test_every_format_gets_a_sidecar_that_is_read_again(ending: str, facerec: Run, folder: Path, samples: Path) -> None:
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    with Image.open(stored(samples / "barack_obama.jpg", folder / "turned.jpg", 6)) as picture:
+        if ending in ("bmp", "gif"):  # which know of no orientation
+            Image.open(samples / "barack_obama.jpg").save(folder / f"photo.{ending}")
+        else:
+            picture.save(folder / f"photo.{ending}", exif=picture.getexif().tobytes())
+    assert tagged(facerec, folder / f"photo.{ending}") == {f"photo.{ending}": [(OBAMA, "tagged")]}
+    assert facerec("enroll", "--from-regions", folder / f"photo.{ending}", "-db", "other").returncode == 0
+
+
+def test_names_that_are_there_stay(facerec: Run, folder: Path, places: dict[str, Area]) -> None:
+    """Another name, a face that waits for one, a person whose region is elsewhere, a pet."""
+    obama, ardern = folder / "barack_obama.jpg", folder / "jacinda_ardern_2022.jpg"
+    read_marks(obama).add([Region("Barry", places[obama.name])])
+    read_marks(ardern).add([Region("Waits", places[ardern.name]), Region("Rex", Area(0.1, 0.1, 0.1, 0.1))])
+    sidecar = ardern.with_name(f"{ardern.name}.xmp")
+    sidecar.write_text(sidecar.read_text().replace("<mwg-rs:Name>Waits</mwg-rs:Name>", ""))
+    done = facerec("tag", folder)
+    assert done.returncode == 0
+    assert f"Warning: {obama} names a face Barry that looks like {OBAMA}: it keeps that name." in done.stderr
+    assert [one.name for one in read_marks(obama).regions] == ["Barry"]
+    assert [one.name for one in read_marks(ardern).regions] == [ARDERN, "Rex"]
+    read_marks(folder / "rishi_sunak.jpg").add([Region("JACINDA  ardern", Area(0.1, 0.1, 0.1, 0.1))])
+    shutil.copy(ardern, folder / "rishi_sunak.jpg")
+    assert tagged(facerec, folder / "rishi_sunak.jpg")["rishi_sunak.jpg"] == [(ARDERN, "tagged before")]
+
+
+def test_what_cannot_be_written_or_read_is_told_and_the_rest_is_done(facerec: Run, folder: Path) -> None:
+    (folder / "barack_obama.jpg.xmp").write_text("<damaged")
+    (folder / "text.jpg").write_text("no picture")
+    done = facerec("tag", folder, "--format", "csv")
+    assert done.returncode == 1
+    assert "barack_obama.jpg.xmp cannot be read (it is no XML)" in done.stderr
+    assert (folder / "barack_obama.jpg.xmp").read_text() == "<damaged"
+    assert (folder / "jacinda_ardern_2022.jpg.xmp").is_file()
+    assert len(done.stdout.splitlines()) == 5
+
+
+def test_faces_enrolled_are_not_the_collection_s(facerec: Run, folder: Path, tmp_path: Path) -> None:
+    done = facerec("tag", tmp_path)
+    assert "Left out 1 database" in done.stderr
+    assert not list((tmp_path / "database").rglob("*.xmp"))
