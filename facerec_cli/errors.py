@@ -306,6 +306,10 @@ class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
 
 
+class ConcealmentError(OutputError):
+    """A copy of a photo with faces hidden cannot be written."""
+
+
 class SidecarError(OutputError):
     """A file beside a photo with who is in it cannot be written."""
 

@@ -48,10 +48,10 @@ def embedded_in(file: BinaryIO, size: int, header: Header) -> Embedded:
         OSError: it cannot be read.
     """
     if header.format in ("HEIC", "AVIF"):  # turned by means of their own, of which nobody else has to know
-        from facerec_cli.faces.pillow import xmp_in  # noqa: PLC0415 - Pillow, only when such a photo is met
+        from facerec_cli.faces.pillow import info_in  # noqa: PLC0415 - Pillow, only when such a photo is met
 
         file.seek(0)
-        packet = xmp_in(header.format, file.read(size))
+        packet = bytes(info_in(header.format, file.read(size)).get("xmp") or b"")
         return Embedded(packets=(packet,) if 0 < len(packet) <= MAX_PACKET else ())
     found = _Parts()
     if header.format in _READERS:
