@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
@@ -20,9 +19,7 @@ from facerec_cli.recognition.enrolment import enroll_all
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Enrolment
 from facerec_cli.service.people import outcome_of
-from facerec_cli.service.problems import BusyProblem, Problem, problem_of
-
-LOG = logging.getLogger("facerec.service")
+from facerec_cli.service.problems import LOG, BusyProblem, Problem, problem_of
 
 MOST_WAITING = 512 << 20
 """Bytes of the photos that wait, all jobs together."""

@@ -12,7 +12,15 @@ from facerec_cli.service.records import Distance, Rate, Record
 MOST_ID = 2**53 - 1
 """The largest number that every reader of JSON takes for what it is."""
 Id = Annotated[int, Field(ge=1, le=MOST_ID)]
-GivenName = Annotated[str, Field(description="of any script, up to 200 characters", examples=["Ada Lovelace"])]
+GivenName = Annotated[
+    str,
+    Field(
+        description="of any script, up to 200 characters, none of them invisible",
+        examples=["Ada Lovelace"],
+        # Which are no names is said by the problem `name`.
+        json_schema_extra={"minLength": 1, "maxLength": 200},
+    ),
+]
 
 
 class PersonRecord(Record):

@@ -2,10 +2,12 @@
 
 import { texts } from "./texts.js";
 
-const BASE = "/api/v1";
+const BASE = new URL("api/v1", document.baseURI).pathname;
 const TOKEN = "facerec.token";
 const PROBLEM = "urn:facerec:problem:";
 const BUSY_TRIES = 20;
+/** A service that is there and still breaks off, as it may with what is too large for it, is not asked for ever. */
+const GONE_TRIES = 3;
 const LOOK_AGAIN = 1500;
 
 /** What the service answered in place of what was asked for: RFC 9457. `status` 0 and the slug "gone": nothing was answered. */
@@ -95,7 +97,7 @@ async function send(method, path, body, { query = {}, signal = null, safe = fals
   const content = body === null || isForm ? body : JSON.stringify(body);
   const type = body === null || isForm ? {} : { "Content-Type": "application/json" };
 
-  for (let busy = 0; ; ) {
+  for (let busy = 0, gone = 0; ; ) {
     const token = sessionStorage.getItem(TOKEN);
     const authorization = token ? { Authorization: `Bearer ${token}` } : {};
     let response;
@@ -104,7 +106,8 @@ async function send(method, path, body, { query = {}, signal = null, safe = fals
     } catch (error) {
       if (error.name === "AbortError") throw error;
       const back = untilBack();
-      if (!safe) throw new Problem(0, "gone", texts.unanswered);
+      gone += 1;
+      if (!safe || gone > GONE_TRIES) throw new Problem(0, "gone", texts.unanswered);
       await back;
       continue;
     }

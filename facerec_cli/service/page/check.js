@@ -41,11 +41,12 @@ export async function show(root, { api, texts, refresh }) {
   }
 
   async function lookalikes() {
+    if (!(await refresh()).people) return [];
     try {
       return (await api.get("/people/lookalikes")).pairs;
     } catch (error) {
-      // A model that is not calibrated does not say who looks alike, and nobody looks like nobody.
-      if (error.status !== 409) throw error;
+      // Such a model does not say who looks alike.
+      if (error.slug !== "uncalibrated") throw error;
       return [];
     }
   }

@@ -52,7 +52,7 @@ async function walk(entry, parents) {
     inside.push(...some);
   }
   const found = [];
-  for (const one of inside.sort((a, b) => (a.name < b.name ? -1 : 1))) found.push(...(await walk(one, path)));
+  for (const one of inside.sort(byName)) found.push(...(await walk(one, path)));
   return found;
 }
 
@@ -85,12 +85,14 @@ export function sorted(found) {
   }
   const nested = [...people.keys()].filter((name) => !open.has(name));
   return {
-    people: [...people].filter(([name]) => open.has(name)).map(([name, theirs]) => ({ name, files: theirs })),
+    people: [...people].filter(([name]) => open.has(name)).map(([name, theirs]) => ({ name, files: theirs })).sort(byName),
     files,
     folders: [...folders],
     nested,
     leftOut,
   };
 }
+
+const byName = (one, other) => one.name.localeCompare(other.name);
 
 const reasonOf = (file) => (RAW.has(ending(file.name)) ? "raw" : "other");

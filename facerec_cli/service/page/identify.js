@@ -106,7 +106,7 @@ export async function show(root, { api, texts, service, notice, navigate, refres
 
   /** Somebody else may have enrolled people meanwhile. */
   function answered({ detail: threshold }) {
-    if ((threshold?.comparisons ?? null) !== (slider.calibration?.comparisons ?? null)) calibrate().catch(noticeProblem);
+    if (threshold && threshold.comparisons !== slider.calibration?.comparisons) calibrate().catch(noticeProblem);
     if (!shelf.isWorking) announce(texts.identify.summary(decisionsOf(place.item)));
   }
 
@@ -154,6 +154,7 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   shelf.addEventListener("change", draw, { signal: leaving.signal });
   shelf.addEventListener("answer", answered, { signal: leaving.signal });
   stage.image.addEventListener("load", drawCard);
+  draw();
   await calibrate();
 
   return () => {
@@ -181,7 +182,8 @@ function progressBar(texts) {
 /** What to do first: where nobody is enrolled, how somebody is. */
 function welcomeOf(texts, service) {
   const isNew = service.people === 0 && !service.read_only;
+  const isKept = service.strangers_kept !== null;
   const { title: heading, text } = isNew ? texts.identify.nobody : texts.identify.welcome;
   const steps = isNew && h("ol", { class: "steps" }, texts.identify.steps.map((step) => h("li", {}, step)));
-  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps];
+  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps, isKept && h("p", { class: "small-print" }, texts.identify.remembered(service.strangers_kept)), service.read_only && h("p", { class: "small-print" }, texts.readOnly)];
 }

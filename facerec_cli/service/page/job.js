@@ -6,10 +6,10 @@ import { noticeProblem } from "./notices.js";
 import { outcomeLine } from "./outcomes.js";
 import { texts } from "./texts.js";
 
-/** Most lines that are shown of one job. */
+/** Most lines of a kind that are shown. */
 const LINES = 500;
 
-/** A list item of a job, and `draw()`, which shows it as it is now; only lines that are new are added. */
+/** A list item of a job, and `draw()`, which shows it as it is now. */
 export function jobCard(id) {
   const words = texts.enrol;
   const labelId = uniqueId("job");
@@ -18,14 +18,13 @@ export function jobCard(id) {
   const bar = h("progress", { "aria-labelledby": labelId, max: 1 });
   const told = h("p", { class: "small-print" });
   const problem = h("div", { role: "alert" });
-  const list = h("ul", { class: "outcomes" });
-  const more = h("details", { hidden: true }, h("summary"), list);
+  const refused = foldedLines(words.refused, "danger");
+  const doubtful = foldedLines(words.doubtful, "warn");
   const stop = button(texts.stop, () => stopJob(id).catch(noticeProblem), { icon: "close", look: "small" });
   const finish = button(words.finish, () => finishJob(id).catch(noticeProblem), { look: "small" });
   const see = h("a", { class: "button small", href: "#/people" }, words.seePeople);
-  const element = h("li", { class: "card job" }, h("div", { class: "head" }, h("div", {}, heading, numbers), h("div", { class: "row" }, see, finish, stop)), h("div", { class: "progress" }, bar), told, problem, more);
+  const element = h("li", { class: "card job" }, h("div", { class: "head" }, h("div", {}, heading, numbers), h("div", { class: "row" }, see, finish, stop)), h("div", { class: "progress" }, bar), told, problem, refused.element, doubtful.element);
   let drawn = 0;
-  let toRead = 0;
 
   function draw() {
     const state = jobOf(id);
@@ -43,19 +42,31 @@ export function jobCard(id) {
     stop.hidden = over;
     see.hidden = !over || !job.enrolled;
     finish.hidden = !isLeft;
-    return drawOutcomes(outcomes);
-  }
-
-  function drawOutcomes(outcomes) {
-    const lines = outcomes.slice(drawn).map(outcomeLine).filter(Boolean);
+    const fresh = outcomes.slice(drawn);
     drawn = outcomes.length;
-    if (!lines.length) return;
-    toRead += lines.length;
-    list.append(...lines.slice(0, Math.max(0, LINES - list.children.length)));
-    more.hidden = false;
-    fill(more.querySelector("summary"), words.toRead(toRead), toRead > LINES && ` ${words.firstOnly(LINES)}`);
+    refused.add(fresh.filter(({ error }) => error));
+    return doubtful.add(fresh.filter(({ error }) => !error));
   }
 
   draw();
   return { element, draw };
+}
+
+/** A heading that says how many lines there are, and unfolds them: `add(outcomes)`. */
+function foldedLines(heading, look) {
+  const summary = h("summary", { class: look });
+  const list = h("ul", { class: "outcomes" });
+  const element = h("details", { hidden: true }, summary, list);
+  let count = 0;
+
+  function add(outcomes) {
+    const lines = outcomes.map(outcomeLine).filter(Boolean);
+    if (!lines.length) return;
+    count += lines.length;
+    list.append(...lines.slice(0, Math.max(0, LINES - list.children.length)));
+    element.hidden = false;
+    fill(summary, heading(count), count > LINES && ` ${texts.enrol.firstOnly(LINES)}`);
+  }
+
+  return { element, add };
 }

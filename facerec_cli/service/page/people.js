@@ -147,7 +147,7 @@ export async function show(root, { api, texts, refresh }) {
       const place = document.createComment("");
       element.before(place);
       takeOff(person.id);
-      (neighbour?.querySelector("a") ?? field).focus();
+      (neighbour ?? nobody).querySelector("a, button")?.focus();
       removeLater(pathOf(person), words.removed(person.name), {
         back() {
           if (!place.isConnected) return anew?.();

@@ -64,7 +64,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
     const told = h("div", { class: "photo-flaws" });
     const element = h(
       "li",
-      { class: "chip photo", "data-face": face.id, onkeydown: (event) => event.key === "Delete" && take() },
+      { class: "chip portrait", "data-face": face.id, onkeydown: (event) => event.key === "Delete" && take() },
       chip(`${pathOf(face)}/chip`),
       h("span", { class: "chip-name" }, face.source),
       h("time", { class: "chip-detail", datetime: face.enrolled }, texts.moment(face.enrolled)),

@@ -7,8 +7,11 @@ import { texts } from "./texts.js";
 /** The paths that go, and how each is sent at once. */
 const going = new Map();
 
+/** The paths that are gone: no id is used twice, and a list may have been asked for while its member went. */
+const left = new Set();
+
 /** Whether what is under a path is gone, or on its way. */
-export const isGoing = (path) => going.has(path);
+export const isGoing = (path) => going.has(path) || left.has(path);
 
 /**
  * Remove what is under `path`, and say so. `back` is called where that is undone or refused, `gone` once it is done; the
@@ -18,17 +21,16 @@ export function removeLater(path, text, { back, gone = () => null }) {
   const send = async (options = {}) => {
     try {
       await api.delete(path, options);
-      gone();
     } catch (error) {
       // Somebody else may have removed it.
-      if (error.status === 404) gone();
-      else {
-        back();
-        noticeProblem(error);
+      if (error.status !== 404) {
+        undo();
+        return noticeProblem(error);
       }
-    } finally {
-      going.delete(path);
     }
+    going.delete(path);
+    left.add(path);
+    return gone();
   };
   const undo = () => {
     going.delete(path);

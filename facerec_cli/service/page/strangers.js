@@ -14,6 +14,9 @@ export const title = "strangers";
 
 const PAGE = 30;
 
+/** Most sightings that are shown without being asked for. */
+const OPEN = 6;
+
 export async function show(root, { api, texts, service, notice, refresh }) {
   const words = texts.strangers;
   let next = null;
@@ -50,8 +53,8 @@ export async function show(root, { api, texts, service, notice, refresh }) {
       { class: "card stranger" },
       h("div", { class: "stack" },
         h("div", {}, h("h2", {}, words.seen(group.seen)), h("p", { class: "small-print number" }, words.between(group.first, group.last))),
-        h("div", { class: "faces" }, group.faces.map((face) => chip(`${pathOf(group)}/faces/${face.id}/chip`, { alt: words.face(face.source), size: 76 })))),
-      h("form", { class: "naming", onsubmit: name }, field.element, error, h("div", { class: "row" }, submit, button(words.forget, drop, { icon: "remove", look: "small" }))),
+        h("div", { class: "stranger-faces" }, group.faces.map((face) => chip(`${pathOf(group)}/faces/${face.id}/chip`, { alt: words.face(face.source), size: 76 })))),
+      h("form", { class: "stranger-name", onsubmit: name }, field.element, error, h("div", { class: "row" }, submit, button(words.forget, drop, { icon: "remove", look: "small" }))),
       h("details", {}, h("summary", {}, words.where(group.faces.length)), sightingsList(group.faces)),
     );
 
@@ -76,8 +79,9 @@ export async function show(root, { api, texts, service, notice, refresh }) {
       const heading = h("h2", { tabindex: "-1" }, words.is(person.name));
       fill(
         element,
-        h("div", { class: "stack" }, heading, h("p", {}, words.summary(outcomeSummary(outcomes), sightings.length)), sightingsList(sightings), h("ul", { class: "outcomes" }, outcomes.map(outcomeLine))),
+        h("div", { class: "stack" }, heading, h("p", {}, words.summary(outcomeSummary(outcomes))), h("ul", { class: "outcomes" }, outcomes.map(outcomeLine))),
         h("div", { class: "row" }, chip(`/people/${person.id}/chip`, { size: 76 }), h("a", { class: "button", href: `#/people/${person.id}` }, words.see(person.name))),
+        h("details", { open: sightings.length <= OPEN }, h("summary", {}, words.seenBefore(sightings.length)), sightingsList(sightings)),
       );
       heading.focus();
     }

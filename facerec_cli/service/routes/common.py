@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from facerec_cli.service.engine import Engine
+
+
+class _Id(StringConvertor):
+    """An id in a path: what has more digits is too long for anybody's."""
+
+    regex = "[0-9]{1,16}"
+
+
+register_url_convertor("id", _Id())
 
 
 def _engine(request: Request) -> Engine:

@@ -26,11 +26,20 @@ _QUIET = 15.0
 """Seconds of silence after which a listener, and whatever is in between, hears that the connection is alive."""
 
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["outcome", "progress", "end"]},
+        "data": {"type": "string"},
+    },
+    "required": ["event", "data"],
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `outcome` has what became of a photo, and its number as id; `progress` and "
         "`end` have the job. Without an `end` the service has ended.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
@@ -112,10 +121,11 @@ async def listen(
     ] = 0,
 ) -> StreamingResponse:
     """Hear what becomes of a job's photos: from the first, or behind the last that was heard."""
-    return StreamingResponse(_events(job, jobs, engine.stopping, last), media_type="text/event-stream")
+    return StreamingResponse(told_of(job, jobs, engine.stopping, last), media_type="text/event-stream")
 
 
-async def _events(job: Job, jobs: Jobs, stopping: threading.Event, told: int) -> AsyncIterator[str]:
+async def told_of(job: Job, jobs: Jobs, stopping: threading.Event, told: int) -> AsyncIterator[str]:
+    """The events of a job as text/event-stream, behind so many outcomes, until it or the service ends."""
     progress, silent = "", 0.0
     while not stopping.is_set():
         jobs.tidy()

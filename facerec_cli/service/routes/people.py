@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from facerec_cli.errors import LostChipError, UncalibratedModelError
 from facerec_cli.gallery.base import EnrolledFace, Person, Snapshot, clean_name
@@ -21,6 +21,7 @@ from facerec_cli.recognition.results import rounded_beside
 from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 from facerec_cli.service.arrival import FORM_PROBLEMS, Form, PhotoForm, form_body
 from facerec_cli.service.engine import Engine
+from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import face_of, outcome_of, person_json, person_of, search, status_of
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_people import (
@@ -91,17 +92,17 @@ async def enrol(form: PhotoForm, engine: EngineOf, response: Response, largest: 
 async def check_people(engine: EngineOf) -> dict[str, Any]:
     """List photos and names that need a look; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"findings": await engine.read(lambda: _findings(engine))}
+    return {"findings": await engine.read(lambda: engine.kept("findings", lambda: _findings(engine)))}
 
 
 @router.get("/lookalikes", response_model=Pairs, responses=documented("uncalibrated", "nobody-enrolled", "database"))
 async def show_lookalikes(engine: EngineOf) -> dict[str, Any]:
     """List pairs of people who look alike; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"pairs": await engine.read(lambda: _pairs(engine))}
+    return {"pairs": await engine.read(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
 
 
-@router.get("/{person}", response_model=PersonShown, responses=documented("unknown-person", "database"))
+@router.get("/{person:id}", response_model=PersonShown, responses=documented("unknown-person", "database"))
 async def show_person(person: PersonId, engine: EngineOf) -> dict[str, Any]:
     """Show somebody, and their photos."""
 
@@ -117,9 +118,14 @@ async def show_person(person: PersonId, engine: EngineOf) -> dict[str, Any]:
 
 
 @router.patch(
-    "/{person}", response_model=PersonRecord, responses=documented("unknown-person", "name-taken", "name", "database")
+    "/{person:id}",
+    response_model=PersonRecord,
+    openapi_extra=json_body(NewName),
+    responses=documented(*FORM_PROBLEMS, "unknown-person", "name-taken", "name", "database"),
 )
-async def rename_person(person: PersonId, asked: NewName, engine: EngineOf) -> dict[str, Any]:
+async def rename_person(
+    person: PersonId, asked: Annotated[NewName, Depends(sent(NewName))], engine: EngineOf
+) -> dict[str, Any]:
     """Give somebody another name; the id stays."""
 
     def write() -> dict[str, Any]:
@@ -130,7 +136,7 @@ async def rename_person(person: PersonId, asked: NewName, engine: EngineOf) -> d
     return await engine.write(write)
 
 
-@router.delete("/{person}", status_code=204, responses=documented("unknown-person", "database"))
+@router.delete("/{person:id}", status_code=204, responses=documented("unknown-person", "database"))
 async def remove_person(person: PersonId, engine: EngineOf) -> None:
     """Forget somebody: chips, embeddings, name, and where they were seen."""
 
@@ -142,8 +148,15 @@ async def remove_person(person: PersonId, engine: EngineOf) -> None:
     await engine.write(write)
 
 
-@router.post("/{person}/merge", response_model=PersonRecord, responses=documented("unknown-person", "database"))
-async def merge_person(person: PersonId, asked: Merge, engine: EngineOf) -> dict[str, Any]:
+@router.post(
+    "/{person:id}/merge",
+    response_model=PersonRecord,
+    openapi_extra=json_body(Merge),
+    responses=documented(*FORM_PROBLEMS, "unknown-person", "database"),
+)
+async def merge_person(
+    person: PersonId, asked: Annotated[Merge, Depends(sent(Merge))], engine: EngineOf
+) -> dict[str, Any]:
     """Give all photos of somebody to another, who is the same person; the first id and name are gone then.
 
     The photos that move get new ids.
@@ -162,7 +175,7 @@ async def merge_person(person: PersonId, asked: Merge, engine: EngineOf) -> dict
 
 
 @router.post(
-    "/{person}/photos",
+    "/{person:id}/photos",
     status_code=201,
     response_model=Enrolled,
     openapi_extra=form_body(at=_AT),
@@ -176,7 +189,7 @@ async def add_photos(
 
 
 @router.delete(
-    "/{person}/photos/{face}", status_code=204, responses=documented("unknown-person", "not-found", "database")
+    "/{person:id}/photos/{face:id}", status_code=204, responses=documented("unknown-person", "not-found", "database")
 )
 async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None:
     """Forget a photo of somebody; with the last they are forgotten too."""
@@ -193,7 +206,7 @@ async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None
 
 
 @router.get(
-    "/{person}/chip",
+    "/{person:id}/chip",
     response_class=Response,
     responses=JPEG | documented("unknown-person", "not-found", "database"),
 )
@@ -208,7 +221,7 @@ async def show_first_chip(person: PersonId, engine: EngineOf) -> Response:
 
 
 @router.get(
-    "/{person}/photos/{face}/chip",
+    "/{person:id}/photos/{face:id}/chip",
     response_class=Response,
     responses=JPEG | documented("unknown-person", "not-found", "database"),
 )
@@ -222,7 +235,7 @@ async def show_chip(person: PersonId, face: FaceId, engine: EngineOf) -> Respons
     return Response(await engine.read(look), media_type="image/jpeg")
 
 
-@router.get("/{person}/sightings", response_model=Sightings, responses=documented("unknown-person", "database"))
+@router.get("/{person:id}/sightings", response_model=Sightings, responses=documented("unknown-person", "database"))
 async def show_sightings(person: PersonId, engine: EngineOf) -> dict[str, Any]:
     """Where somebody was seen before they had a name, where the service remembers strangers."""
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from facerec_cli.service.arrival import FORM_PROBLEMS
+from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import outcome_of, person_json, status_of
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_people import MOST_ID, GroupPage, NamedStranger, NewName
@@ -58,7 +60,9 @@ async def list_strangers(
     }
 
 
-@router.get("/{group}/faces/{face}/chip", response_class=Response, responses=JPEG | documented("not-found", "database"))
+@router.get(
+    "/{group:id}/faces/{face:id}/chip", response_class=Response, responses=JPEG | documented("not-found", "database")
+)
 async def show_chip(group: GroupId, face: FaceId, engine: EngineOf, strangers: StrangersOf) -> Response:
     """A face of a group."""
     chip = await engine.read(lambda: strangers.chip(group, face))
@@ -68,13 +72,18 @@ async def show_chip(group: GroupId, face: FaceId, engine: EngineOf, strangers: S
 
 
 @router.post(
-    "/{group}/name",
+    "/{group:id}/name",
     status_code=201,
     response_model=NamedStranger,
-    responses=_ENROLLED_ALREADY | documented("not-found", "name", "database"),
+    openapi_extra=json_body(NewName),
+    responses=_ENROLLED_ALREADY | documented(*FORM_PROBLEMS, "not-found", "name", "database"),
 )
 async def name_stranger(
-    group: GroupId, asked: NewName, engine: EngineOf, strangers: StrangersOf, response: Response
+    group: GroupId,
+    asked: Annotated[NewName, Depends(sent(NewName))],
+    engine: EngineOf,
+    strangers: StrangersOf,
+    response: Response,
 ) -> dict[str, Any]:
     """Say who a group is: its best faces are enrolled, for somebody new or for somebody enrolled."""
     named = await engine.write(lambda: strangers.name(group, asked.name))
@@ -89,7 +98,7 @@ async def name_stranger(
     }
 
 
-@router.delete("/{group}", status_code=204, responses=documented("not-found", "database"))
+@router.delete("/{group:id}", status_code=204, responses=documented("not-found", "database"))
 async def forget(group: GroupId, engine: EngineOf, strangers: StrangersOf) -> None:
     """Forget a group."""
     if not await engine.read(lambda: strangers.forget(group)):

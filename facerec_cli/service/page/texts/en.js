@@ -60,13 +60,9 @@ export default {
   undo: "Undo",
   stop: "Stop",
   retry: "Try again",
-  loading: "Loading …",
   photos,
-  faces,
-  people,
   rate,
   probability,
-  decimal,
 
   gone: "The service does not answer. This page goes on by itself once it does.",
   unanswered: "The service did not answer, so it is not sure that this was done: try again once it is back.",
@@ -87,7 +83,6 @@ export default {
     wrong: "That is not the token of this service.",
     confirm: "Go on",
     refused: "Without its token, the service tells nothing.",
-    empty: "Enter the token.",
   },
 
   identify: {
@@ -96,6 +91,7 @@ export default {
     choose: "Choose photos",
     useCamera: "Camera",
     welcome: { title: "Show a photo, and see who it is", text: "Drop photos here, paste them, choose them, or use the camera. They go to this service alone, and it keeps none." },
+    remembered: (seconds) => `Faces that nobody knows are remembered for ${days(seconds)}.`,
     nobody: { title: "Nobody is enrolled yet", text: "facerec knows the people whom you show it. One photo of each is enough." },
     steps: ["Drop a photo here, paste or choose one.", "Point at a face, and give it its name.", "From then on that face has its name in every photo."],
     dropNow: "Let go to see who it is",
@@ -172,7 +168,7 @@ export default {
     title: "Camera",
     picture: "What the camera sees",
     keep: "Keep this picture",
-    close: "Close the camera",
+    close: "Close",
     hint: "Choose a face to name it.",
     starting: "Starting the camera: your browser may ask whether this page may use it.",
     faults: {
@@ -317,7 +313,8 @@ export default {
     finishedAt: (iso) => moment(iso),
     tells: ({ enrolled, already, refused }) => `${outcomes(enrolled, already, refused)}.`,
     finish: "No more photos",
-    toRead: (number) => `${count(number, "photo needs", "photos need")} a look`,
+    refused: (number) => `${photos(number)} refused`,
+    doubtful: (number) => `${count(number, "photo needs", "photos need")} a look`,
     firstOnly: (number) => `(the first ${number} are shown)`,
   },
   strangers: {
@@ -341,7 +338,8 @@ export default {
     forgotten: "The stranger is forgotten.",
     is: (name) => `This is ${name}`,
     see: (name) => `See ${name}`,
-    summary: (outcomes, sightings) => `${outcomes}. ${sightings === 1 ? "Seen once" : `Seen ${sightings} times`} before:`,
+    summary: (outcomes) => `${outcomes}.`,
+    seenBefore: (number) => (number === 1 ? "Seen once before" : `Seen ${number.toLocaleString("en")} times before`),
     more: "Show more",
     face: (source) => `Face in ${source}`,
   },
