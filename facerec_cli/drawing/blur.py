@@ -1,9 +1,9 @@
 """Copies of photos in which faces cannot be recognised any more.
 
 A face is covered by plain grey, of which nothing can be undone: a mosaic of as few as three cells across a face still
-tells who it is twenty times as often as chance (``benchmarks/blur.py``). What else of a file may show the face goes
-too: EXIF and its thumbnail, XMP, previews, further pictures, videos and depth maps behind the picture. What remains is
-the picture, its orientation and its colour profile.
+tells who of 200 people it is sixteen times as often as chance (``benchmarks/blur.py``). What else of a file may show
+the face goes too: EXIF and its thumbnail, XMP, previews, further pictures, videos and depth maps behind the picture.
+What remains is the picture, its orientation and its colour profile.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from facerec_cli.errors import ConcealmentError
 from facerec_cli.faces.alignment import align
 from facerec_cli.faces.extraction import Extraction, Extractor
 from facerec_cli.faces.images import pixels
-from facerec_cli.metadata.areas import Canvas
+from facerec_cli.metadata.areas import Area, Canvas
 from tests.faces.pictures import STORED_AS
 from tests.metadata.packets import exiftool, needs_exiftool
 
@@ -111,8 +111,6 @@ def test_the_whole_box_is_covered_however_the_photo_is_stored(
     left, top, right, bottom = _covered(box, (400, 300), stored)
     middle, radius = ((left + right) / 2, (top + bottom) / 2), ((right - left) / 2, (bottom - top) / 2)
     for corner in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        from facerec_cli.metadata.areas import Area
-
         x, y = (box[0] + corner[0] * box[2]) / 400, (box[1] + corner[1] * box[3]) / 300
         at = stored.stored(Area(x, y))
         place = at.x * stored.width, at.y * stored.height
