@@ -45,9 +45,12 @@ _MODES = {
     "JPEG": ("L", "RGB", "CMYK"),
     "BMP": ("L", "RGB"),
     "WEBP": ("RGB", "RGBA"),
-    **dict.fromkeys(("PNG", "TIFF"), ("L", "LA", "RGB", "RGBA")),
+    "PNG": ("L", "LA", "RGB", "RGBA"),
+    "TIFF": tuple(_GREY),
 }
 """The modes that formats have."""
+_SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
+"""The colour spaces of profiles (ICC.1, bytes 16 to 19 of their header)."""
 _LARGEST_QUANTUM = 255
 """In a JPEG of 8 bits as Pillow writes it."""
 
@@ -112,11 +115,11 @@ def _bare(photo: Photo, size: tuple[int, int], kind: str) -> _Bare:
     if stored is None or canvas.upright_size != size or (kind == "BMP" and canvas.orientation > 1):
         bare = PillowImage.fromarray(picture_of(photo).image)
         profile = info_in(header.format, data).get("icc_profile")
-        return _Bare(bare, Canvas(*bare.size), _options(kind, profile))
+        return _Bare(bare, Canvas(*bare.size), _options(kind, bare.mode, profile))
     mode = _mode(stored, kind)
     bare = PillowImage.new(mode, stored.size)
     bare.paste(stored if stored.mode == mode else stored.convert(mode))
-    options = _options(kind, stored.info.get("icc_profile"), canvas.orientation)
+    options = _options(kind, mode, stored.info.get("icc_profile"), canvas.orientation)
     if kind == "JPEG" and isinstance(stored, JpegImagePlugin.JpegImageFile):
         options |= _tables(stored)
     if kind == "WEBP" and b"VP8L" in data:
@@ -133,9 +136,11 @@ def _mode(stored: PillowImage.Image, kind: str) -> str:
     return "RGBA" if has_alpha and "RGBA" in _MODES[kind] else "RGB"
 
 
-def _options(kind: str, profile: bytes | None, orientation: int = 1) -> dict[str, Any]:
+def _options(kind: str, mode: str, profile: bytes | None, orientation: int = 1) -> dict[str, Any]:
     """What a file of this kind is written with, whatever photo it is of."""
-    options: dict[str, Any] = {"icc_profile": profile}
+    # The profile of what was there before the mode changed says nothing of this picture.
+    fits = profile is not None and profile[16:20] == _SPACES[mode]
+    options: dict[str, Any] = {"icc_profile": profile if fits else None}
     if orientation > 1:
         exif = PillowImage.Exif()
         exif[_ORIENTATION] = orientation

@@ -38,6 +38,8 @@ _UNREADABLE = (
 JPEG_END = b"\xff\xd9"
 _FILLING = random.Random(0).randbytes(4096).replace(b"\xff", b"\0")
 """What is decoded to something, where a picture is not over."""
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
+"""Pillow's modes of pictures that it holds as they are, or less finely."""
 _ROWS = 64
 """Rows of a JPEG that are compared at once."""
 _BLOCK = 16 + 1
@@ -154,7 +156,7 @@ def info_in(kind: str, data: bytes) -> dict[Any, Any]:
 def as_stored(kind: str, data: bytes) -> ImageFile.ImageFile | None:
     """The first picture of a photo file as it is stored: in its own mode, with its tables; a TIFF is turned upright.
 
-    None where it is damaged, and of formats that turn their pictures by means of their own, or hold animations.
+    None where it is damaged or of more than 8 bits, and of formats that turn pictures by means of their own.
     """
     if kind not in ("BMP", "JPEG", "PNG", "TIFF", "WebP"):
         return None
@@ -163,4 +165,4 @@ def as_stored(kind: str, data: bytes) -> ImageFile.ImageFile | None:
         picture.load()
     except _UNREADABLE:
         return None
-    return picture
+    return picture if picture.mode in _EIGHT_BITS else None

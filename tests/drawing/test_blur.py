@@ -261,6 +261,38 @@ def test_damaged_photos_are_copied_as_they_are_seen(picture: Image.Image, extrac
     assert (np.abs(copy[y + 30 : y + height - 30, x + 30 : x + width - 30].astype(int) - GREY) <= 2).all()
 
 
+def test_more_than_eight_bits_and_colours_that_a_format_lacks_are_copied_as_they_are_seen(
+    picture: Image.Image, seen: Extraction, tmp_path: Path
+) -> None:
+    fine = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(fine).save(tmp_path / "fine.png")
+    picture.convert("CMYK").save(tmp_path / "print.tif", icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 108)
+    picture.convert("CMYK").save(tmp_path / "print.jpg", icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 108)
+    (tmp_path / "print.png").write_bytes((tmp_path / "print.jpg").read_bytes())
+    for name, mode, has_profile in [
+        ("fine.png", "RGB", False),
+        ("print.tif", "CMYK", True),
+        ("print.jpg", "CMYK", True),
+        ("print.png", "RGB", False),
+    ]:
+        copy = hidden(tmp_path / name, seen)
+        with Image.open(copy) as written:
+            assert (written.mode, "icc_profile" in written.info) == (mode, has_profile), name
+        before, after = pixels(tmp_path / name).astype(int), pixels(copy)
+        where = outside(seen, after.shape)
+        assert np.abs(before - after)[where].mean() < 3, name
+
+
+def test_a_photo_of_very_many_pixels_is_reduced(tmp_path: Path) -> None:
+    photo = tmp_path / "large.jpg"
+    Image.new("L", (12_000, 9_000), 200).save(photo)
+    copy = hide_faces(photo, [(6_000, 4_500, 1_000, 1_000)], (12_000, 9_000), tmp_path / "out")
+    with Image.open(copy) as written:
+        assert written.size == (6_000, 4_500)
+        assert written.getpixel((3_250, 2_500)) == (128, 128, 128)
+        assert written.getpixel((2_500, 2_500)) == (200, 200, 200)
+
+
 def test_nothing_is_written_beside_or_over_a_photo(picture: Image.Image, seen: Extraction, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     picture.save(photo)
