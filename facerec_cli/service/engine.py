@@ -56,6 +56,7 @@ class Engine:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="facerec-large")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="facerec-writer")
         self._reader = ThreadPoolExecutor(4, thread_name_prefix="facerec-reader")
+        self._student = ThreadPoolExecutor(1, thread_name_prefix="facerec-student")
         self._requests = 0
         self._lock = threading.Lock()
         self._version: Hashable = None
@@ -105,7 +106,13 @@ class Engine:
         async with self.admitted():
             if len(photos) == 1:
                 return [await one(photos[0])]
-            return await asyncio.gather(*map(one, photos))
+            asked = [asyncio.ensure_future(one(photo)) for photo in photos]
+            try:
+                return await asyncio.gather(*asked)
+            finally:
+                # Of a request that has failed the other photos need no look: nobody counts them any more.
+                for look in asked:
+                    look.cancel()
 
     async def write(self, function: Callable[[], Result]) -> Result:
         """Call what changes the gallery, one at a time.
@@ -119,6 +126,15 @@ class Engine:
     async def read(self, function: Callable[[], Result]) -> Result:
         """Call what takes a quick look at the gallery."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+
+    async def study(self, function: Callable[[], Result]) -> Result:
+        """Call what takes a long look at the gallery, one at a time; quick looks go on beside it.
+
+        Raises:
+            BusyProblem: as ``admitted``.
+        """
+        async with self.admitted():
+            return await asyncio.get_running_loop().run_in_executor(self._student, function)
 
     def identifier(self, fpir: float, threshold: float | None) -> Identifier:
         """Who names faces by the gallery as it is now; blocks.
@@ -167,7 +183,7 @@ class Engine:
 
     def close(self) -> None:
         """End the threads, once they have finished what they are at."""
-        for lane in (self._small, self._large, self._writer, self._reader):
+        for lane in (self._small, self._large, self._writer, self._reader, self._student):
             lane.shutdown(wait=True, cancel_futures=True)
         if self.strangers:
             self.strangers.close()

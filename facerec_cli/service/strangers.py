@@ -125,8 +125,9 @@ class Strangers:
 
     def expire(self) -> None:
         """Forget what is older than it may be, as every method does, and where people were seen who are gone."""
-        snapshot = self._gallery.snapshot()
         with self._file.changing() as db:
+            # Looked at now, not before: who was named meanwhile is enrolled, and where they were seen stays.
+            snapshot = self._gallery.snapshot()
             for person, name in db.execute("SELECT DISTINCT person, name FROM sightings").fetchall():
                 known = person_of(snapshot, person)
                 if known is None or known.name != name:

@@ -10,7 +10,7 @@ import pytest
 
 from facerec_cli.faces.endings import RAW_SUFFIXES, SUFFIXES
 from tests.service.conftest import OpenPage, Service, photos
-from tests.service.people import names, people, see, tile
+from tests.service.people import enrol, names, people, see, tile
 
 if TYPE_CHECKING:
     from playwright.sync_api import FilePayload, Locator, Page
@@ -118,6 +118,19 @@ def test_a_job_is_followed_whoever_began_it(deserted: Service, open_page: OpenPa
     page.reload()
     card.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("heading", name="Stopped").first).to_be_visible()
+
+
+def test_many_jobs_leave_the_browser_a_connection(deserted: Service, open_page: OpenPage, samples: Path) -> None:
+    """A browser has six for a service: a job that is followed must not keep one."""
+    enrol(deserted, "Rishi Sunak", samples / "rishi_sunak.jpg")
+    begun = [deserted.client.post("/jobs").json()["id"] for _ in range(7)]
+    page = open_page(deserted)
+    see(page, "#/enrol")
+    expect(page.get_by_role("listitem").filter(has_text="Waiting for photos")).to_have_count(len(begun))
+    see(page, "#/people")
+    expect(page.get_by_role("link", name="Rishi Sunak")).to_be_visible()
+    for job in begun:
+        deserted.client.delete(f"/jobs/{job}").raise_for_status()
 
 
 def test_the_page_tries_the_files_that_the_command_line_tries(deserted: Service, open_page: OpenPage) -> None:

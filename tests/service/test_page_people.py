@@ -130,6 +130,25 @@ def test_a_removal_can_be_undone_until_it_is_sent(deserted: Service, open_page: 
     assert becomes(deserted, ["Eileen Collins"])
 
 
+def test_who_is_enrolled_again_does_not_go_with_the_removal_before(
+    deserted: Service, open_page: OpenPage, samples: Path
+) -> None:
+    enrol(deserted, "Rishi Sunak", samples / "barack_obama.jpg")
+    page = open_page(deserted)
+    see(page, "#/people")
+    act(page, "Rishi Sunak", "Remove")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    see(page, "#/identify")
+    page.locator("input[type=file]").set_input_files([samples / "rishi_sunak.jpg"])
+    page.get_by_label("Who is this?").fill("Rishi Sunak")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(page.locator(".toast", has_text="Rishi Sunak is enrolled")).to_be_visible()
+    assert [person["photos"] for person in people(deserted)] == [1]
+    (face,) = deserted.client.get(f"/people/{people(deserted)[0]['id']}").json()["faces"]
+    assert face["source"] == "rishi_sunak.jpg"
+
+
 def test_a_person_has_their_photos(deserted: Service, open_page: OpenPage, samples: Path) -> None:
     person = enrol(deserted, "Jacinda Ardern", samples / "jacinda_ardern_2018.jpg")
     page = open_page(deserted, expected="status of 422")
@@ -237,6 +256,16 @@ def test_strangers_are_grouped_named_and_forgotten(deserted: Service, open_page:
     page.get_by_role("dialog").get_by_role("button", name="Forget all").click()
     expect(page.get_by_text("No strangers")).to_be_visible()
     assert deserted.client.get("/strangers").json()["total"] == 0
+
+
+def test_who_was_forgotten_is_named_by_the_photo_at_hand(deserted: Service, open_page: OpenPage, samples: Path) -> None:
+    page = open_page(deserted, expected="status of 404")
+    page.locator("input[type=file]").set_input_files([samples / "rishi_sunak.jpg"])
+    expect(page.get_by_role("button", name="Face 1 of 1: unknown")).to_be_visible()
+    deserted.client.delete("/strangers").raise_for_status()
+    page.get_by_label("Who is this?").fill("Rishi Sunak")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    expect(page.get_by_role("button", name="Face 1 of 1: Rishi Sunak")).to_be_visible()
 
 
 def test_where_somebody_was_seen_stays_with_them(deserted: Service, open_page: OpenPage, samples: Path) -> None:

@@ -171,6 +171,10 @@ BROKEN = {
         "multipart/form-data; boundary=a; charset=no-such",
         b'--a\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n--a--\r\n',
     ),
+    "a charset that is no text's": (
+        "multipart/form-data; boundary=a; charset=undefined",
+        b'--a\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n--a--\r\n',
+    ),
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,15 @@ def test_they_are_forgotten_in_time_also_while_nobody_asks(serve: Serve, samples
     else:
         pytest.fail("it is still remembered")
     assert groups(service.client) == []
+
+
+def test_faces_are_named_also_where_nobody_can_be_remembered(serve: Serve, samples: Path) -> None:
+    service = serve("--remember-strangers", "1d")
+    with closing(sqlite3.connect(service.database / STRANGERS)) as file:
+        file.execute("DROP TABLE faces")
+    (face,) = identify(service.client, samples / ARDERN[0])
+    assert (face["name"], face["stranger"]) == ("unknown", None)
+    assert "Strangers could not be remembered" in service.log.read_text(encoding="utf-8")
 
 
 def test_nothing_is_remembered_unasked(serve: Serve, samples: Path) -> None:

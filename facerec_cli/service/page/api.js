@@ -27,10 +27,16 @@ let busyCount = 0;
 let returning = null;
 let asking = null;
 let askToken = async () => null;
+let settle = async () => null;
 
 /** Who is asked for the token: `async (wasWrong) => token or null`. */
 export function onTokenWanted(asked) {
   askToken = asked;
+}
+
+/** What is awaited before people are changed by a post or a patch. */
+export function beforeChange(done) {
+  settle = done;
 }
 
 export const api = {
@@ -39,8 +45,8 @@ export const api = {
    * `body` is a FormData or goes as JSON. Options: `query` {name: value}, `signal`, `safe`: may be sent twice, and
    * `keepalive`: goes on where the page is closed.
    */
-  post: (path, body = null, options = {}) => answer("POST", path, body, options),
-  patch: (path, body, options = {}) => answer("PATCH", path, body, options),
+  post: (path, body = null, options = {}) => change("POST", path, body, options),
+  patch: (path, body, options = {}) => change("PATCH", path, body, options),
   delete: (path, options = {}) => answer("DELETE", path, null, options),
 
   /** A picture's blob URL, asked for once and kept while the page is open. */
@@ -64,7 +70,8 @@ export const api = {
 
   /**
    * Server-sent events: `onEvent({event, data, id})` for each, until "end" or `signal`; goes on behind the last one where the
-   * connection breaks.
+   * connection breaks. It is let go at each "progress", and made anew after a moment: browsers have six for a service, all
+   * its tabs together, and some jobs that are listened to without a break would leave none for anything else.
    */
   async events(path, onEvent, { lastId = null, signal = null } = {}) {
     let last = lastId;
@@ -76,6 +83,7 @@ export const api = {
           if (event.id) last = event.id;
           onEvent(event);
           if (event.event === "end") return;
+          if (event.event === "progress") break;
         }
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
@@ -84,6 +92,11 @@ export const api = {
     }
   },
 };
+
+async function change(method, path, body, options) {
+  if (path !== "/identify") await settle();
+  return answer(method, path, body, options);
+}
 
 async function answer(method, path, body, options) {
   const response = await send(method, path, body, options);
@@ -178,19 +191,24 @@ function pause(milliseconds, signal = null) {
 async function* eventsOf(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const event = { event: "message", data: "", id: null };
-      for (const line of block.split("\n")) {
-        const [, field, text] = /^(\w*): ?(.*)$/.exec(line) ?? [];
-        if (field === "data") event.data += text;
-        else if (field === "event" || field === "id") event[field] = text;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
+      rest = blocks.pop();
+      for (const block of blocks) {
+        const event = { event: "message", data: "", id: null };
+        for (const line of block.split("\n")) {
+          const [, field, text] = /^(\w*): ?(.*)$/.exec(line) ?? [];
+          if (field === "data") event.data += text;
+          else if (field === "event" || field === "id") event[field] = text;
+        }
+        if (event.data) yield { ...event, data: JSON.parse(event.data) };
       }
-      if (event.data) yield { ...event, data: JSON.parse(event.data) };
     }
+  } finally {
+    // Whoever stops listening lets the connection go.
+    await reader.cancel().catch(() => null);
   }
 }

@@ -126,7 +126,7 @@ export async function show(root, { api, texts, refresh }) {
         gone() {
           outdate();
           refresh();
-          api.forget(`/people/${finding.person}`);
+          api.forget(`/people/${finding.person}/`);
         },
       });
     }

@@ -93,7 +93,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
       gone() {
         outdate();
         refresh();
-        api.forget(path);
+        api.forget(`${path}/`);
         if (!leaving.signal.aborted) load().catch(noticeProblem);
       },
     });

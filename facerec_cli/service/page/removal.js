@@ -1,10 +1,10 @@
 // What is taken away with a way back: the request is sent once the notice that offers to undo it is gone.
 
-import { api } from "./api.js";
+import { api, beforeChange } from "./api.js";
 import { notice, noticeProblem } from "./notices.js";
 import { texts } from "./texts.js";
 
-/** The paths that go, and how each is sent at once. */
+/** The paths that go: how each is sent at once, and how the notice that offers to undo it is closed. */
 const going = new Map();
 
 /** The paths that are gone: no id is used twice, and a list may have been asked for while its member went. */
@@ -30,16 +30,28 @@ export function removeLater(path, text, { back, gone = () => null }) {
     }
     going.delete(path);
     left.add(path);
+    // No face stays in the tab that is gone.
+    api.forget(`${path}/`);
     return gone();
   };
   const undo = () => {
     going.delete(path);
     back();
   };
-  going.set(path, send);
-  notice(text, { action: { label: texts.undo, run: undo }, closed: (wasUndone) => !wasUndone && send() });
+  let sent = null;
+  const close = notice(text, { action: { label: texts.undo, run: undo }, closed: (wasUndone) => { if (!wasUndone) sent = send(); } });
+  going.set(path, {
+    send,
+    now() {
+      close();
+      return sent;
+    },
+  });
 }
 
+// Who is enrolled again, or merged with, while a removal can still be undone would go with it: it is sent first.
+beforeChange(() => Promise.all([...going.values()].map(({ now }) => now())));
+
 addEventListener("pagehide", () => {
-  for (const send of going.values()) send({ keepalive: true });
+  for (const { send } of going.values()) send({ keepalive: true });
 });

@@ -111,6 +111,7 @@ export async function show(root, { api, texts, service, notice, refresh }) {
       look: "danger",
       submit: async () => {
         await api.delete("/strangers");
+        api.forget("/strangers/");
         return true;
       },
     });

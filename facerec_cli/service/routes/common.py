@@ -19,7 +19,8 @@ class _Id(StringConvertor):
 register_url_convertor("id", _Id())
 
 
-def _engine(request: Request) -> Engine:
+# Dependencies are coroutines: others are called on threads, which wait for those that look at photos.
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 

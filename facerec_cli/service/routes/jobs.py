@@ -44,7 +44,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _jobs(request: Request) -> Jobs:
+async def _jobs(request: Request) -> Jobs:
     jobs: Jobs = request.app.state.jobs
     return jobs
 
@@ -52,7 +52,7 @@ def _jobs(request: Request) -> Jobs:
 JobsOf = Annotated[Jobs, Depends(_jobs)]
 
 
-def _job(jobs: JobsOf, job: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="a job's id")]) -> Job:
+async def _job(jobs: JobsOf, job: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="a job's id")]) -> Job:
     known = jobs.get(job)
     if known is None:
         raise Problem("not-found", "There is no such job, or it ended long ago: look which there are.")

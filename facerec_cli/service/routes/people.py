@@ -92,14 +92,14 @@ async def enrol(form: PhotoForm, engine: EngineOf, response: Response, largest: 
 async def check_people(engine: EngineOf) -> dict[str, Any]:
     """List photos and names that need a look; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"findings": await engine.read(lambda: engine.kept("findings", lambda: _findings(engine)))}
+    return {"findings": await engine.study(lambda: engine.kept("findings", lambda: _findings(engine)))}
 
 
 @router.get("/lookalikes", response_model=Pairs, responses=documented("uncalibrated", "nobody-enrolled", "database"))
 async def show_lookalikes(engine: EngineOf) -> dict[str, Any]:
     """List pairs of people who look alike; takes a while among very many people."""
     await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
-    return {"pairs": await engine.read(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
+    return {"pairs": await engine.study(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
 
 
 @router.get("/{person:id}", response_model=PersonShown, responses=documented("unknown-person", "database"))

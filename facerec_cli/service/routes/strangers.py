@@ -25,7 +25,7 @@ _ENROLLED_ALREADY: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _strangers(engine: EngineOf) -> Strangers:
+async def _strangers(engine: EngineOf) -> Strangers:
     if engine.strangers is None:
         raise Problem("not-found", "This service does not remember strangers: it is started so if they are to be.")
     return engine.strangers
