@@ -12,7 +12,6 @@ from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import Results
-from facerec_cli.defaults import DEFAULT_FPIR
 from facerec_cli.words import count
 
 if TYPE_CHECKING:
@@ -34,13 +33,7 @@ _COLUMNS = (
 @options.database_option
 @options.model_option
 @click.option("-r", "--recursive", is_flag=True, help="Look for photos in folders.")
-@click.option(
-    "--fpir",
-    type=options.probability_type("rate"),
-    default=DEFAULT_FPIR,
-    show_default=True,
-    help="Share of strangers that may be named; the threshold follows from it and the people enrolled.",
-)
+@options.fpir_option
 @options.threshold_option
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Nearest people to list a face.")
 @click.option(

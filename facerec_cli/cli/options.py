@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facerec_cli.defaults import DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
+from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -146,6 +146,13 @@ size_option = click.option(
 )
 thorough_option = click.option(
     "--thorough", is_flag=True, help="Look twice at every face: finds more people, in twice the time."
+)
+fpir_option = click.option(
+    "--fpir",
+    type=probability_type("rate"),
+    default=DEFAULT_FPIR,
+    show_default=True,
+    help="Share of strangers that may be named; the threshold follows from it and the people enrolled.",
 )
 threshold_option = click.option(
     "--threshold",

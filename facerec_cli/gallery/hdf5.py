@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facerec_cli.defaults import DATABASE_INDEX
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import (
@@ -342,7 +343,7 @@ class Hdf5Gallery(Gallery):
         """Hold the lock, and turn what the disk refuses into words."""
         try:
             with locked(self.folder / ".lock", LOCK_TIMEOUT, mode=self._mode()):
-                for name in (".gitignore", "gallery.h5", ".unfinished.json"):
+                for name in (".gitignore", DATABASE_INDEX, ".unfinished.json"):
                     clear_strays(self.folder / name)
                 yield
         except LockHeldError as error:
