@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.identifying import begin
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
@@ -65,19 +66,11 @@ def command(
     """
     asked = Photos((*photos, *images), recursive=recursive)
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
-    from facerec_cli.recognition.recognizer import Recognizer
-
-    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
-    # Begun before the gallery is looked at, which goes on beside it.
-    embedded = recognizer.embed_photos(asked)
-    from facerec_cli.cli.progress import show_embedding
-    from facerec_cli.gallery.opening import open_gallery
-    from facerec_cli.recognition.identification import Identifier
+    status, identifier, embedded = begin(
+        asked, database, model, fpir=fpir, threshold=threshold, size=size, thorough=thorough
+    )
     from facerec_cli.recognition.results import PhotoResult
 
-    gallery = open_gallery(database)
-    status = show_embedding(recognizer, gallery)
-    identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)
     with Results(output_format, columns) as results, reporter:
         results.caption(identifier.threshold.explanation)
