@@ -194,6 +194,14 @@ class DataError(FacerecError):
     """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
 
 
+class CollectionError(DataError):
+    """An index of photos cannot be used; ``subject`` is its file."""
+
+
+class DamagedCollectionError(CollectionError):
+    """An index of photos is damaged."""
+
+
 class GroupsError(DataError):
     """A file of people's groups cannot be read, or is none."""
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.collections import through_index
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import Results
-from facerec_cli.defaults import DEFAULT_FPIR
 from facerec_cli.words import count
 
 if TYPE_CHECKING:
@@ -34,13 +34,7 @@ _COLUMNS = (
 @options.database_option
 @options.model_option
 @click.option("-r", "--recursive", is_flag=True, help="Look for photos in folders.")
-@click.option(
-    "--fpir",
-    type=options.probability_type("rate"),
-    default=DEFAULT_FPIR,
-    show_default=True,
-    help="Share of strangers that may be named; the threshold follows from it and the people enrolled.",
-)
+@options.fpir_option
 @options.threshold_option
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Nearest people to list a face.")
 @click.option(
@@ -51,6 +45,8 @@ _COLUMNS = (
 )
 @options.size_option
 @options.thorough_option
+@options.index_option
+@click.option("--no-index", is_flag=True, help="With -r: look at every photo, and keep nothing of it.")
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -64,19 +60,25 @@ def command(
     annotate: Path | None,
     size: int | None,
     thorough: bool,
+    index: Path | None,
+    no_index: bool,
     output_format: str,
 ) -> int:
     """Name every face in photos, or say unknown.
 
-    PHOTO is a photo, a folder with -r, or - for paths on standard input.
+    PHOTO is a photo, a folder with -r, or - for paths on standard input. With -r what is found in each photo is kept in
+    an index, so that the next time is quick, unless --size or --thorough ask for another look.
     """
+    if index and (no_index or not recursive or size is not None or thorough):
+        raise click.UsageError("--index is for -r, without --no-index, --size or --thorough.")
     asked = Photos((*photos, *images), recursive=recursive)
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
     from facerec_cli.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     # Begun before the gallery is looked at, which goes on beside it.
-    embedded = recognizer.embed_photos(asked)
+    has_index = recursive and not no_index and size is None and not thorough
+    embedded = through_index(recognizer, index, asked, reporter) if has_index else recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.identification import Identifier

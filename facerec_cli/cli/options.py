@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facerec_cli.defaults import DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
+from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -95,6 +95,7 @@ def probability_type(name: str) -> click.FloatRange:
 
 
 photos_argument = click.argument("photos", nargs=-1, type=PHOTO, metavar="[PHOTO]...")
+folders_argument = click.argument("folders", nargs=-1, required=True, type=PHOTO, metavar="FOLDER...")
 image_option = click.option(
     "-i",
     "--image",
@@ -146,6 +147,19 @@ size_option = click.option(
 )
 thorough_option = click.option(
     "--thorough", is_flag=True, help="Look twice at every face: finds more people, in twice the time."
+)
+index_option = click.option(
+    "--index",
+    type=GivenPath(dir_okay=False),
+    metavar="FILE",
+    help="File of the index of your photos.  [default: one in your cache folder]",
+)
+fpir_option = click.option(
+    "--fpir",
+    type=probability_type("rate"),
+    default=DEFAULT_FPIR,
+    show_default=True,
+    help="Share of strangers that may be named; the threshold follows from it and the people enrolled.",
 )
 threshold_option = click.option(
     "--threshold",
