@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from facerec_cli.cli.progress import Reporter
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.collection import Collection
+    from facerec_cli.encoders.encoder import Embeddings
     from facerec_cli.recognition.recognizer import Recognizer
     from facerec_cli.recognition.results import EmbeddedPhoto
 
@@ -40,18 +41,18 @@ def through_index(
     return embed_indexed(recognizer, collection, photos)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filled:
     """What came of filling an index.
 
     Attributes:
-        photos: all that were named or found.
-        looked_at: how many of them the index did not have as they are.
+        embeddings: float32 [faces, d] of each photo that can be used, in their order.
+        looked_at: how many photos the index did not have as they are.
         gone: how many it had that are no longer there.
         status: the exit status.
     """
 
-    photos: Sequence[Path]
+    embeddings: Mapping[Path, Embeddings]
     looked_at: int
     gone: int
     status: int
@@ -67,16 +68,15 @@ def fill(recognizer: Recognizer, collection: Collection, named: Sequence[Path]) 
     """
     from facerec_cli.recognition.indexing import embed_indexed, refusals
 
-    asked = Photos(named, recursive=True)
-    photos = list(dict.fromkeys(asked))
-    missing = collection.missing(photos, recognizer.bundle.digest)
-    with Reporter("Indexing", len(missing)) as reporter:
+    asked, digest = Photos(named, recursive=True), recognizer.bundle.digest
+    photos = list(asked)
+    survey = collection.survey(photos, digest)
+    with Reporter("Indexing", len(survey.missing)) as reporter:
         for error in (error for found in asked.searched for error in found.refused):
             reporter.error(error)
-        known = set(photos) - set(missing)
-        for error in refusals(collection, [photo for photo in photos if photo in known]):
+        for error in refusals(survey):
             reporter.error(error)
-        for photo in embed_indexed(recognizer, collection, missing):
+        for photo in embed_indexed(recognizer, collection, survey.missing):
             reporter.advance()
             if photo.error:
                 reporter.error(photo.error)
@@ -87,4 +87,7 @@ def fill(recognizer: Recognizer, collection: Collection, named: Sequence[Path]) 
         gone = sum(collection.drop_gone(found.folder, found.photos) for found in whole)
         for found in asked.searched:
             reporter.left_out(found.left_out)
-        return Filled(photos, len(missing), gone, reporter.status)
+        looked_at = len(survey.missing)
+        if looked_at:
+            survey = collection.survey(photos, digest)
+        return Filled(survey.embeddings, looked_at, gone, reporter.status)

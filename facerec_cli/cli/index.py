@@ -42,10 +42,9 @@ def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model:
 def _fill(recognizer: Recognizer, collection: Collection, folders: tuple[Path, ...]) -> int:
     started = time.monotonic()
     filled = fill(recognizer, collection, folders)
-    embedded = collection.embeddings(filled.photos, recognizer.bundle.digest).values()
-    faces = sum(map(len, embedded))
+    faces = sum(map(len, filled.embeddings.values()))
     say(
-        f"{count(len(embedded), 'photo')} with {count(faces, 'face')} in {collection.path}: looked at "
+        f"{count(len(filled.embeddings), 'photo')} with {count(faces, 'face')} in {collection.path}: looked at "
         f"{filled.looked_at:,}, forgot {filled.gone:,}, {time.monotonic() - started:.1f} s."
     )
     return filled.status

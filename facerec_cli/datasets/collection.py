@@ -110,6 +110,21 @@ class KeptPhoto:
     refused: Refused | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What an index has of photos, each of which is in one of these.
+
+    Attributes:
+        embeddings: float32 [faces, d] of those that it has as they are now, in their order.
+        refused: why others cannot be used.
+        missing: those that it has not, or not as they are now, or not by this model.
+    """
+
+    embeddings: Mapping[Path, Embeddings]
+    refused: Mapping[Path, Refused]
+    missing: Sequence[Path]
+
+
 class Collection:
     """The index; may be shared by threads, and by processes that use the same file.
 
@@ -138,17 +153,25 @@ class Collection:
 
     # ------------------------------------------------------------------ looking
 
-    def missing(self, photos: Sequence[Path], digest: str) -> list[Path]:
-        """The photos that are not in the index as they are now, with embeddings by the model of this digest."""
+    def survey(self, photos: Sequence[Path], digest: str) -> Survey:
+        """What the index has of many photos, by the model of this digest, without their faces."""
+        of = {_key(photo): photo for photo in photos}
+        embeddings, refused = {}, {}
         with self._file.reading() as db:
-            known = {key for key, _, _ in _current(db, photos, digest)}
-        return [photo for photo in photos if _key(photo) not in known]
+            for key, _, row in _current(db, list(of), digest):
+                if row["error"]:
+                    refused[of[key]] = Refused(row["error"], row["problem"], row["remedy"])
+                else:
+                    embeddings[of[key]] = _vectors(row)
+        missing = [photo for photo in of.values() if photo not in embeddings and photo not in refused]
+        return Survey({photo: embeddings[photo] for photo in of.values() if photo in embeddings}, refused, missing)
 
     def look(self, photos: Sequence[Path], digest: str) -> dict[Path, KeptPhoto]:
         """The photos that are in the index as they are now, with their embeddings by the model of this digest."""
         with self._file.reading() as db:
-            found = {key: _read(db, version, row) for key, version, row in _current(db, photos, digest)}
-        return {photo: found[_key(photo)] for photo in photos if _key(photo) in found}
+            keys = [_key(photo) for photo in photos]
+            found = {key: _read(db, version, row) for key, version, row in _current(db, keys, digest)}
+        return {photo: found[key] for photo, key in zip(photos, keys, strict=True) if key in found}
 
     def twin(self, sha256: str, version: Version, digest: str) -> KeptPhoto | None:
         """A photo of the same content, wherever it is or was, as one of this version."""
@@ -156,26 +179,6 @@ class Collection:
             rows = db.execute(f"{_SELECT} WHERE sha256 = ? AND version = ?", [digest, sha256, extraction_version()])
             found = next((row for row in rows.fetchall() if row["embeddings"] is not None), None)
             return _read(db, version, found) if found else None
-
-    def embeddings(self, photos: Sequence[Path], digest: str) -> dict[Path, Embeddings]:
-        """The embeddings, float32 [faces, d], of the photos that can be used, as the index has them."""
-        with self._file.reading() as db:
-            found = {
-                row["path"]: _vectors(row)
-                for row in _rows(db, photos, digest)
-                if row["embeddings"] is not None and row["error"] is None
-            }
-        return {photo: found[_key(photo)] for photo in photos if _key(photo) in found}
-
-    def refused(self, photos: Sequence[Path]) -> list[tuple[Path, Refused]]:
-        """The photos that the index knows to be of no use, and why."""
-        with self._file.reading() as db:
-            found = {
-                row["path"]: Refused(row["error"], row["problem"], row["remedy"])
-                for row in _rows(db, photos, "")
-                if row["error"]
-            }
-        return [(photo, found[_key(photo)]) for photo in photos if _key(photo) in found]
 
     # ------------------------------------------------------------------ changing
 
@@ -227,23 +230,18 @@ _INSERT = (
 )
 
 
-def _rows(db: sqlite3.Connection, photos: Sequence[Path], digest: str) -> Iterator[sqlite3.Row]:
-    """The rows of the photos that have one, in no order, with the embeddings of a model, or none."""
-    for start in range(0, len(photos), _TOGETHER):
-        keys = [_key(photo) for photo in photos[start : start + _TOGETHER]]
-        marks = ", ".join("?" * len(keys))
-        yield from db.execute(f"{_SELECT} WHERE path IN ({marks})", [digest, *keys]).fetchall()
-
-
 def _current(
-    db: sqlite3.Connection, photos: Sequence[Path], digest: str
+    db: sqlite3.Connection, keys: Sequence[bytes], digest: str
 ) -> Iterator[tuple[bytes, Version, sqlite3.Row]]:
-    """The rows of photos that are as they were, and embedded, with their keys and the files' versions."""
-    for row in _rows(db, photos, digest):
-        version = version_of(row["path"])
-        is_same = version == Version(row["size"], row["modified"]) and row["version"] == extraction_version()
-        if is_same and row["embeddings"] is not None:
-            yield row["path"], version, row
+    """The rows of photos that are as they were, and embedded, with their keys and the files' versions; in no order."""
+    for start in range(0, len(keys), _TOGETHER):
+        some = keys[start : start + _TOGETHER]
+        marks = ", ".join("?" * len(some))
+        wanted = f"{_SELECT} WHERE version = ? AND embeddings IS NOT NULL AND path IN ({marks})"
+        for row in db.execute(wanted, [digest, extraction_version(), *some]).fetchall():
+            version = version_of(row["path"])
+            if version == Version(row["size"], row["modified"]):
+                yield row["path"], version, row
 
 
 def _read(db: sqlite3.Connection, version: Version, row: sqlite3.Row) -> KeptPhoto:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from facerec_cli import errors
-from facerec_cli.datasets.collection import Collection, KeptFace, KeptPhoto, Refused, Version, version_of
+from facerec_cli.datasets.collection import Collection, KeptFace, KeptPhoto, Refused, Survey, Version, version_of
 from facerec_cli.errors import MissingDecoderError, PhotoError, UnreadablePhotoError
 from facerec_cli.faces.extraction import Extraction, Face
 from facerec_cli.faces.images import opened
@@ -118,9 +118,9 @@ def _refused(
     return EmbeddedPhoto(str(path), None, nothing, error), KeptPhoto(version, "", 0, 0, (), nothing, refused=why)
 
 
-def refusals(collection: Collection, photos: Sequence[Path]) -> list[PhotoError]:
-    """Why photos that the index knows cannot be used."""
-    return [_error(path, why) for path, why in collection.refused(photos)]
+def refusals(survey: Survey) -> list[PhotoError]:
+    """Why photos that an index knows cannot be used."""
+    return [_error(path, why) for path, why in survey.refused.items()]
 
 
 def _error(path: Path, why: Refused) -> PhotoError:
