@@ -202,6 +202,10 @@ class DamagedCollectionError(CollectionError):
     """An index of photos is damaged."""
 
 
+class NamesError(DataError):
+    """A file of names for groups of faces cannot be read, or is none."""
+
+
 class GroupsError(DataError):
     """A file of people's groups cannot be read, or is none."""
 
@@ -304,6 +308,14 @@ class StreamError(OutputError):
 
 class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
+
+
+class SortingError(OutputError):
+    """Photos cannot be copied or linked into a folder."""
+
+
+class PageError(OutputError):
+    """A page cannot be written."""
 
 
 class ReportError(OutputError):

@@ -24,7 +24,7 @@ from facerec_cli.errors import FacerecError
 
 COMMANDS = (
     *("fetch", "train", "evaluate", "enroll", "identify", "verify", "people", "models", "serve"),
-    *("index", "find"),
+    *("index", "find", "cluster"),
 )
 
 

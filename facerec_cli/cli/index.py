@@ -44,7 +44,7 @@ def _fill(recognizer: Recognizer, collection: Collection, folders: tuple[Path, .
     filled = fill(recognizer, collection, folders)
     faces = sum(map(len, filled.embeddings.values()))
     say(
-        f"{count(len(filled.embeddings), 'photo')} with {count(faces, 'face')} in {collection.path}: looked at "
+        f"{count(len(filled.embeddings), 'photo')} with {count(faces, 'face')} in {collection.tables.path}: looked at "
         f"{filled.looked_at:,}, forgot {filled.gone:,}, {time.monotonic() - started:.1f} s."
     )
     return filled.status

@@ -34,6 +34,9 @@ CREATE TABLE faces (
     landmarks BLOB NOT NULL, score REAL NOT NULL, doubtful INTEGER NOT NULL, quality BLOB NOT NULL,
     UNIQUE (photo, number)
 );
+CREATE TABLE groups (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
+CREATE TABLE grouped (face INTEGER PRIMARY KEY, "group" INTEGER NOT NULL);
+CREATE INDEX grouped_group ON grouped ("group");
 CREATE TABLE chips (face INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
 CREATE TABLE embedded (
     photo INTEGER NOT NULL, digest TEXT NOT NULL, embeddings BLOB NOT NULL, PRIMARY KEY (photo, digest)
@@ -129,6 +132,9 @@ class Collection:
     """The index; may be shared by threads, and by processes that use the same file.
 
     Every method may raise ``CollectionError``: the file cannot be read or written, or is damaged.
+
+    Attributes:
+        tables: the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -142,22 +148,21 @@ class Collection:
         except OSError as error:
             reason, remedy = refusal(error)
             raise CollectionError(f"{path} cannot be made, {reason}", remedy, str(path)) from error
-        self._file = TableFile(path, _MODE, _KIND)
-        self.path = path
-        with self._file.reading() as db:
+        self.tables = TableFile(path, _MODE, _KIND)
+        with self.tables.reading() as db:
             db.row_factory = sqlite3.Row
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self.tables.close()
 
     # ------------------------------------------------------------------ looking
 
     def survey(self, photos: Sequence[Path], digest: str) -> Survey:
         """What the index has of many photos, by the model of this digest, without their faces."""
-        of = {_key(photo): photo for photo in photos}
+        of = {key_of(photo): photo for photo in photos}
         embeddings, refused = {}, {}
-        with self._file.reading() as db:
+        with self.tables.reading() as db:
             for key, _, row in _current(db, list(of), digest):
                 if row["error"]:
                     refused[of[key]] = Refused(row["error"], row["problem"], row["remedy"])
@@ -168,14 +173,14 @@ class Collection:
 
     def look(self, photos: Sequence[Path], digest: str) -> dict[Path, KeptPhoto]:
         """The photos that are in the index as they are now, with their embeddings by the model of this digest."""
-        with self._file.reading() as db:
-            keys = [_key(photo) for photo in photos]
+        with self.tables.reading() as db:
+            keys = [key_of(photo) for photo in photos]
             found = {key: _read(db, version, row) for key, version, row in _current(db, keys, digest)}
         return {photo: found[key] for photo, key in zip(photos, keys, strict=True) if key in found}
 
     def twin(self, sha256: str, version: Version, digest: str) -> KeptPhoto | None:
         """A photo of the same content, wherever it is or was, as one of this version."""
-        with self._file.reading() as db:
+        with self.tables.reading() as db:
             rows = db.execute(f"{_SELECT} WHERE sha256 = ? AND version = ?", [digest, sha256, extraction_version()])
             found = next((row for row in rows.fetchall() if row["embeddings"] is not None), None)
             return _read(db, version, found) if found else None
@@ -187,7 +192,7 @@ class Collection:
 
         A photo whose twin is gone from its place has moved: the index's photo moves along.
         """
-        with self._file.changing() as db:
+        with self.tables.changing() as db:
             for path, photo in photos.items():
                 number = _place(db, path, photo)
                 embeddings = photo.embeddings.astype("<f4").tobytes()
@@ -200,8 +205,8 @@ class Collection:
             folder: which.
             there: all photos below it.
         """
-        kept = {_key(photo) for photo in there}
-        with self._file.changing() as db:
+        kept = {key_of(photo) for photo in there}
+        with self.tables.changing() as db:
             gone = [photo for path, photo in _below(db, folder) if path not in kept]
             for photo in gone:
                 _forget(db, photo)
@@ -215,7 +220,7 @@ def usual_place() -> Path:
     return platformdirs.user_cache_path("facerec", appauthor=False) / "index.sqlite3"
 
 
-def _key(photo: Path) -> bytes:
+def key_of(photo: Path) -> bytes:
     """What a photo is known by: its absolute path, without ``..`` and with links left as they are."""
     return os.fsencode(os.path.abspath(photo))  # noqa: PTH100 - Path.absolute leaves .. in
 
@@ -279,7 +284,7 @@ def _vectors(row: sqlite3.Row) -> Embeddings:
 
 def _place(db: sqlite3.Connection, path: Path, photo: KeptPhoto) -> int:
     """Have a photo at a path, and return its id: the one that is there, or has moved there, or a new one."""
-    key, version = _key(path), extraction_version()
+    key, version = key_of(path), extraction_version()
     here = db.execute("SELECT id, sha256, version FROM photos WHERE path = ?", [key]).fetchone()
     same = [photo.sha256, version]
     if here is not None and ([here["sha256"], here["version"]] != same or photo.refused):
@@ -314,14 +319,15 @@ def _place(db: sqlite3.Connection, path: Path, photo: KeptPhoto) -> int:
 
 
 def _forget(db: sqlite3.Connection, photo: int) -> None:
-    db.execute("DELETE FROM chips WHERE face IN (SELECT id FROM faces WHERE photo = ?)", [photo])
+    for table in ("chips", "grouped"):
+        db.execute(f"DELETE FROM {table} WHERE face IN (SELECT id FROM faces WHERE photo = ?)", [photo])
     for table, column in (("faces", "photo"), ("embedded", "photo"), ("photos", "id")):
         db.execute(f"DELETE FROM {table} WHERE {column} = ?", [photo])
 
 
 def _below(db: sqlite3.Connection, folder: Path) -> list[tuple[bytes, int]]:
     """The paths below a folder that the index has, and their photos' ids."""
-    begin = os.path.join(_key(folder), b"")  # noqa: PTH118 - bytes
+    begin = os.path.join(key_of(folder), b"")  # noqa: PTH118 - bytes
     end = begin[:-1] + bytes([begin[-1] + 1])
     rows = db.execute("SELECT path, id FROM photos WHERE path >= ? AND path < ?", [begin, end])
     return [(row["path"], row["id"]) for row in rows.fetchall()]

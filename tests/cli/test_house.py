@@ -122,6 +122,7 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
         "enroll": ["enroll", people],
         "identify": ["identify", "-r", samples, "--top", "3"],
         "find": ["find", "jacinda_ardern_2018", samples],
+        "cluster": ["cluster", samples],
         "verify": ["verify", *both],
         "evaluate": ["evaluate", "--data", "repeated"],
         "people list": ["people", "list"],
