@@ -70,14 +70,15 @@ def command(
         if names:
             _enroll(recognizer, groups, list(filled.embeddings), database, names, reporter)
         found = group_collection(recognizer, groups, filled.embeddings, _identifier(recognizer, database))
-        with Results(output_format, _CSV_COLUMNS if output_format == "csv" else _COLUMNS) as results:
-            for group in found:
-                results.add(group.to_json(), _csv_rows(group) if output_format == "csv" else _table_rows(group))
         if page:
             _write_page(page, found, groups)
         for folder, links in ((copy_to, False), (link_to, True)):
             if folder:
                 _sort(found, folder, links, reporter)
+        # Last: whoever reads these may have enough of them.
+        with Results(output_format, _CSV_COLUMNS if output_format == "csv" else _COLUMNS) as results:
+            for group in found:
+                results.add(group.to_json(), _csv_rows(group) if output_format == "csv" else _table_rows(group))
         together = [group for group in found if group.id is not None]
         alone = count(len(found) - len(together), "face")
         reporter.note(
