@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def program(page: str, heading: str) -> str:
-    """The Python that a page shows under a heading of the second level."""
+def program(page: str, heading: str, language: str = "python") -> str:
+    """The program that a page shows under a heading of the second level."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    (shown,) = re.findall(rf"^## {heading}\n(?:(?!^## ).)*?^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    block = rf"^## {heading}\n(?:(?!^## ).)*?^```{language}\n(.*?)^```$"
+    (shown,) = re.findall(block, text, re.DOTALL | re.MULTILINE)
     return str(shown)

@@ -78,8 +78,6 @@ def command(
         raise click.UsageError("--certfile and --keyfile belong together: give both.")
     if read_only and strangers_kept:
         raise click.UsageError("--read-only keeps nobody: leave out --remember-strangers.")
-    with needing_extra("The web service", "serve"):
-        from facerec_cli.service.server import serve
     from facerec_cli.service.settings import Settings
 
     settings = Settings(
@@ -101,6 +99,9 @@ def command(
         if opens:
             click.launch(address)
 
-    serve(settings, ready)
+    with needing_extra("The web service", "serve"):
+        from facerec_cli.service.server import serve
+
+        serve(settings, ready)
     say("Stopped; what was under way is finished.")
     return 0

@@ -34,7 +34,7 @@ class Person:
 
     def to_json(self) -> dict[str, Any]:
         """The person as every door writes them."""
-        return {"name": self.name, "photos": self.photos, "enrolled": _written(self.created)}
+        return {"name": self.name, "photos": self.photos, "enrolled": written(self.created)}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class EnrolledFace:
             "source": self.source,
             "chip": self.chip,
             "score": round(self.score, 4),
-            "enrolled": _written(self.created),
+            "enrolled": written(self.created),
             "sha256": self.sha256,
         }
 
@@ -282,6 +282,6 @@ def clean_name(name: str) -> str:
     return " ".join(cleaned.split())
 
 
-def _written(moment: datetime) -> str:
+def written(moment: datetime) -> str:
     """A moment, with its time zone, as in ISO 8601."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -98,8 +98,8 @@ document.addEventListener("click", event => {
 document.getElementById("save").addEventListener("click", () => {
   const rows = [["group", "face", "name"]];
   for (const section of document.querySelectorAll("[data-group]")) {
-    const name = section.querySelector("input").value.trim();
-    if (name) rows.push([section.dataset.group, "", name]);
+    const field = section.querySelector("input"), name = field.value.trim();
+    if (name && name !== field.defaultValue) rows.push([section.dataset.group, "", name]);
     for (const face of section.querySelectorAll("[aria-pressed=true]"))
       rows.push([section.dataset.group, face.dataset.face, ""]);
   }

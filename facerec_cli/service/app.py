@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -14,11 +15,14 @@ from facerec_cli.defaults import VERSION
 from facerec_cli.service.arrival import Arrivals
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.guard import Guard
+from facerec_cli.service.handlers import handle_problems
+from facerec_cli.service.jobs import Jobs
 from facerec_cli.service.metrics import Metrics
 from facerec_cli.service.observing import Observer
-from facerec_cli.service.problems import Problem, handle_problems
-from facerec_cli.service.routes import about, identification
+from facerec_cli.service.problems import Problem
+from facerec_cli.service.routes import about, identification, jobs, people, strangers
 from facerec_cli.service.settings import API
+from facerec_cli.service.strangers import forget_in_time
 
 PAGE = Path(__file__).with_name("page")
 CHANGING = ("people", "jobs", "strangers")
@@ -37,7 +41,12 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await engine.read(engine.load)
         ready()
-        yield
+        async with anyio.create_task_group() as beside:
+            if engine.strangers:
+                beside.start_soon(forget_in_time, engine.strangers)
+            yield
+            beside.cancel_scope.cancel()
+        app.state.jobs.close()
         engine.close()
 
     app = FastAPI(
@@ -50,10 +59,13 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
         redoc_url=None,
     )
     app.state.engine, app.state.metrics = engine, Metrics()
+    app.state.jobs = Jobs(engine.recognizer, engine.gallery)
     app.state.arrivals = Arrivals(engine.settings.limits)
     handle_problems(app)
     for routes in (about, identification):
         app.include_router(routes.router)
+    for changing in () if engine.settings.read_only else (people, jobs, strangers):
+        app.include_router(changing.router)
     if engine.settings.read_only:
         for part in CHANGING:
             app.add_api_route(f"{API}/{part}{{rest:path}}", _refuse, methods=_METHODS, include_in_schema=False)

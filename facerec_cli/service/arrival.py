@@ -62,6 +62,9 @@ class Arrivals:
         kind, options = parse_options_header(request.headers.get("content-type"))
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise Problem("media-type", "Photos come as multipart/form-data, in parts named `photos`: send such.")
+        # Python knows charsets that make no text of bytes, or take long for it; browsers and programs send UTF-8.
+        if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+            raise Problem("media-type", "The form is not in UTF-8: send it so.")
         came = _Came()
         parser = _Parser(
             request.headers,

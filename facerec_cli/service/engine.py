@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.opening import open_gallery
@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 
 LARGE = 16_000_000
 """Pixels from which on a photo waits for the thread of large ones, and the others need not wait for it."""
-_MOST_RULES = 64
-"""Rates and thresholds for which an identifier is kept."""
+_MOST_KEPT = 64
+"""Things made of one gallery that are kept, such as the identifiers for so many rates."""
 
 
 class Engine:
@@ -56,10 +56,11 @@ class Engine:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="facerec-large")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="facerec-writer")
         self._reader = ThreadPoolExecutor(4, thread_name_prefix="facerec-reader")
+        self._student = ThreadPoolExecutor(1, thread_name_prefix="facerec-student")
         self._requests = 0
         self._lock = threading.Lock()
         self._version: Hashable = None
-        self._identifiers: dict[tuple[float, float | None], Identifier] = {}
+        self._kept: dict[Hashable, Future[Any]] = {}
 
     def _strangers(self) -> Strangers | None:
         folder, kept = Path(self.settings.database), self.settings.strangers_kept
@@ -105,7 +106,13 @@ class Engine:
         async with self.admitted():
             if len(photos) == 1:
                 return [await one(photos[0])]
-            return await asyncio.gather(*map(one, photos))
+            asked = [asyncio.ensure_future(one(photo)) for photo in photos]
+            try:
+                return await asyncio.gather(*asked)
+            finally:
+                # Of a request that has failed the other photos need no look: nobody counts them any more.
+                for look in asked:
+                    look.cancel()
 
     async def write(self, function: Callable[[], Result]) -> Result:
         """Call what changes the gallery, one at a time.
@@ -120,6 +127,15 @@ class Engine:
         """Call what takes a quick look at the gallery."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, function)
 
+    async def study(self, function: Callable[[], Result]) -> Result:
+        """Call what takes a long look at the gallery, one at a time; quick looks go on beside it.
+
+        Raises:
+            BusyProblem: as ``admitted``.
+        """
+        async with self.admitted():
+            return await asyncio.get_running_loop().run_in_executor(self._student, function)
+
     def identifier(self, fpir: float, threshold: float | None) -> Identifier:
         """Who names faces by the gallery as it is now; blocks.
 
@@ -128,15 +144,34 @@ class Engine:
             UncalibratedModelError: there is neither a calibration nor a threshold.
             DatabaseError, ModelError: the gallery or the model cannot be used.
         """
+        return self.kept(
+            ("identifier", fpir, threshold),
+            lambda: Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold),
+        )
+
+    def kept(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """What was made of the gallery as it is now: made once for all who ask, until something changes; blocks.
+
+        Args:
+            key: what it is.
+            make: makes it; what it raises is raised, and not kept.
+        """
         with self._lock:
             version = self.gallery.snapshot().version
-            if version != self._version or len(self._identifiers) > _MOST_RULES:
-                self._identifiers.clear()
+            if version != self._version or len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
                 self._version = version
-            key = fpir, threshold
-            if key not in self._identifiers:
-                self._identifiers[key] = Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold)
-            return self._identifiers[key]
+            maker: Future[Result] = Future()
+            kept: Future[Result] = self._kept.setdefault(key, maker)
+        if kept is maker:
+            try:
+                kept.set_result(make())
+            except Exception as error:
+                with self._lock:
+                    if self._kept.get(key) is kept:
+                        del self._kept[key]
+                kept.set_exception(error)
+        return kept.result()
 
     def load(self) -> None:
         """Wait until the model is loaded.
@@ -148,7 +183,7 @@ class Engine:
 
     def close(self) -> None:
         """End the threads, once they have finished what they are at."""
-        for lane in (self._small, self._large, self._writer, self._reader):
+        for lane in (self._small, self._large, self._writer, self._reader, self._student):
             lane.shutdown(wait=True, cancel_futures=True)
         if self.strangers:
             self.strangers.close()

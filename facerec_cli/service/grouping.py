@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facerec_cli.encoders.encoder import Embedding
+from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import templates
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.threshold import enrolled_rule
@@ -96,7 +97,7 @@ class Grouping:
         rows = db.execute("SELECT id, seen, mean FROM groups WHERE digest = ?", [comparison.digest]).fetchall()
         if not rows:
             return None
-        means = np.stack([_embedding(mean) for _, _, mean in rows])
+        means = _embeddings(mean for _, _, mean in rows)
         distances = comparison.metric.matrix(embedding[None], means)[0]
         nearest = int(np.where(np.isfinite(distances), distances, np.inf).argmin())
         rule = enrolled_rule(self._recognizer.bundle, Counter(seen for _, seen, _ in rows))
@@ -108,7 +109,7 @@ class Grouping:
         if not rows:
             forget(db, group)
             return
-        embeddings = np.stack([_embedding(embedding) for embedding, _ in rows])
+        embeddings = _embeddings(embedding for embedding, _ in rows)
         metric = self._recognizer.comparison.metric
         (mean,) = templates(embeddings, np.zeros(len(rows), np.int64), 1, metric)
         times = [seen for _, seen in rows]
@@ -135,5 +136,7 @@ def _bytes(embedding: Embedding) -> bytes:
     return embedding.astype("<f4").tobytes()
 
 
-def _embedding(stored: bytes) -> Embedding:
-    return np.frombuffer(stored, "<f4").astype(np.float32)
+def _embeddings(stored: Iterable[bytes]) -> Embeddings:
+    """Embeddings of one model, at least one."""
+    rows = list(stored)
+    return np.frombuffer(b"".join(rows), "<f4").astype(np.float32).reshape(len(rows), -1)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from facerec_cli.gallery.base import EnrolledFace, Person, Snapshot
+from facerec_cli.recognition.results import Enrolment
+from facerec_cli.service.problems import problem_of
 
 
 def person_of(snapshot: Snapshot, person: int) -> Person | None:
@@ -42,6 +46,21 @@ def search(snapshot: Snapshot, part: str, after: int, limit: int) -> tuple[list[
     found = [person for person in snapshot.people() if wanted in _plain(person.name)]
     page = [person for person in found if person.id > after]
     return page[:limit], len(page) > limit, len(found)
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """Somebody as clients see them."""
+    return {"id": person.id} | person.to_json()
+
+
+def outcome_of(enrolment: Enrolment) -> dict[str, Any]:
+    """What became of a photo, as clients see it."""
+    return enrolment.to_json() | {"error": problem_of(enrolment.error).detail if enrolment.error else None}
+
+
+def status_of(outcomes: Sequence[Mapping[str, Any]]) -> int:
+    """The HTTP status of an enrolment: whether anything is new."""
+    return 201 if any(outcome["status"] == "enrolled" for outcome in outcomes) else 200
 
 
 def _plain(name: str) -> str:

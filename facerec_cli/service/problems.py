@@ -6,10 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 from facerec_cli import errors
 from facerec_cli.errors import FacerecError
@@ -30,7 +27,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "nobody-enrolled": (409, "Nobody enrolled"),
     "uncalibrated": (409, "Model not calibrated"),
     "too-large": (413, "Too large"),
-    "media-type": (415, "Not a form"),
+    "media-type": (415, "Media type not taken"),
     "photo": (422, "Unusable photo"),
     "name": (422, "Unusable name"),
     "invalid": (422, "Invalid request"),
@@ -41,7 +38,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 """What can go wrong: HTTP status and title."""
 
 _BY_ERROR: Mapping[type[FacerecError], tuple[str, str]] = {
-    errors.SeveralFacesError: ("photo", "{error}: crop it to the person, say where with `at`, or ask for `largest`."),
+    errors.SeveralFacesError: ("photo", "{error}: crop it to the person, or say which face is meant."),
     errors.MissingDecoderError: ("photo", "{error}: save it as JPEG."),
     errors.PhotoTooLargeError: ("too-large", "{error}: {remedy}."),
     errors.PhotoError: ("photo", "{error}: {remedy}."),
@@ -102,36 +99,6 @@ def problem_of(error: FacerecError) -> Problem:
     if KINDS[kind][0] >= 500:
         LOG.error("%s%s", error, f": {error.remedy}" if error.remedy else "")
     return Problem(kind, words.format(error=error, remedy=error.remedy or "give another"))
-
-
-def handle_problems(app: FastAPI) -> None:
-    """Have all that goes wrong in an application answered as problems."""
-
-    @app.exception_handler(Problem)
-    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return problem.response()
-
-    @app.exception_handler(FacerecError)
-    async def _error(_request: Request, error: FacerecError) -> JSONResponse:
-        return problem_of(error).response()
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, invalid: RequestValidationError) -> JSONResponse:
-        found = [{"in": list(map(str, error["loc"])), "problem": str(error["msg"])} for error in invalid.errors()]
-        where, what = ".".join(found[0]["in"]), found[0]["problem"]
-        return Problem("invalid", f"{where} is not as it should be: {what}.", errors=found).response()
-
-    @app.exception_handler(HTTPException)
-    async def _refused(_request: Request, error: HTTPException) -> JSONResponse:
-        kind, detail = {
-            404: ("not-found", "There is nothing here: see /api/v1/openapi.json for what there is."),
-            405: ("method", "That cannot be done here: see /api/v1/openapi.json for what can."),
-        }.get(error.status_code, ("invalid", f"The request cannot be read ({error.detail}): see /api/v1/openapi.json."))
-        return Problem(kind, detail, headers=error.headers).response()
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        return Problem("internal", "The service met something it did not expect: its log says what.").response()
 
 
 def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import uvicorn
 
 from facerec_cli.errors import AddressError, ServiceError
-from facerec_cli.service.app import make_app
+from facerec_cli.service.connections import bounded
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.settings import Settings
 
@@ -34,6 +34,9 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     engine = Engine(settings)
     listening = _listen(settings)
+    # FastAPI takes half a second to import: the model loads meanwhile.
+    from facerec_cli.service.app import make_app
+
     host, port = settings.host, listening.getsockname()[1]
     scheme = "https" if settings.certificate else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -44,6 +47,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=bounded(settings.limits),
         ws="none",
         lifespan="on",
         backlog=1024,
@@ -76,6 +80,9 @@ def _listen(settings: Settings) -> socket.socket:
     host, port = settings.host, settings.port
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(place[:2], family=family, backlog=1024)
+        listening = socket.create_server(place[:2], family=family, backlog=1024)
+        # Head and body of an answer are two writes: the second would wait for the client's word of the first, 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         raise AddressError(f"Nothing can listen at {host}, port {port} ({error.strerror})", "choose another") from error

@@ -22,7 +22,8 @@ class Limits:
         request_bytes: of one request.
         bytes_in_work: of all requests that are arriving or answered, together.
         requests: that are answered or wait for it, once they have arrived; more are told to come again.
-        seconds: a request has to arrive, however small.
+        connections: at once; what goes beyond is hung up on.
+        seconds: a request has to arrive, however small, and a client to take its answer.
         least_rate: bytes a second that give a larger request more time.
     """
 
@@ -31,6 +32,7 @@ class Limits:
     request_bytes: int = 256 << 20
     bytes_in_work: int = 1 << 30
     requests: int = 64
+    connections: int = 512
     seconds: float = 30
     least_rate: int = 20_000
 

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from facerec_cli.encoders.encoder import Embeddings
+from facerec_cli.errors import DatabaseError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.gallery.base import Gallery, Person, clean_name
 from facerec_cli.gallery.chipstore import encode_chip, kept_source
@@ -21,6 +25,7 @@ from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Enrolment
 from facerec_cli.service.grouping import MOST_FACES, Grouping, Seen, drop_oldest, forget
 from facerec_cli.service.people import person_of
+from facerec_cli.service.problems import LOG
 from facerec_cli.service.strangerfile import StrangerFile
 
 MIN_QUALITY = 0.4
@@ -30,6 +35,9 @@ MOST_ENROLLED = 20
 """Faces of a group that are enrolled when it is named: the best."""
 SHOWN = 12
 """Faces of a group that are shown: the best."""
+
+_LATE = 3_600.0
+"""Seconds after its time when a face is forgotten at the latest."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,9 @@ class Strangers:
 
     def expire(self) -> None:
         """Forget what is older than it may be, as every method does, and where people were seen who are gone."""
-        snapshot = self._gallery.snapshot()
         with self._file.changing() as db:
+            # Looked at now, not before: who was named meanwhile is enrolled, and where they were seen stays.
+            snapshot = self._gallery.snapshot()
             for person, name in db.execute("SELECT DISTINCT person, name FROM sightings").fetchall():
                 known = person_of(snapshot, person)
                 if known is None or known.name != name:
@@ -295,3 +304,13 @@ def _best(db: sqlite3.Connection, group: int) -> Iterator[StrangerFace]:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+async def forget_in_time(strangers: Strangers) -> None:
+    """Forget what its time has come for, also while nobody asks; until this is cancelled."""
+    while True:
+        await anyio.sleep(max(1.0, min(_LATE, strangers.kept.total_seconds() / 10)))
+        try:
+            await anyio.to_thread.run_sync(strangers.expire)
+        except DatabaseError as error:
+            LOG.error("Strangers could not be forgotten: %s", error)

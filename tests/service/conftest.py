@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
@@ -59,6 +64,21 @@ def serve(tmp_path_factory: pytest.TempPathFactory, facerec_path: str) -> Iterat
             service.stop()
 
 
+@pytest.fixture(scope="module")
+def remembering(serve: Serve) -> Service:
+    """A service that remembers strangers, for the tests of a module."""
+    return serve("--remember-strangers", "30d")
+
+
+@pytest.fixture
+def deserted(remembering: Service) -> Service:
+    """A service where nobody is enrolled, or remembered."""
+    for person in remembering.client.get("/people").json()["people"]:
+        remembering.client.delete(f"/people/{person['id']}").raise_for_status()
+    remembering.client.delete("/strangers").raise_for_status()
+    return remembering
+
+
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     for _ in range(600):
         found = re.search(r"Serving .* at (https?://\S+/):", log.read_text(encoding="utf-8"))
@@ -69,6 +89,68 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         time.sleep(0.1)
     process.kill()
     raise AssertionError(f"the service did not start: {log.read_text(encoding='utf-8')}")
+
+
+Launch = Callable[..., "Browser"]
+OpenPage = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Launch]:
+    """Start the Chromium that is installed, with further switches."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium is installed: apt install chromium")
+    # Chromium's sandbox is not for root.
+    needed = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as driver:
+        yield lambda *switches: driver.chromium.launch(executable_path=path, args=[*needed, *switches])
+
+
+@pytest.fixture(scope="session")
+def chromium(launch: Launch) -> Iterator[Browser]:
+    browser = launch()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
+    """Open the page of a service; when the test ends, it has met no fault, and asked nobody but that service."""
+    contexts, faults, asked = [], list[str](), list[tuple[str, str]]()
+
+    def open_(
+        service: Service,
+        *,
+        size: tuple[int, int] = (1280, 900),
+        scheme: str = "light",
+        expected: str = r"^$",
+        browser: Browser = chromium,
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda told: _note(faults, told.type, told.text, expected))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: asked.append((service.url, request.url)))
+        page.goto(service.url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+    assert [url for ours, url in asked if not url.startswith((ours, f"blob:{ours}"))] == []
+
+
+def _note(faults: list[str], kind: str, text: str, expected: str) -> None:
+    if kind in ("error", "warning") and not re.search(expected, text):
+        faults.append(text)
 
 
 def photos(*paths: Path) -> list[tuple[str, tuple[str, bytes]]]:

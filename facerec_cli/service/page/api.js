@@ -2,10 +2,12 @@
 
 import { texts } from "./texts.js";
 
-const BASE = "/api/v1";
+const BASE = new URL("api/v1", document.baseURI).pathname;
 const TOKEN = "facerec.token";
 const PROBLEM = "urn:facerec:problem:";
 const BUSY_TRIES = 20;
+/** A service that is there and still breaks off, as it may with what is too large for it, is not asked for ever. */
+const GONE_TRIES = 3;
 const LOOK_AGAIN = 1500;
 
 /** What the service answered in place of what was asked for: RFC 9457. `status` 0 and the slug "gone": nothing was answered. */
@@ -25,10 +27,16 @@ let busyCount = 0;
 let returning = null;
 let asking = null;
 let askToken = async () => null;
+let settle = async () => null;
 
 /** Who is asked for the token: `async (wasWrong) => token or null`. */
 export function onTokenWanted(asked) {
   askToken = asked;
+}
+
+/** What is awaited before people are changed by a post or a patch. */
+export function beforeChange(done) {
+  settle = done;
 }
 
 export const api = {
@@ -37,8 +45,8 @@ export const api = {
    * `body` is a FormData or goes as JSON. Options: `query` {name: value}, `signal`, `safe`: may be sent twice, and
    * `keepalive`: goes on where the page is closed.
    */
-  post: (path, body = null, options = {}) => answer("POST", path, body, options),
-  patch: (path, body, options = {}) => answer("PATCH", path, body, options),
+  post: (path, body = null, options = {}) => change("POST", path, body, options),
+  patch: (path, body, options = {}) => change("PATCH", path, body, options),
   delete: (path, options = {}) => answer("DELETE", path, null, options),
 
   /** A picture's blob URL, asked for once and kept while the page is open. */
@@ -62,7 +70,8 @@ export const api = {
 
   /**
    * Server-sent events: `onEvent({event, data, id})` for each, until "end" or `signal`; goes on behind the last one where the
-   * connection breaks.
+   * connection breaks. It is let go at each "progress", and made anew after a moment: browsers have six for a service, all
+   * its tabs together, and some jobs that are listened to without a break would leave none for anything else.
    */
   async events(path, onEvent, { lastId = null, signal = null } = {}) {
     let last = lastId;
@@ -74,6 +83,7 @@ export const api = {
           if (event.id) last = event.id;
           onEvent(event);
           if (event.event === "end") return;
+          if (event.event === "progress") break;
         }
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
@@ -82,6 +92,11 @@ export const api = {
     }
   },
 };
+
+async function change(method, path, body, options) {
+  if (path !== "/identify") await settle();
+  return answer(method, path, body, options);
+}
 
 async function answer(method, path, body, options) {
   const response = await send(method, path, body, options);
@@ -95,7 +110,7 @@ async function send(method, path, body, { query = {}, signal = null, safe = fals
   const content = body === null || isForm ? body : JSON.stringify(body);
   const type = body === null || isForm ? {} : { "Content-Type": "application/json" };
 
-  for (let busy = 0; ; ) {
+  for (let busy = 0, gone = 0; ; ) {
     const token = sessionStorage.getItem(TOKEN);
     const authorization = token ? { Authorization: `Bearer ${token}` } : {};
     let response;
@@ -104,7 +119,8 @@ async function send(method, path, body, { query = {}, signal = null, safe = fals
     } catch (error) {
       if (error.name === "AbortError") throw error;
       const back = untilBack();
-      if (!safe) throw new Problem(0, "gone", texts.unanswered);
+      gone += 1;
+      if (!safe || gone > GONE_TRIES) throw new Problem(0, "gone", texts.unanswered);
       await back;
       continue;
     }
@@ -175,19 +191,24 @@ function pause(milliseconds, signal = null) {
 async function* eventsOf(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const event = { event: "message", data: "", id: null };
-      for (const line of block.split("\n")) {
-        const [, field, text] = /^(\w*): ?(.*)$/.exec(line) ?? [];
-        if (field === "data") event.data += text;
-        else if (field === "event" || field === "id") event[field] = text;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
+      rest = blocks.pop();
+      for (const block of blocks) {
+        const event = { event: "message", data: "", id: null };
+        for (const line of block.split("\n")) {
+          const [, field, text] = /^(\w*): ?(.*)$/.exec(line) ?? [];
+          if (field === "data") event.data += text;
+          else if (field === "event" || field === "id") event[field] = text;
+        }
+        if (event.data) yield { ...event, data: JSON.parse(event.data) };
       }
-      if (event.data) yield { ...event, data: JSON.parse(event.data) };
     }
+  } finally {
+    // Whoever stops listening lets the connection go.
+    await reader.cancel().catch(() => null);
   }
 }

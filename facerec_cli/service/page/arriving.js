@@ -3,9 +3,12 @@
 import { h, icon } from "./dom.js";
 import { texts } from "./texts.js";
 
-/** Call `came(files)` for what is dropped or pasted until `signal`; returns the hint to show while something is dragged. */
-export function photosArriving(came, signal) {
-  const hint = h("div", { class: "drop-hint", hidden: true, "aria-hidden": "true" }, icon("upload", "large"), texts.identify.dropNow);
+/**
+ * Call `came(files, transfer)` for what is dropped or pasted until `signal`; folders are in the transfer alone. Returns the
+ * hint to show while something is dragged.
+ */
+export function photosArriving(came, signal, text = texts.identify.dropNow) {
+  const hint = h("div", { class: "drop-hint", hidden: true, "aria-hidden": "true" }, icon("upload", "large"), text);
   let depth = 0;
 
   function entered(event) {
@@ -25,13 +28,13 @@ export function photosArriving(came, signal) {
     event.preventDefault();
     depth = 0;
     hint.hidden = true;
-    came([...event.dataTransfer.files]);
+    came([...event.dataTransfer.files], event.dataTransfer);
   }
   function pasted(event) {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;
     event.preventDefault();
-    came(files);
+    came(files, event.clipboardData);
   }
 
   addEventListener("dragenter", entered, { signal });

@@ -38,32 +38,36 @@ export function cameraStage({ rule, keep, closed }) {
   );
 
   async function start() {
-    ended = new AbortController();
+    stop();
+    const mine = new AbortController();
+    ended = mine;
     fill(state, h("p", { class: "note" }, h("span", { class: "spinner" }), texts.camera.starting));
     try {
       if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDTH }, facingMode: "user" } });
-      if (ended.signal.aborted) return stop();
+      const opened = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDTH }, facingMode: "user" } });
+      // Put away, and perhaps begun anew, while the browser asked for leave: this camera is nobody's.
+      if (mine.signal.aborted) return end(opened);
+      stream = opened;
       video.srcObject = stream;
       await video.play();
       fill(state);
       take.disabled = false;
-      await look();
+      await look(mine.signal);
     } catch (error) {
-      if (error.name === "AbortError") return null;
+      if (error.name === "AbortError" || mine.signal.aborted) return null;
       stop();
       fill(state, h("p", { class: "note danger", role: "alert" }, icon("bell"), faultOf(error)));
     }
     return null;
   }
 
-  async function look() {
-    while (!ended.signal.aborted) {
-      await untilSeen(ended.signal);
+  async function look(signal) {
+    while (!signal.aborted) {
+      await untilSeen(signal);
       const file = await frameOf(video);
       const form = new FormData();
       form.append("photos", file, NAME);
-      const answer = await api.post("/identify", form, { query: { top: CANDIDATES, fpir: rule()?.fpir }, signal: ended.signal, safe: true });
+      const answer = await api.post("/identify", form, { query: { top: CANDIDATES, fpir: rule()?.fpir }, signal, safe: true });
       const [result] = answer.photos;
       if (result.error) throw new Problem(422, "photo", result.error);
       last = { file, result };
@@ -93,13 +97,17 @@ export function cameraStage({ rule, keep, closed }) {
 
   function stop() {
     ended?.abort();
-    for (const track of stream?.getTracks() ?? []) track.stop();
+    if (stream) end(stream);
     stream = null;
     last = null;
     take.disabled = true;
   }
 
   return { element, start, stop, draw };
+}
+
+function end(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 async function frameOf(video) {

@@ -29,7 +29,7 @@ export async function show(root, { api, texts, refresh }) {
   async function load() {
     outdate();
     fill(body, h("p", { class: "row muted", role: "status" }, h("span", { class: "spinner" }), words.looking));
-    const [found, { pairs }] = await Promise.all([findings(), api.get("/people/lookalikes")]);
+    const [found, pairs] = await Promise.all([findings(), lookalikes()]);
     if (!isShown) return;
     const photos = found.filter((finding) => isOfPhoto(finding) && !(finding.face && isGoing(photoPath(finding))));
     const open = pairs.filter((pair) => !saidToBeTwo().includes(keyOf(pair)));
@@ -38,6 +38,17 @@ export async function show(root, { api, texts, refresh }) {
       ...KINDS.map((kind) => section(words.kinds[kind], words.kindsWhat[kind], photos.filter((finding) => finding.finding === kind), photoRow)),
     ].filter(Boolean);
     fill(body, sections.length ? sections : nothing());
+  }
+
+  async function lookalikes() {
+    if (!(await refresh()).people) return [];
+    try {
+      return (await api.get("/people/lookalikes")).pairs;
+    } catch (error) {
+      // Such a model does not say who looks alike.
+      if (error.slug !== "uncalibrated") throw error;
+      return [];
+    }
   }
 
   function nothing() {
@@ -115,7 +126,7 @@ export async function show(root, { api, texts, refresh }) {
         gone() {
           outdate();
           refresh();
-          api.forget(`/people/${finding.person}`);
+          api.forget(`/people/${finding.person}/`);
         },
       });
     }

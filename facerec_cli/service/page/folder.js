@@ -52,16 +52,16 @@ async function walk(entry, parents) {
     inside.push(...some);
   }
   const found = [];
-  for (const one of inside.sort((a, b) => (a.name < b.name ? -1 : 1))) found.push(...(await walk(one, path)));
+  for (const one of inside.sort(byName)) found.push(...(await walk(one, path)));
   return found;
 }
 
 /**
  * Sort what was found: a sub-folder is a person, and so is a photo beside them, named by its file.
  * @param {Array<{path: string[], file: File}>} found
- * @returns {{people: Array<{name: string, files: File[]}>, files: File[], folder: string, nested: string[],
- *   leftOut: {hidden: number, raw: number, other: number}}} files: all photos, folder: the one they are from, if it
- *   is one; nested: sub-folders whose photos lie in folders of their own alone: one person or many, nobody can tell
+ * @returns {{people: Array<{name: string, files: File[]}>, files: File[], folders: string[], nested: string[],
+ *   leftOut: {hidden: number, raw: number, other: number}}} files: all photos; folders: the names of those they are
+ *   from; nested: sub-folders whose photos lie in folders of their own alone: one person or many, nobody can tell
  */
 export function sorted(found) {
   const leftOut = { hidden: 0, raw: 0, other: 0 };
@@ -77,7 +77,7 @@ export function sorted(found) {
       continue;
     }
     files.push(file);
-    folders.add(path.length > 1 ? path[0] : "");
+    if (path.length > 1) folders.add(path[0]);
     const name = below.length > 1 ? below[0] : stem(below[0]);
     if (below.length <= 2) open.add(name);
     if (!people.has(name)) people.set(name, []);
@@ -85,12 +85,14 @@ export function sorted(found) {
   }
   const nested = [...people.keys()].filter((name) => !open.has(name));
   return {
-    people: [...people].filter(([name]) => open.has(name)).map(([name, theirs]) => ({ name, files: theirs })),
+    people: [...people].filter(([name]) => open.has(name)).map(([name, theirs]) => ({ name, files: theirs })).sort(byName),
     files,
-    folder: folders.size === 1 ? [...folders][0] : "",
+    folders: [...folders],
     nested,
     leftOut,
   };
 }
+
+const byName = (one, other) => one.name.localeCompare(other.name);
 
 const reasonOf = (file) => (RAW.has(ending(file.name)) ? "raw" : "other");

@@ -29,7 +29,6 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   const camera = cameraStage({ rule: () => slider.rule, keep: keepFrame, closed: () => film(false) });
   const progress = progressBar(texts);
   const welcome = h("section", { class: "welcome card" });
-  const photos = h("div", { class: "stack photos" }, progress.element, stage.element, strip.element);
   const side = h("div", { class: "stack side" }, card.element, slider.element);
 
   function chosen() {
@@ -107,7 +106,7 @@ export async function show(root, { api, texts, service, notice, navigate, refres
 
   /** Somebody else may have enrolled people meanwhile. */
   function answered({ detail: threshold }) {
-    if ((threshold?.comparisons ?? null) !== (slider.calibration?.comparisons ?? null)) calibrate().catch(noticeProblem);
+    if (threshold && threshold.comparisons !== slider.calibration?.comparisons) calibrate().catch(noticeProblem);
     if (!shelf.isWorking) announce(texts.identify.summary(decisionsOf(place.item)));
   }
 
@@ -124,7 +123,8 @@ export async function show(root, { api, texts, service, notice, navigate, refres
     const isEmpty = !item && !isFilming;
     welcome.hidden = !isEmpty;
     camera.element.hidden = !isFilming;
-    photos.hidden = isEmpty || isFilming;
+    stage.element.hidden = !item || isFilming;
+    strip.element.hidden = shelf.items.length < 2 || isFilming;
     root.classList.toggle("with-photos", !isEmpty);
     root.classList.toggle("with-strip", shelf.items.length > 1);
     if (isEmpty) fill(welcome, welcomeOf(texts, service), actions);
@@ -147,12 +147,14 @@ export async function show(root, { api, texts, service, notice, navigate, refres
   const choose = button(texts.identify.choose, () => input.click(), { icon: "upload", look: "main" });
   const actions = h("div", { class: "row" }, choose, button(texts.identify.useCamera, () => film(true), { icon: "camera" }));
   const head = h("div", { class: "head" }, h("h1", {}, texts.identify.heading));
+  const workspace = h("div", { class: "workspace" }, progress.element, camera.element, stage.element, side, strip.element);
   const hint = photosArriving(add, leaving.signal);
-  fill(root, head, input, welcome, h("div", { class: "workspace" }, h("div", {}, camera.element, photos), side), hint);
+  fill(root, head, input, welcome, workspace, hint);
   shelf.limits = service.limits;
   shelf.addEventListener("change", draw, { signal: leaving.signal });
   shelf.addEventListener("answer", answered, { signal: leaving.signal });
   stage.image.addEventListener("load", drawCard);
+  draw();
   await calibrate();
 
   return () => {
@@ -180,7 +182,8 @@ function progressBar(texts) {
 /** What to do first: where nobody is enrolled, how somebody is. */
 function welcomeOf(texts, service) {
   const isNew = service.people === 0 && !service.read_only;
+  const isKept = service.strangers_kept !== null;
   const { title: heading, text } = isNew ? texts.identify.nobody : texts.identify.welcome;
   const steps = isNew && h("ol", { class: "steps" }, texts.identify.steps.map((step) => h("li", {}, step)));
-  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps];
+  return [icon("identify", "large"), h("h2", {}, heading), h("p", { class: "lead" }, text), steps, isKept && h("p", { class: "small-print" }, texts.identify.remembered(service.strangers_kept)), service.read_only && h("p", { class: "small-print" }, texts.readOnly)];
 }

@@ -26,7 +26,7 @@ export function menuButton(text, items, attributes = {}) {
       };
       menu.append(h("button", { type: "button", role: "menuitem", tabindex: "-1", class: item.look ?? "", onclick: run }, icon(item.icon), item.text));
     }
-    document.body.append(menu);
+    opener.after(menu);
     menu.showPopover();
     place(menu, opener.getBoundingClientRect());
     opener.setAttribute("aria-expanded", "true");

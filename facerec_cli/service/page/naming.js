@@ -30,8 +30,15 @@ export function namingForm(item, face, { named }) {
 }
 
 /** Enrol the face of a photo under a name; a face that is remembered among the strangers brings along where it was seen. */
-export function enrolFace(item, face, name) {
-  if (face.stranger !== null) return api.post(`/strangers/${face.stranger}/name`, { name });
+export async function enrolFace(item, face, name) {
+  if (face.stranger !== null) {
+    try {
+      return await api.post(`/strangers/${face.stranger}/name`, { name });
+    } catch (problem) {
+      // Forgotten or named since the photo was looked at: the photo is still at hand.
+      if (problem.slug !== "not-found") throw problem;
+    }
+  }
   const form = new FormData();
   form.append("name", name);
   form.append("at", middleOf(face.box).join(","));

@@ -11,7 +11,7 @@ export function outcomeLine(outcome) {
     outcome.unlike_distance !== null && words.unlike(outcome.name, outcome.unlike_distance),
     outcome.lookalike && words.lookalike(outcome.lookalike, outcome.lookalike_distance),
     outcome.complaint && words.poor(outcome.complaint),
-    outcome.note,
+    outcome.note && texts.identify.noted(outcome.note),
   ].filter(Boolean);
   if (!told.length) return null;
   const kind = outcome.error ? "danger" : "warn";

@@ -75,9 +75,10 @@ export async function show(root, { api, texts, refresh }) {
   async function load({ isFirst }) {
     const mine = turn;
     isLoading = true;
-    const page = await api.get("/people", { query: { search: search || null, after: next, limit: PAGE } });
+    const page = await api.get("/people", { query: { search: search || null, after: next, limit: PAGE } }).finally(() => {
+      if (mine === turn) isLoading = false;
+    });
     if (mine !== turn) return;
-    isLoading = false;
     if (isFirst) {
       shown.clear();
       going = 0;
@@ -147,7 +148,7 @@ export async function show(root, { api, texts, refresh }) {
       const place = document.createComment("");
       element.before(place);
       takeOff(person.id);
-      (neighbour?.querySelector("a") ?? field).focus();
+      (neighbour ?? nobody).querySelector("a, button")?.focus();
       removeLater(pathOf(person), words.removed(person.name), {
         back() {
           if (!place.isConnected) return anew?.();

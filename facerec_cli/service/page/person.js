@@ -1,9 +1,9 @@
 // One person: their photos, and where they were seen before they had a name.
 
+import { photosArriving } from "./arriving.js";
 import { batches, form, sendable } from "./batches.js";
 import { chip } from "./chip.js";
 import { button, fill, h, icon } from "./dom.js";
-import { takeDrops } from "./dropzone.js";
 import { findings, outdate } from "./findings.js";
 import { menuButton } from "./menu.js";
 import { mergePeople } from "./merge.js";
@@ -19,7 +19,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
   const words = texts.person;
   const path = `/people/${id}`;
   let person = null;
-  let isShown = true;
+  const leaving = new AbortController();
 
   const head = h("div", { class: "person-head" });
   const grid = h("ul", { class: "chips photos", "aria-label": words.photos });
@@ -37,8 +37,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
     results,
   );
   const seen = h("section", { hidden: true });
-  root.append(h("a", { class: "back", href: "#/people" }, icon("back"), texts.people.title), head, adding, grid, seen);
-  takeDrops(root, (transfer) => add([...transfer.files]));
+  root.append(h("a", { class: "back", href: "#/people" }, icon("back"), texts.people.title), head, adding, grid, seen, photosArriving(add, leaving.signal, words.dropNow));
 
   function drawHead() {
     setTitle(person.name);
@@ -65,7 +64,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
     const told = h("div", { class: "photo-flaws" });
     const element = h(
       "li",
-      { class: "chip photo", "data-face": face.id, onkeydown: (event) => event.key === "Delete" && take() },
+      { class: "chip portrait", "data-face": face.id, onkeydown: (event) => event.key === "Delete" && take() },
       chip(`${pathOf(face)}/chip`),
       h("span", { class: "chip-name" }, face.source),
       h("time", { class: "chip-detail", datetime: face.enrolled }, texts.moment(face.enrolled)),
@@ -94,8 +93,8 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
       gone() {
         outdate();
         refresh();
-        api.forget(path);
-        if (isShown) load().catch(noticeProblem);
+        api.forget(`${path}/`);
+        if (!leaving.signal.aborted) load().catch(noticeProblem);
       },
     });
   }
@@ -150,7 +149,7 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
     }
     outdate();
     refresh();
-    if (isShown) await load();
+    if (!leaving.signal.aborted) await load();
   }
 
   async function send(batch) {
@@ -197,7 +196,5 @@ export async function show(root, { api, texts, service, id, navigate, refresh, s
     return null;
   }
   tellSightings().catch(noticeProblem);
-  return () => {
-    isShown = false;
-  };
+  return () => leaving.abort();
 }

@@ -67,7 +67,7 @@ class Shelf extends EventTarget {
   #look(items) {
     if (!this.#working) this.done = this.total = 0;
     this.total += items.filter((item) => !item.isPending).length;
-    for (const item of items) item.isPending = true;
+    for (const item of items) Object.assign(item, { isPending: true, turn: item.turn + 1 });
     this.#tell();
     this.#working ??= this.#work().finally(() => {
       this.#working = null;
@@ -85,15 +85,22 @@ class Shelf extends EventTarget {
     for (;;) {
       const batch = this.items.filter((item) => item.isPending).slice(0, PHOTOS_A_REQUEST);
       if (!batch.length) return;
+      const turns = batch.map((item) => item.turn);
       try {
         await this.#identify(batch, this.#stopped.signal);
       } catch (error) {
-        if (error.name === "AbortError") return;
+        if (error.name === "AbortError") {
+          // What came since is looked at.
+          this.#stopped = new AbortController();
+          continue;
+        }
         if (!(error instanceof Problem)) throw error;
         for (const item of batch) item.error = error.detail;
       }
-      for (const item of batch) item.isPending = false;
-      this.done += batch.length;
+      // Who was asked about anew meanwhile, since somebody got a name, is not answered yet.
+      const answered = batch.filter((item, place) => item.turn === turns[place]);
+      for (const item of answered) item.isPending = false;
+      this.done += answered.length;
       this.#tell();
     }
   }
@@ -138,7 +145,7 @@ class Shelf extends EventTarget {
 }
 
 function newItem(file, result = null) {
-  return { file, url: URL.createObjectURL(file), thumbnail: thumbnailOf(file), result, error: result?.error ?? null, isPending: false };
+  return { file, url: URL.createObjectURL(file), thumbnail: thumbnailOf(file), result, error: result?.error ?? null, isPending: false, turn: 0 };
 }
 
 let drawing = Promise.resolve();

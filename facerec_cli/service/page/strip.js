@@ -12,7 +12,7 @@ export function photoStrip(open, clear) {
   let drawn = [];
   const filter = h("div", { class: "row filter", role: "group", "aria-label": texts.strip.filter });
   const list = h("ul", { class: "strip", "aria-label": texts.strip.title, onkeydown: pressed });
-  const head = h("div", { class: "strip-head" }, filter, button(texts.strip.clear, clear, { icon: "remove", look: "small quiet" }));
+  const head = h("div", { class: "strip-head" }, filter, button(texts.strip.clear, clear, { icon: "remove", bare: true, look: "small quiet round" }));
   const element = h("section", { class: "strip-area", "aria-label": texts.strip.title }, head, list);
 
   function entryOf(item) {
@@ -28,7 +28,6 @@ export function photoStrip(open, clear) {
 
   function draw(items, current, decisionsOf) {
     drawn = [items, current, decisionsOf];
-    element.hidden = items.length < 2;
     const kinds = new Map(items.map((item) => [item, kindsOf(item, decisionsOf(item))]));
     if (wanted && ![...kinds.values()].some((some) => some.has(wanted))) wanted = null;
     drawFilter([...kinds.values()]);

@@ -161,7 +161,7 @@ def _models(engine: Engine) -> list[dict[str, Any]]:
 )
 async def calibration(engine: EngineOf, fpir: Fpir = DEFAULT_FPIR) -> dict[str, Any]:
     """The threshold in force among those enrolled, why, and what it would be for other shares of strangers named."""
-    return await engine.read(lambda: _calibration(engine, fpir))
+    return await engine.read(lambda: engine.kept(("calibration", fpir), lambda: _calibration(engine, fpir)))
 
 
 def _calibration(engine: Engine, fpir: float) -> dict[str, Any]:

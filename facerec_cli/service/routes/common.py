@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from facerec_cli.service.engine import Engine
 
 
-def _engine(request: Request) -> Engine:
+class _Id(StringConvertor):
+    """An id in a path: what has more digits is too long for anybody's."""
+
+    regex = "[0-9]{1,16}"
+
+
+register_url_convertor("id", _Id())
+
+
+# Dependencies are coroutines: others are called on threads, which wait for those that look at photos.
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
-from facerec_cli.errors import NobodyEnrolledError, PhotoError
+from facerec_cli.errors import DatabaseError, NobodyEnrolledError, PhotoError
 from facerec_cli.faces.extraction import Extraction, Face
 from facerec_cli.faces.images import Photo
 from facerec_cli.gallery.base import UNKNOWN
@@ -16,7 +16,7 @@ from facerec_cli.recognition.threshold import Threshold
 from facerec_cli.recognition.verification import verify, verify_person
 from facerec_cli.service.arrival import FORM_PROBLEMS, PhotoForm, form_body
 from facerec_cli.service.engine import Engine
-from facerec_cli.service.problems import Problem, documented, problem_of
+from facerec_cli.service.problems import LOG, Problem, documented, problem_of
 from facerec_cli.service.records import Detected, Embedded, Identified, Verified
 from facerec_cli.service.routes.common import EngineOf, Fmr, Fpir, GivenThreshold, Largest
 from facerec_cli.service.settings import API
@@ -87,9 +87,11 @@ def _identified(
     if engine.strangers and distance is None and fpir >= DEFAULT_FPIR:
         rows = [row for row, face in enumerate(faces) if face["name"] == UNKNOWN]
         unknown, embeddings = [extraction.faces[row] for row in rows], seen.embeddings[rows]
-        groups = dict(
-            zip(rows, engine.strangers.remember(photo.source, photo.sha256, unknown, embeddings), strict=True)
-        )
+        try:
+            kept = engine.strangers.remember(photo.source, photo.sha256, unknown, embeddings)
+            groups = dict(zip(rows, kept, strict=True))
+        except DatabaseError as error:  # a full disk keeps nobody from being named
+            LOG.error("Strangers could not be remembered: %s", error)
     return _photo(extraction, [face | {"stranger": groups.get(row)} for row, face in enumerate(faces)]), in_force
 
 

@@ -6,6 +6,7 @@ const photos = (number) => count(number, "photo", "photos");
 const faces = (number) => count(number, "face", "faces");
 const people = (number) => count(number, "person", "people");
 
+const moment = (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const rate = (share) => percent(share, { maximumSignificantDigits: 2, minimumSignificantDigits: 1 });
 const decimal = (number) => number.toFixed(3);
 const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
@@ -33,9 +34,21 @@ function summary(decisions) {
 
 const day = (iso) => new Date(iso).toLocaleDateString("en-GB", { dateStyle: "medium" });
 
+const DAY = 86_400;
+const days = (seconds) => (seconds >= 2 * DAY || seconds === DAY ? count(Math.round(seconds / DAY), "day", "days") : count(Math.round(seconds / 3600), "hour", "hours"));
+
 /** What is wrong with a photo, by a finding of GET /people/check. */
-const flaw = ({ finding, distance, complaint }) =>
-  ({ unlike: `unlike the others (${distance?.toFixed(3)})`, poor: complaint, lost: "picture lost" })[finding];
+const flaw = ({ finding, distance, complaint }) => (finding === "unlike" ? `unlike the others (${decimal(distance)})` : complaint);
+
+/** How many photos were enrolled, were so already, and were refused. */
+const outcomes = (enrolled, already, refused) =>
+  [
+    enrolled || !(already || refused) ? `${photos(enrolled)} enrolled` : null,
+    already ? `${already.toLocaleString("en")} enrolled already` : null,
+    refused ? `${refused.toLocaleString("en")} refused` : null,
+  ]
+    .filter(Boolean)
+    .join(", ");
 
 export default {
   skip: "Skip to the content",
@@ -47,13 +60,9 @@ export default {
   undo: "Undo",
   stop: "Stop",
   retry: "Try again",
-  loading: "Loading …",
   photos,
-  faces,
-  people,
   rate,
   probability,
-  decimal,
 
   gone: "The service does not answer. This page goes on by itself once it does.",
   unanswered: "The service did not answer, so it is not sure that this was done: try again once it is back.",
@@ -74,7 +83,6 @@ export default {
     wrong: "That is not the token of this service.",
     confirm: "Go on",
     refused: "Without its token, the service tells nothing.",
-    empty: "Enter the token.",
   },
 
   identify: {
@@ -82,7 +90,8 @@ export default {
     heading: "Who is it?",
     choose: "Choose photos",
     useCamera: "Camera",
-    welcome: { title: "Drop photos here", text: "Or paste them, choose them, or use the camera. They are looked at by this service alone, and not kept." },
+    welcome: { title: "Show a photo, and see who it is", text: "Drop photos here, paste them, choose them, or use the camera. They go to this service alone, and it keeps none." },
+    remembered: (seconds) => `Faces that nobody knows are remembered for ${days(seconds)}.`,
     nobody: { title: "Nobody is enrolled yet", text: "facerec knows the people whom you show it. One photo of each is enough." },
     steps: ["Drop a photo here, paste or choose one.", "Point at a face, and give it its name.", "From then on that face has its name in every photo."],
     dropNow: "Let go to see who it is",
@@ -159,7 +168,7 @@ export default {
     title: "Camera",
     picture: "What the camera sees",
     keep: "Keep this picture",
-    close: "Close the camera",
+    close: "Close",
     hint: "Choose a face to name it.",
     starting: "Starting the camera: your browser may ask whether this page may use it.",
     faults: {
@@ -171,7 +180,7 @@ export default {
     },
   },
 
-  moment: (iso) => new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+  moment,
   day,
 
   people: {
@@ -181,7 +190,7 @@ export default {
     enrolled: (number) => `${people(number)} enrolled`,
     found: (number) => `${count(number, "name", "names")} found`,
     none: "Nobody is enrolled yet",
-    noneWhat: "Enrol somebody with a photo or two, or everybody at once: a folder with a sub-folder for each person.",
+    noneWhat: "Enrol somebody with a photo or two, or everybody at once: a folder with a subfolder for each person.",
     enrolFirst: "Enrol people",
     noneFound: (search) => `No name with “${search}” in it`,
     noneFoundWhat: "Any part of a name is found, in capitals or not.",
@@ -213,7 +222,8 @@ export default {
     since: (number, iso) => `${photos(number)}, enrolled since ${day(iso)}`,
     score: (score) => `score ${score.toFixed(2)}`,
     add: "Add photos",
-    drop: "Or drop them anywhere here.",
+    drop: "Or drop or paste them here.",
+    dropNow: "Let go to add the photos",
     largest: "Where a photo shows several faces, take the largest",
     adding: (done, all) => `Enrolling ${done} of ${photos(all)} …`,
     removePhoto: (source) => `Remove the photo ${source}`,
@@ -229,18 +239,11 @@ export default {
     look: "Look",
     of: (name) => `for ${name}`,
     unlike: (name, distance) =>
-      `Does not look like the other photos of ${name} (distance ${distance.toFixed(3)}): check that it shows them.`,
-    lookalike: (name, distance) => `Looks like ${name} too (distance ${distance.toFixed(3)}): check that they are two people.`,
+      `Does not look like the other photos of ${name} (distance ${decimal(distance)}): check that it shows them.`,
+    lookalike: (name, distance) => `Looks like ${name} too (distance ${decimal(distance)}): check that they are two people.`,
     poor: (complaint) => `A poor photo, ${complaint}: enrol a better one too.`,
-    summary: (enrolled, already, refused) =>
-      [
-        enrolled || !(already || refused) ? `${photos(enrolled)} enrolled` : null,
-        already ? `${already.toLocaleString("en")} enrolled already` : null,
-        refused ? `${refused.toLocaleString("en")} refused` : null,
-      ]
-        .filter(Boolean)
-        .join(", "),
-    tooLarge: (bytes) => `Larger than ${Math.floor(bytes / 1e6)} MB: make it smaller.`,
+    summary: outcomes,
+    tooLarge: (bytes) => `Larger than ${megabytes(bytes)}: make it smaller.`,
     unreadable: "It can no longer be read: choose it again.",
   },
 
@@ -253,7 +256,7 @@ export default {
     nothingWhat: "Every photo fits its name, all are good enough, and no two people look alike.",
     alike: "One person under two names?",
     alikeWhat: "The two of a pair are nearer to each other than strangers are.",
-    distance: (distance, threshold) => `Distance ${distance.toFixed(3)}; those of ${threshold.toFixed(3)} and less are shown.`,
+    distance: (distance, threshold) => `Distance ${decimal(distance)}; those of ${decimal(threshold)} and less are shown.`,
     same: "Same person: merge",
     two: "They are two",
     kinds: { unlike: "Unlike the others of the name", poor: "Poor photos", lost: "Lost pictures" },
@@ -266,6 +269,78 @@ export default {
     remove: "Remove the photo",
     more: (number) => `Show more of ${number.toLocaleString("en")}`,
   },
-  enrol: { title: "Enrol" },
-  strangers: { title: "Strangers" },
+  enrol: {
+    title: "Enrol",
+    lead: "One good photo of each person is enough to begin with; two or three of different days are better.",
+    drop: "Drop photos or a folder here",
+    dropWhat: "Photos of one person, or a folder with a subfolder for each. You see what will be enrolled first.",
+    photos: "Choose photos",
+    folder: "Choose a folder",
+    searching: "Looking through the folder …",
+    plan: "What will be enrolled",
+    found: (number, folders) => (folders.length ? `${photos(number)} in ${folders.join(", ")}` : photos(number)),
+    leftOut: (hidden, raw, other) => {
+      const left = [
+        hidden ? count(hidden, "hidden file", "hidden files") : null,
+        raw ? `${count(raw, "raw photo", "raw photos")} (export them as JPEG)` : null,
+        other ? count(other, "file that is no photo", "files that are no photos") : null,
+      ].filter(Boolean);
+      return left.length ? `Left out: ${left.join(", ")}.` : null;
+    },
+    whose: "Whose photos are they?",
+    each: (number) => `Each folder in it is a person, and each photo beside them is one, named by its file: ${people(number)}`,
+    one: "All are of one person",
+    name: (number) => (number === 1 ? "Who is in it?" : "Who is in them?"),
+    nameExample: "Ada Lovelace",
+    nameMissing: "Say who is in the photos.",
+    enrol: (number) => `Enrol ${photos(number)}`,
+    andMore: (number) => `and ${number.toLocaleString("en")} more`,
+    nested: (names) =>
+      `Left out: ${names.join(", ")}. ${names.length === 1 ? "It holds" : "They hold"} folders with photos and no photo: choose the folder of the people, or of the person.`,
+    dropNow: "Let go to see what will be enrolled",
+    jobs: "Under way and done",
+    seePeople: "See people",
+    states: {
+      receiving: "Enrolling …",
+      left: "Waiting for photos",
+      finishing: "Enrolling …",
+      done: "Enrolled",
+      stopped: "Stopped",
+    },
+    progress: (done, all) => `${done.toLocaleString("en")} of ${photos(all)}`,
+    sending: (sent, all) => `${sent.toLocaleString("en")} of ${photos(all)} sent: leave this page open until all are.`,
+    leftWhat: "The page that sent them may be closed: choose the folder again to go on, enrolled photos are skipped.",
+    finishedAt: (iso) => moment(iso),
+    tells: ({ enrolled, already, refused }) => `${outcomes(enrolled, already, refused)}.`,
+    finish: "No more photos",
+    refused: (number) => `${photos(number)} refused`,
+    doubtful: (number) => `${count(number, "photo needs", "photos need")} a look`,
+    firstOnly: (number) => `(the first ${number} are shown)`,
+  },
+  strangers: {
+    title: "Strangers",
+    lead: (seconds) =>
+      `Faces that nobody knew, and that are taken for one person’s. Each is forgotten ${days(seconds)} after it was seen.`,
+    none: "No strangers",
+    noneWhat: "A face that nobody knows is remembered here when a photo is identified.",
+    forgetAll: "Forget all",
+    forgetAllAsk: "Forget all strangers?",
+    forgetAllWhat: (number) =>
+      `${count(number, "group", "groups")} of faces, and where people who have a name by now were seen before. This cannot be undone.`,
+    allForgotten: "All strangers are forgotten.",
+    seen: (number) => (number === 1 ? "Seen once" : `Seen ${number.toLocaleString("en")} times`),
+    between: (first, last) => (moment(first) === moment(last) ? moment(first) : `${moment(first)} to ${moment(last)}`),
+    where: (number) => (number === 1 ? "Where" : `Where, the ${number} best`),
+    name: "Who is this?",
+    nameExample: "Name",
+    enrol: "Enrol",
+    forget: "Forget",
+    forgotten: "The stranger is forgotten.",
+    is: (name) => `This is ${name}`,
+    see: (name) => `See ${name}`,
+    summary: (outcomes) => `${outcomes}.`,
+    seenBefore: (number) => (number === 1 ? "Seen once before" : `Seen ${number.toLocaleString("en")} times before`),
+    more: "Show more",
+    face: (source) => `Face in ${source}`,
+  },
 };
