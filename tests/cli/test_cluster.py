@@ -6,13 +6,17 @@ import re
 import shutil
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from tests.composed import side_by_side
 from tests.conftest import Run
+from tests.service.conftest import chromium, launch  # noqa: F401 - fixtures
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -110,6 +114,34 @@ def test_a_page_shows_the_faces_and_is_private(facerec: Run, album: Path, tmp_pa
     assert "&lt;b&gt;&amp;amp;.jpg" in page
     assert "<b>" not in page
     assert not re.search(r"https?:", page)
+
+
+def test_the_page_saves_what_was_said_on_it(
+    facerec: Run,
+    album: Path,
+    tmp_path: Path,
+    chromium: Browser,  # noqa: F811 - the fixture
+) -> None:
+    named = facerec("enroll", "--name", "Jacinda Ardern", album / "jacinda_ardern_2018.jpg")
+    assert named.returncode == 0
+    before = clustered(facerec, "--page", "people.html")
+    page = chromium.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto((tmp_path / "people.html").as_uri())
+    macron = page.locator("section", has=page.get_by_alt_text("emmanuel_macron_2014"))
+    macron.get_by_role("textbox").fill('Emmanuel "E", Macron')
+    apart = page.get_by_role("button", name="jacinda_ardern_2022")
+    apart.click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save names.csv").click()
+    saved.value.save_as(tmp_path / "names.csv")
+    page.close()
+    assert faults == []
+    assert facerec("cluster", "album", "--enroll", "names.csv").returncode == 0
+    after = clustered(facerec)
+    assert sum(group["name"] == 'Emmanuel "E", Macron' and group["photos"] == 2 for group in after) == 1
+    assert len(after) == len(before) + 1
 
 
 def test_photos_are_sorted_into_a_folder_a_person(facerec: Run, album: Path, samples: Path, tmp_path: Path) -> None:
