@@ -74,6 +74,8 @@ class Groups:
 
     def join(self, members: Sequence[tuple[int | None, Sequence[int]]]) -> None:
         """Put faces that are in no group into one that is there, or, of None, into a new one."""
+        if not members:
+            return
         with self._tables.changing() as db:
             for group, faces in members:
                 number = _new(db) if group is None else group

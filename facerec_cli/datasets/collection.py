@@ -206,10 +206,13 @@ class Collection:
             there: all photos below it.
         """
         kept = {key_of(photo) for photo in there}
-        with self.tables.changing() as db:
-            gone = [photo for path, photo in _below(db, folder) if path not in kept]
-            for photo in gone:
-                _forget(db, photo)
+        with self.tables.reading() as db:
+            gone = [path for path in _below(db, folder) if path not in kept]
+        if gone:
+            with self.tables.changing() as db:
+                for path in gone:
+                    for row in db.execute("SELECT id FROM photos WHERE path = ?", [path]).fetchall():
+                        _forget(db, row["id"])
         return len(gone)
 
 
@@ -325,12 +328,11 @@ def _forget(db: sqlite3.Connection, photo: int) -> None:
         db.execute(f"DELETE FROM {table} WHERE {column} = ?", [photo])
 
 
-def _below(db: sqlite3.Connection, folder: Path) -> list[tuple[bytes, int]]:
-    """The paths below a folder that the index has, and their photos' ids."""
+def _below(db: sqlite3.Connection, folder: Path) -> list[bytes]:
+    """The paths below a folder that the index has."""
     begin = os.path.join(key_of(folder), b"")  # noqa: PTH118 - bytes
     end = begin[:-1] + bytes([begin[-1] + 1])
-    rows = db.execute("SELECT path, id FROM photos WHERE path >= ? AND path < ?", [begin, end])
-    return [(row["path"], row["id"]) for row in rows.fetchall()]
+    return [row["path"] for row in db.execute("SELECT path FROM photos WHERE path >= ? AND path < ?", [begin, end])]
 
 
 def version_of(path: bytes | Path) -> Version:

@@ -87,7 +87,13 @@ def group_collection(
     members: dict[int, list[CollectedFace]] = {}
     for face, label in zip(faces, cluster(recognizer.bundle, vectors, begun).tolist(), strict=True):
         members.setdefault(label, []).append(face)
-    groups.join([(_group_of(some), [face.id for face in some]) for some in members.values() if len(some) > 1])
+    groups.join(
+        [
+            (_group_of(some), [face.id for face in some if face.group is None])
+            for some in members.values()
+            if len(some) > 1 and any(face.group is None for face in some)
+        ]
+    )
     # What somebody else grouped meanwhile stays too.
     grouped: dict[tuple[int, int], list[CollectedFace]] = {}
     for face in groups.faces(list(photos)):

@@ -66,10 +66,18 @@ def embed_indexed(recognizer: Recognizer, collection: Collection, photos: Iterab
             return path, EmbeddedPhoto(str(path), None, recognizer.embed([]), error), None
         return path, found, new
 
+    # Begun at once, as ``Recognizer.embed_photos`` is.
+    return _kept(collection, digest, ordered_map(embed, looked_up()))
+
+
+def _kept(
+    collection: Collection, digest: str, photos: Iterable[tuple[Path, EmbeddedPhoto, KeptPhoto | None]]
+) -> Iterator[EmbeddedPhoto]:
+    """The photos, those that are new to the index put into it batch by batch."""
     batch: dict[Path, KeptPhoto] = {}
     pace = Pace()
     try:
-        for path, found, new in ordered_map(embed, looked_up()):
+        for path, found, new in photos:
             if new is not None:
                 batch[path] = new
             if batch and pace.is_due(len(batch)):
@@ -79,7 +87,8 @@ def embed_indexed(recognizer: Recognizer, collection: Collection, photos: Iterab
             yield found
     finally:
         # Also after Ctrl-C.
-        collection.add(batch, digest)
+        if batch:
+            collection.add(batch, digest)
 
 
 def _look(recognizer: Recognizer, collection: Collection, path: Path) -> tuple[EmbeddedPhoto, KeptPhoto]:
