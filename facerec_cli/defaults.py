@@ -4,6 +4,8 @@ VERSION = "0.1.0"
 DEFAULT_MODEL = "pretrained"
 MODELS = "models"
 """Folder in which models are looked up by name, and which new ones are written to."""
+DATABASE_INDEX = "gallery.h5"
+"""The file by which a folder is known to be a database."""
 DEFAULT_FPIR = 0.01
 """Share of strangers that may be named (false positive identification rate, ISO/IEC 19795-1)."""
 DEFAULT_FMR = 0.001

@@ -66,6 +66,14 @@ class DoubtfulFaceError(PhotoError):
     """A photo's face cannot be aligned with confidence."""
 
 
+class MetadataError(PhotoError):
+    """What a photo, or a file beside it, says of who is in it cannot be read, or cannot be added to."""
+
+
+class UnmatchedRegionError(PhotoError):
+    """Where somebody is marked in a photo, no face is found that is surely theirs."""
+
+
 class NoPhotosError(PhotoError):
     """A folder holds no photo."""
 
@@ -316,6 +324,14 @@ class SortingError(OutputError):
 
 class PageError(OutputError):
     """A page cannot be written."""
+
+
+class ConcealmentError(OutputError):
+    """A copy of a photo with faces hidden cannot be written."""
+
+
+class SidecarError(OutputError):
+    """A file beside a photo with who is in it cannot be written."""
 
 
 class ReportError(OutputError):

@@ -79,7 +79,7 @@ FLOORS: list[set[str]] = [
     {"files", "parallel", "runtime", "untrusted"},
     {"columns", "tables"},
     {"faces"},
-    {"encoders"},
+    {"encoders", "metadata"},
     {"datasets", "drawing", "gallery"},
     {"evaluation"},
     {"recognition", "training"},

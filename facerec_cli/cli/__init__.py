@@ -23,8 +23,8 @@ from facerec_cli.defaults import VERSION
 from facerec_cli.errors import FacerecError
 
 COMMANDS = (
-    *("fetch", "train", "evaluate", "enroll", "identify", "verify", "people", "models", "serve"),
-    *("index", "find", "cluster"),
+    *("fetch", "train", "evaluate", "enroll", "identify", "verify"),
+    *("index", "find", "cluster", "tag", "blur", "people", "models", "serve"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.errors import FacerecError
+    from facerec_cli.recognition.marked import Marked
     from facerec_cli.recognition.results import Enrolment
 
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 @options.photos_argument
 @options.image_option
 @click.option("--name", help="The person in the photos.")
+@click.option(
+    "--from-regions", is_flag=True, help="Enrol whom digiKam, Lightroom or others marked in the photos, by those names."
+)
 @options.database_option
 @options.model_option
 @options.largest_option
@@ -39,6 +43,7 @@ def command(
     photos: tuple[Path, ...],
     images: tuple[Path, ...],
     name: str | None,
+    from_regions: bool,
     database: str,
     model: str,
     largest: bool,
@@ -48,11 +53,16 @@ def command(
     """Enrol people from one photo each, or more.
 
     PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
-    each photo directly in it, named by its file. With --name a folder's photos are all of that person.
+    each photo directly in it, named by its file. With --name a folder's photos are all of that person, and with
+    --from-regions the photos' metadata, and sidecars beside them, say who is where.
     """
+    if from_regions and (name is not None or largest):
+        raise click.UsageError(
+            "With --from-regions the photos say whose face is where: leave out --name and --largest."
+        )
     reporter = Reporter("Enrolling", output_format=output_format)
     asked = Photos((*photos, *images), recursive=True)
-    work, refused = _work(asked, name, reporter)
+    work, refused = _marked(asked, reporter) if from_regions else _work(asked, name, reporter)
     reporter.total = len(work)
     status, outcomes = _enroll(work, database, model, largest, size)
     statuses: Counter[str] = Counter()
@@ -109,6 +119,43 @@ def _work(asked: Photos, name: str | None, reporter: Reporter) -> tuple[list[tup
     return work, [Enrolment(error.subject, person, error=error) for found in asked.searched for error in found.refused]
 
 
+def _marked(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Marked]], list[Enrolment]]:
+    """As ``_work``, of photos that say who is where; one person's come together, which tells whether they fit."""
+    from facerec_cli.errors import PhotoError, UnusableNameError
+    from facerec_cli.gallery.base import clean_name
+    from facerec_cli.recognition.marking import marked_people
+    from facerec_cli.recognition.results import Enrolment
+
+    work: list[tuple[str, Marked]] = []
+    refused: list[Enrolment] = []
+
+    def refuse(source: str, name: str, error: FacerecError) -> None:
+        reporter.error(error)
+        refused.append(Enrolment(source, name, error=error))
+
+    photos = nameless = 0
+    for photo in asked:
+        photos += 1
+        try:
+            people = marked_people(photo)
+        except PhotoError as error:
+            refuse(str(photo), photo.name, error)
+            continue
+        nameless += not people
+        for name, marked in people:
+            try:
+                work.append((clean_name(name), marked))
+            except UnusableNameError as error:
+                problem = f"Somebody in {photo} cannot be enrolled ({error})"
+                refuse(str(photo), name, UnusableNameError(problem, "name them otherwise there"))
+    for found in asked.searched:
+        for refusal in found.refused:
+            refuse(refusal.subject, Path(refusal.subject).name, refusal)
+    if nameless:
+        reporter.note(f"{count(nameless, 'photo')} of {photos:,} name nobody.")
+    return sorted(work, key=lambda item: item[0]), refused
+
+
 def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], list[Enrolment]]:
     """As ``_work``, of folders of people."""
     from facerec_cli.datasets.folder import is_folder
@@ -152,7 +199,7 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
 
 
 def _enroll(
-    work: list[tuple[str, Path]], database: str, model: str, largest: bool, size: int | None
+    work: Sequence[tuple[str, Path | Marked]], database: str, model: str, largest: bool, size: int | None
 ) -> tuple[int, Iterator[Enrolment]]:
     """Enrol; a database is made where there is somebody to enrol. Returns the exit status of looking at it, too."""
     if not work:

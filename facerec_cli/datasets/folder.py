@@ -8,26 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from facerec_cli.defaults import DATABASE_INDEX
 from facerec_cli.errors import NestedPeopleError, NoPhotosError, PhotoError, UnreadablePhotoError
+from facerec_cli.faces.endings import RAW_SUFFIXES, SUFFIXES
 from facerec_cli.faces.headers import inspect
-
-SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "jif", "mpo", "png", "webp", "bmp", "dib", "tif", "tiff"),
-        *("heic", "heif", "hif", "avif", "gif", "jp2", "j2k", "jpf", "jpx", "jxl"),
-    )
-)
-"""File name endings that say photo: such a file is tried, whether or not facerec reads what is in it."""
-
-RAW_SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("3fr", "arw", "cr2", "cr3", "crw", "dng", "erf", "fff", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
-        *("nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
-    )
-)
-"""File name endings of sensor data; many are TIFF files whose first picture is a thumbnail, so they are not tried."""
 
 _JUNK = frozenset(
     {
@@ -37,11 +21,13 @@ _JUNK = frozenset(
     }
 )
 """What NAS and desktop systems leave in folders, in lower case."""
+_SIDECAR = ".xmp"
+"""What photo programs write beside photos: it belongs to them."""
 
 
 def is_added(name: str) -> bool:
-    """Whether a file or folder of that name is hidden, or what systems add to what people have."""
-    return name.startswith(".") or name.lower() in _JUNK
+    """Whether a file or folder of that name is hidden, or what systems and photo programs add to what people have."""
+    return name.startswith(".") or name.lower() in _JUNK or _suffix(name) == _SIDECAR
 
 
 class LeftOut(Enum):
@@ -51,6 +37,7 @@ class LeftOut(Enum):
     SEEN = ("linked folder", "searched already, or leading back up")
     RAW = ("raw photo", "facerec reads none, export it as JPEG")
     OTHER = ("file", "no picture")
+    DATABASE = ("database", "of people enrolled, whose faces are no photos to look through")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +50,7 @@ class Found:
             ending.
         refused: why parts of the folder cannot be searched, whose paths are the errors' ``subject``; never empty where
             there is no photo.
-        left_out: what else is there, but for what is hidden and what systems leave.
+        left_out: what else is there, but for what is hidden and what systems and photo programs add.
     """
 
     folder: Path
@@ -160,6 +147,9 @@ class _Walk:
                     listed = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
                 self._refuse(folder, error)
+                continue
+            if folder != self._top and any(entry.name == DATABASE_INDEX for entry in listed):
+                self._left_out[LeftOut.DATABASE].append(folder)
                 continue
             photos = self._photos[folder] = []
             for entry in listed:

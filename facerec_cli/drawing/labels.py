@@ -14,9 +14,9 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from facerec_cli.drawing.copies import copy_of, write_copy
 from facerec_cli.errors import AnnotationError
 from facerec_cli.faces.images import opened, picture_of
-from facerec_cli.files import new_file
 
 KNOWN_COLOUR = (22, 122, 60)
 UNKNOWN_COLOUR = (176, 82, 0)
@@ -24,11 +24,6 @@ LEGIBLE_SIDE = 480
 """Longer side, pixels, below which a copy is enlarged."""
 _COPY_BYTES = 7
 """Bytes a pixel that drawing takes: the photo, and the copy, of which Pillow holds four."""
-_FORMATS = {
-    **dict.fromkeys((".jpg", ".jpeg"), "JPEG"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **{".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"},
-}
 _LEGIBLE, _SMALLEST = 12, 9
 """Height of letters, pixels: what is easily read, and what can be read at all."""
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -72,12 +67,7 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
         PhotoError: the photo cannot be read any more.
         AnnotationError: the copy cannot be written.
     """
-    target = folder / photo.name
-    if target.suffix.lower() not in _FORMATS:
-        target = target.with_suffix(".png")
-    # Path.resolve raises where links lead in a circle.
-    if os.path.dirname(os.path.realpath(target)) == os.path.dirname(os.path.realpath(photo)):  # noqa: PTH120
-        raise AnnotationError(f"{target} would lie beside the photo itself", "choose another folder")
+    target = copy_of(photo, folder, AnnotationError)
     with opened(photo, _COPY_BYTES) as at_hand:
         picture = picture_of(at_hand)
         copy, scale = PillowImage.fromarray(picture.image), 1 / picture.reduction
@@ -86,28 +76,13 @@ def annotate_photo(photo: Path, labels: Sequence[Label], folder: Path) -> list[s
         if factor > 1:
             copy = copy.resize((copy.width * factor, copy.height * factor), PillowImage.Resampling.NEAREST)
         warnings = draw_labels(copy, [replace(label, box=_scaled(label.box, factor * scale)) for label in labels])
-        _save(copy, target)
-    return warnings
 
-
-def _save(picture: PillowImage.Image, target: Path) -> None:
-    """Write a picture to a file, or where that is there, to the next that is not: photo-2.jpg.
-
-    Raises:
-        AnnotationError: it cannot be written.
-    """
-    place, number = target, 1
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        while place.exists():
-            number += 1
-            place = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        with new_file(place) as beside:
+        def save(beside: Path, kind: str) -> None:
             # At its own level zlib takes 15 s for a hundred megapixels.
-            picture.save(beside, _FORMATS[target.suffix.lower()], quality=92, compress_level=1)
-    except (OSError, ValueError) as error:  # Pillow says ValueError where a format has no room for such a picture
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise AnnotationError(f"{place} cannot be written ({reason})", "choose another folder") from error
+            copy.save(beside, kind, quality=92, compress_level=1)
+
+        write_copy(target, save, AnnotationError)
+    return warnings
 
 
 def draw_labels(picture: PillowImage.Image, labels: Sequence[Label]) -> list[str]:

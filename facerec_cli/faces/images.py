@@ -73,9 +73,7 @@ def opened(photo: PhotoLike, beside: int = 0) -> Iterator[Photo]:
     """
     if isinstance(photo, str | Path):
         path = Path(photo)
-        with _telling(path):
-            file, size = _open(path)
-        with file:
+        with photo_file(path) as (file, size):
             with _telling(path):
                 needed = _needed(str(path), file, size, beside)
             with MEMORY.set_aside(needed):
@@ -90,6 +88,19 @@ def opened(photo: PhotoLike, beside: int = 0) -> Iterator[Photo]:
             yield at_hand
     else:
         yield at_hand
+
+
+@contextmanager
+def photo_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A photo's file for the block, unread, and its bytes.
+
+    Raises:
+        UnreadablePhotoError: as ``opened``.
+    """
+    with _telling(path):
+        file, size = _open(path)
+    with file:
+        yield file, size
 
 
 def source_of(photo: PhotoLike) -> str:

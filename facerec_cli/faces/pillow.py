@@ -9,10 +9,21 @@ import io
 import random
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import GifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from facerec_cli.errors import MissingDecoderError
 from facerec_cli.faces.header import Header
@@ -27,6 +38,8 @@ _UNREADABLE = (
 JPEG_END = b"\xff\xd9"
 _FILLING = random.Random(0).randbytes(4096).replace(b"\xff", b"\0")
 """What is decoded to something, where a picture is not over."""
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
+"""Pillow's modes of pictures that it holds as they are, or less finely."""
 _ROWS = 64
 """Rows of a JPEG that are compared at once."""
 _BLOCK = 16 + 1
@@ -80,7 +93,14 @@ def _plugin(kind: str) -> type[ImageFile.ImageFile]:
         if not AvifImagePlugin.SUPPORTED:
             raise ImportError("Pillow without AVIF")
         return AvifImagePlugin.AvifImageFile
-    return {"GIF": GifImagePlugin.GifImageFile, "WebP": WebPImagePlugin.WebPImageFile}[kind]
+    return {
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile,
+        "WebP": WebPImagePlugin.WebPImageFile,
+    }[kind]
 
 
 def _upright(picture: ImageFile.ImageFile, most: int) -> Pixels | None:
@@ -115,3 +135,34 @@ def _rows(jpeg: bytes, reduction: int) -> list[int]:
         picture.load()
         width, end = picture.width, picture.height - _BLOCK
         return [zlib.crc32(picture.crop((0, y, width, min(y + _ROWS, end))).tobytes()) for y in range(0, end, _ROWS)]
+
+
+def info_in(kind: str, data: bytes) -> dict[Any, Any]:
+    """What Pillow knows of a photo file beside its picture, such as ``xmp`` and ``icc_profile``.
+
+    Nothing where the file is damaged, or nothing that is installed reads the format.
+    """
+    try:
+        if kind == "HEIC":
+            import pillow_heif  # noqa: PLC0415 - not everybody has it
+
+            return dict(pillow_heif.open_heif(io.BytesIO(data)).info)
+        with _plugin(kind)(io.BytesIO(data)) as picture:
+            return dict(picture.info)
+    except (ImportError, *_UNREADABLE):
+        return {}
+
+
+def as_stored(kind: str, data: bytes) -> ImageFile.ImageFile | None:
+    """The first picture of a photo file as it is stored: in its own mode, with its tables; a TIFF is turned upright.
+
+    None where it is damaged or of more than 8 bits, and of formats that turn pictures by means of their own.
+    """
+    if kind not in ("BMP", "JPEG", "PNG", "TIFF", "WebP"):
+        return None
+    try:
+        picture = _plugin(kind)(io.BytesIO(data))
+        picture.load()
+    except _UNREADABLE:
+        return None
+    return picture if picture.mode in _EIGHT_BITS else None

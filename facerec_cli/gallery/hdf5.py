@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facerec_cli.defaults import DATABASE_INDEX
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import (
@@ -273,6 +274,9 @@ class Hdf5Gallery(Gallery):
     def _read(self) -> Index:
         try:
             index = self.index_file.read()
+            # A disk that went away is not an empty database, in which everybody is a stranger.
+            if index is None and not self.folder.is_dir():
+                raise NoDatabaseError(f"There is no database at {self.folder} any more", "bring it back")
             if index is None and self._chips.faces.is_dir() and self._chips.all_keys()[0]:
                 raise DamagedDatabaseError(
                     f"{self.index_file.path} is missing, but {self._chips.faces} holds chips",
@@ -339,7 +343,7 @@ class Hdf5Gallery(Gallery):
         """Hold the lock, and turn what the disk refuses into words."""
         try:
             with locked(self.folder / ".lock", LOCK_TIMEOUT, mode=self._mode()):
-                for name in (".gitignore", "gallery.h5", ".unfinished.json"):
+                for name in (".gitignore", DATABASE_INDEX, ".unfinished.json"):
                     clear_strays(self.folder / name)
                 yield
         except LockHeldError as error:

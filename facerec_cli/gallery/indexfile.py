@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from facerec_cli.columns import Column, Place, allow_open_files, map_columns, read_columns, write_columns
+from facerec_cli.defaults import DATABASE_INDEX
 from facerec_cli.errors import DamagedDatabaseError, DatabaseError
 from facerec_cli.files import clear_strays, folder_mode
 from facerec_cli.gallery.changes import joined, parted
@@ -54,7 +55,7 @@ class IndexFile:
 
     def __init__(self, folder: Path) -> None:
         """Keep an index in a folder, which must exist before anything is written."""
-        self.path = folder / "gallery.h5"
+        self.path = folder / DATABASE_INDEX
         self._location = str(folder)
         self._segments = folder / "segments"
         self._cached: tuple[tuple[int, int, int], Index] | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facerec_cli.defaults import DATABASE_INDEX
+
 STRANGERS = "strangers.sqlite3"
 """Where a service keeps the faces that nobody knew, in the folder of who is enrolled."""
 _MAY_BE_THERE = {
     *(".gitignore", ".gitkeep", "README.md", "lost+found", ".DS_Store"),
-    *("gallery.h5", ".lock", ".unfinished.json", STRANGERS),
+    *(DATABASE_INDEX, ".lock", ".unfinished.json", STRANGERS),
 }
 """What a folder may hold and still become a database."""
 _FOLDERS = {"faces", "segments"}

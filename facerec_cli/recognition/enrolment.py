@@ -16,6 +16,7 @@ from facerec_cli.gallery.chipstore import decode_chip, encode_chip, kept_source
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.belonging import Belonging, Shown
 from facerec_cli.recognition.embedding import embed_pending
+from facerec_cli.recognition.marked import Marked
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Enrolment, noted
@@ -45,7 +46,7 @@ def enroll(
 def enroll_all(
     recognizer: Recognizer,
     gallery: Gallery,
-    photos: Iterable[tuple[str, PhotoLike]],
+    photos: Iterable[tuple[str, PhotoLike | Marked]],
     *,
     largest: bool = False,
     at: tuple[float, float] | None = None,
@@ -60,7 +61,7 @@ def enroll_all(
     Args:
         recognizer: the model.
         gallery: where to.
-        photos: name and photo, read as they are needed.
+        photos: name and photo, read as they are needed; of one in which the person is marked their face is taken.
         largest: take the largest face of a photo with several, whatever the others are.
         at: take the face at this point, x and y in pixels of the upright photo.
         is_stopped: asked before a photo is looked at, on any thread; once it says so, photos have no outcome any more.
@@ -72,7 +73,7 @@ def enroll_all(
     """
     embed_pending(recognizer, gallery)
 
-    def extract(item: tuple[str, PhotoLike]) -> _Ready | None:
+    def extract(item: tuple[str, PhotoLike | Marked]) -> _Ready | None:
         return None if is_stopped() else _extract(recognizer, gallery, *item, largest, at)
 
     named = ((clean_name(name), photo) for name, photo in photos)
@@ -169,10 +170,12 @@ def _extract(
     recognizer: Recognizer,
     gallery: Gallery,
     name: str,
-    photo: PhotoLike,
+    asked: PhotoLike | Marked,
     largest: bool,
     at: tuple[float, float] | None,
 ) -> _Ready:
+    marked = asked if isinstance(asked, Marked) else None
+    photo = asked.photo if isinstance(asked, Marked) else asked
     source = source_of(photo)
     try:
         with opened(photo) as at_hand:
@@ -181,8 +184,9 @@ def _extract(
                 return _Ready(Enrolment(source, name))
             seen = recognizer.extract(at_hand)
         try:
-            faces: Sequence[Face] = [_sure(source, seen.one_face(largest=largest, at=at))]
-            bystanders = None if largest or at else seen.bystanders
+            face = marked.face(seen) if marked else seen.one_face(largest=largest, at=at)
+            faces: Sequence[Face] = [_sure(source, face)]
+            bystanders = None if marked or largest or at else seen.bystanders
             enrolment = Enrolment(source, name, note=noted(seen.note, bystanders))
         except SeveralFacesError as error:
             faces = [face for face in seen.faces if not face.doubtful][:_MOST_FACES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -28,10 +28,17 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Form:
-    """What came: photos, each with the name that its file had, and what else was said."""
+    """What came.
+
+    Attributes:
+        photos: each with the name that its file had.
+        fields: what else was said.
+        left: returns when whoever sent it waits no more.
+    """
 
     photos: tuple[Photo, ...]
     fields: Mapping[str, str]
+    left: Callable[[], Awaitable[None]]
 
     def field(self, name: str) -> str:
         """A field that must be there.
@@ -75,14 +82,14 @@ class Arrivals:
         )
         try:
             try:
-                form = await self._read(parser)
+                photos, fields = await self._read(parser)
             except ClientDisconnect:
                 raise Problem("invalid", "The request ended before it was whole: send it again.") from None
-            yield form
+            yield Form(photos, fields, lambda: _end_of(request))
         finally:
             self._bytes -= came.bytes
 
-    async def _read(self, parser: MultiPartParser) -> Form:
+    async def _read(self, parser: MultiPartParser) -> tuple[tuple[Photo, ...], dict[str, str]]:
         try:
             data = await parser.parse()
         except MultiPartException as error:
@@ -102,7 +109,7 @@ class Arrivals:
             await value.close()
         if not photos:
             raise Problem("invalid", "The form has no photo: send at least one, in a part named `photos`.")
-        return Form(tuple(photos), fields)
+        return tuple(photos), fields
 
     async def _stream(self, request: Request, came: _Came) -> AsyncGenerator[bytes, None]:
         limits, begun, stream = self._limits, time.monotonic(), request.stream()
@@ -136,6 +143,11 @@ class Arrivals:
                     pass
         most = f"{self._limits.request_bytes >> 20} MB"
         return Problem("too-large", f"The request has more than {most}: send fewer or smaller photos.")
+
+
+async def _end_of(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +14,10 @@ from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.opening import open_gallery
 from facerec_cli.gallery.place import STRANGERS
 from facerec_cli.parallel import usable_cores
+from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.identification import Identifier
 from facerec_cli.recognition.recognizer import Recognizer
-from facerec_cli.service.problems import LOG, BusyProblem
+from facerec_cli.service.problems import LOG, BusyProblem, Problem
 from facerec_cli.service.settings import Settings
 from facerec_cli.service.strangers import Strangers
 
@@ -26,6 +27,10 @@ LARGE = 16_000_000
 """Pixels from which on a photo waits for the thread of large ones, and the others need not wait for it."""
 _MOST_KEPT = 64
 """Things made of one gallery that are kept, such as the identifiers for so many rates."""
+
+
+class PendingError(Exception):
+    """The model does not know everybody enrolled yet."""
 
 
 class Engine:
@@ -60,6 +65,7 @@ class Engine:
         self._requests = 0
         self._lock = threading.Lock()
         self._version: Hashable = None
+        self._embedded: Hashable = None
         self._kept: dict[Hashable, Future[Any]] = {}
 
     def _strangers(self) -> Strangers | None:
@@ -90,11 +96,19 @@ class Engine:
         """How many have been taken on and are not answered yet."""
         return self._requests
 
-    async def look(self, photos: Sequence[Photo], function: Callable[[Photo], Result]) -> list[Result]:
+    async def look(
+        self, photos: Sequence[Photo], function: Callable[[Photo], Result], left: Callable[[], Awaitable[object]]
+    ) -> list[Result]:
         """Apply a function to each photo of a request, on threads, a few of one request at a time.
+
+        Args:
+            photos: of the request.
+            function: what to do with each.
+            left: returns when the client is gone: then photos that are not begun need no look.
 
         Raises:
             BusyProblem: as ``admitted``.
+            Problem: nobody waits for the answer any more.
         """
         turn = asyncio.Semaphore(usable_cores() + 1)
 
@@ -104,15 +118,18 @@ class Engine:
                 return await asyncio.get_running_loop().run_in_executor(lane, function, photo)
 
         async with self.admitted():
-            if len(photos) == 1:
-                return [await one(photos[0])]
             asked = [asyncio.ensure_future(one(photo)) for photo in photos]
+            looked, leaving = asyncio.gather(*asked), asyncio.ensure_future(left())
+            waited: list[asyncio.Future[Any]] = [looked, leaving]
             try:
-                return await asyncio.gather(*asked)
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                if not looked.done():
+                    raise Problem("invalid", "The client left before the answer was there: ask again.")
+                return await looked
             finally:
                 # Of a request that has failed the other photos need no look: nobody counts them any more.
-                for look in asked:
-                    look.cancel()
+                for task in (leaving, *asked):
+                    task.cancel()
 
     async def write(self, function: Callable[[], Result]) -> Result:
         """Call what changes the gallery, one at a time.
@@ -141,13 +158,37 @@ class Engine:
 
         Raises:
             NobodyEnrolledError: nobody is enrolled.
+            PendingError: ``embed_pending`` has something to do first: that may take minutes.
             UncalibratedModelError: there is neither a calibration nor a threshold.
             DatabaseError, ModelError: the gallery or the model cannot be used.
         """
         return self.kept(
             ("identifier", fpir, threshold),
-            lambda: Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold),
+            lambda: self._identifier(fpir, threshold),
         )
+
+    def _identifier(self, fpir: float, threshold: float | None) -> Identifier:
+        if self.is_pending():
+            raise PendingError
+        return Identifier(self.recognizer, self.gallery, fpir=fpir, threshold=threshold)
+
+    def is_pending(self) -> bool:
+        """Whether ``embed_pending`` has something to do."""
+        snapshot = self.gallery.snapshot()
+        return snapshot.version != self._embedded and snapshot.pending_count(self.recognizer.comparison.digest) > 0
+
+    async def embed_pending(self) -> None:
+        """Have the model embed whom it does not know yet; a chip that is lost is asked for once.
+
+        Raises:
+            BusyProblem: as ``admitted``.
+            DatabaseError, ModelError: the gallery or the model cannot be used.
+        """
+
+        def embed() -> None:
+            self._embedded = embed_pending(self.recognizer, self.gallery).snapshot.version
+
+        await self.write(embed)
 
     def kept(self, key: Hashable, make: Callable[[], Result]) -> Result:
         """What was made of the gallery as it is now: made once for all who ask, until something changes; blocks.

@@ -125,6 +125,8 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
         "cluster": ["cluster", samples],
         "verify": ["verify", *both],
         "evaluate": ["evaluate", "--data", "repeated"],
+        "tag": ["tag", "--dry-run", people],
+        "blur": ["blur", people, "--out", "blurred"],
         "people list": ["people", "list"],
         "people show": ["people", "show", "barack_obama"],
         "people check": ["people", "check"],

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from facerec_cli.datasets.folder import SUFFIXES, search
+from facerec_cli.datasets.folder import search
 from facerec_cli.errors import NestedPeopleError, NoPhotosError, UnreadablePhotoError
+from facerec_cli.faces.endings import SUFFIXES
 
 
 def touched(folder: Path, *names: str) -> Path:

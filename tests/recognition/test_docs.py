@@ -24,13 +24,15 @@ def test_the_page_runs_from_its_top_to_its_end(
     for name, sample in PHOTOS.items():
         shutil.copy(samples / sample, name)
     printed = {}
-    for heading in ("Enrol and identify", "Uploads, frames and embeddings", "Verify", "Look into a gallery", "Collections"):
+    headings = ("Enrol and identify", "Uploads, frames and embeddings", "Verify")
+    for heading in (*headings, "Names beside photos, and faces hidden", "Look into a gallery", "Collections"):
         exec(program("docs/python.md", heading), {})
         printed[heading] = capsys.readouterr().out.splitlines()
     assert printed == {
         "Enrol and identify": ["party.jpg ['Ada Lovelace'] ", "street.jpg ['unknown'] "],
         "Uploads, frames and embeddings": ["['Ada Lovelace'] camera 0, 12:03:01", "['Ada Lovelace']"],
         "Verify": ["True", "True"],
+        "Names beside photos, and faces hidden": ["[('Ada Lovelace', 'tagged')]", "['enrolled']", "hidden/party.jpg"],
         "Look into a gallery": [
             "[('Ada Lovelace', 1), ('Charles Babbage', 1)] {1: 2}",
             "{'ada.jpg': (128,), 'charles.jpg': (128,)}",

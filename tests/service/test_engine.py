@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from facerec_cli.faces.images import Photo
 from facerec_cli.parallel import usable_cores
 from facerec_cli.service.engine import Engine
+from facerec_cli.service.problems import Problem
 from facerec_cli.service.settings import Settings
 
 
@@ -39,7 +41,28 @@ def test_of_a_request_that_failed_no_further_photo_is_looked_at(engine: Engine) 
 
     async def ask() -> None:
         with pytest.raises(ArithmeticError):
-            await engine.look([Photo(str(number), b"") for number in range(50)], look)
+            await engine.look([Photo(str(number), b"") for number in range(50)], look, asyncio.Event().wait)
+
+    run(ask())
+    engine.close()
+    assert 0 < len(seen) <= 2 * (usable_cores() + 1)
+    assert engine.requests == 0
+
+
+def test_of_a_request_whose_client_left_no_further_photo_is_looked_at(engine: Engine) -> None:
+    seen, begun = [], threading.Event()
+
+    def look(photo: Photo) -> None:
+        seen.append(photo.source)
+        begun.set()
+        time.sleep(0.05)
+
+    async def leave() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+
+    async def ask() -> None:
+        with pytest.raises(Problem, match="left"):
+            await engine.look([Photo(str(number), b"") for number in range(50)], look, leave)
 
     run(ask())
     engine.close()

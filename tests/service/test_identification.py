@@ -89,6 +89,16 @@ def test_who_is_enrolled_by_another_program_is_known_at_once(serve: Serve, facer
     assert service.client.post("/identify", files=files).json()["photos"][0]["faces"][0]["name"] == "unknown"
 
 
+def test_a_model_that_knows_nobody_yet_embeds_everybody_first(serve: Serve, database: Path, samples: Path) -> None:
+    model = Path(__file__).parents[2] / "models/saved_best"
+    service = serve("-m", model, database=database)
+    files = photos(samples / "jacinda_ardern_2018.jpg")
+    answer = service.client.post("/identify", files=files).json()
+    assert answer["photos"][0]["faces"][0]["candidates"][0]["name"] == "Jacinda Ardern"
+    assert answer["threshold"]["people"] == 2
+    assert service.client.post("/verify", files=files, data={"name": "Jacinda Ardern"}).json()["same"]
+
+
 def test_two_photos_are_compared(service: Service, samples: Path) -> None:
     files = photos(samples / "jacinda_ardern_2018.jpg", samples / "jacinda_ardern_2022.jpg")
     verified = service.client.post("/verify", files=files).json()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from facerec_cli.datasets.folder import RAW_SUFFIXES, SUFFIXES
+from facerec_cli.faces.endings import RAW_SUFFIXES, SUFFIXES
 from tests.service.conftest import OpenPage, Service, photos
 from tests.service.people import enrol, names, people, see, tile
 

@@ -124,7 +124,7 @@ def test_a_name_is_text_and_never_a_path(client: httpx.Client, service: Service,
 def test_a_point_says_whose_face_is_enrolled(client: httpx.Client, samples: Path, tmp_path: Path) -> None:
     two = side_by_side(tmp_path / "two.jpg", (samples / "barack_obama.jpg", 700), (samples / ARDERN[0], 700))
     told = problem(enrol(client, "Barack Obama", two), 422, "photo")
-    assert "with `at`" in told["detail"]
+    assert "say which face is meant" in told["detail"]
     faces = client.post("/detect", files=photos(two)).json()["photos"][0]["faces"]
     x, y, width, height = min(face["box"] for face in faces)
     person = enrol(client, "Barack Obama", two, at=f"{x + width / 2},{y + height / 2}").json()["person"]

@@ -106,7 +106,7 @@ export async function show(root, { api, texts, service, notice, navigate, refres
 
   /** Somebody else may have enrolled people meanwhile. */
   function answered({ detail: threshold }) {
-    if (threshold && threshold.comparisons !== slider.calibration?.comparisons) calibrate().catch(noticeProblem);
+    if (threshold && threshold.distance !== slider.rule?.threshold) calibrate().catch(noticeProblem);
     if (!shelf.isWorking) announce(texts.identify.summary(decisionsOf(place.item)));
   }
 
@@ -127,8 +127,11 @@ export async function show(root, { api, texts, service, notice, navigate, refres
     strip.element.hidden = shelf.items.length < 2 || isFilming;
     root.classList.toggle("with-photos", !isEmpty);
     root.classList.toggle("with-strip", shelf.items.length > 1);
+    // Whoever has come to a button by keyboard stays there when it moves.
+    const focused = actions.contains(document.activeElement) && document.activeElement;
     if (isEmpty) fill(welcome, welcomeOf(texts, service), actions);
     else head.append(actions);
+    if (focused) focused.focus();
     if (item) stage.show(item, decisions, place.index);
     strip.draw(shelf.items, item, decisionsOf);
     progress.draw(shelf);

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query, Request
 from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
 from facerec_cli.errors import DatabaseError, NobodyEnrolledError, PhotoError
 from facerec_cli.faces.extraction import Extraction, Face
-from facerec_cli.faces.images import Photo
+from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.results import Identification, rounded
 from facerec_cli.recognition.threshold import Threshold
 from facerec_cli.recognition.verification import verify, verify_person
 from facerec_cli.service.arrival import FORM_PROBLEMS, PhotoForm, form_body
-from facerec_cli.service.engine import Engine
+from facerec_cli.service.engine import Engine, PendingError
 from facerec_cli.service.problems import LOG, Problem, documented, problem_of
 from facerec_cli.service.records import Detected, Embedded, Identified, Verified
 from facerec_cli.service.routes.common import EngineOf, Fmr, Fpir, GivenThreshold, Largest
@@ -46,7 +46,12 @@ async def identify(
     def look(photo: Photo) -> tuple[dict[str, Any], Threshold | None]:
         return _identified(engine, photo, fpir, threshold, top)
 
-    looked = await engine.look(form.photos, look)
+    while True:
+        try:
+            looked = await engine.look(form.photos, look, form.left)
+            break
+        except PendingError:
+            await engine.embed_pending()
     for photo, _ in looked:
         request.app.state.metrics.looked(usable=photo["error"] is None)
         for face in photo["faces"]:
@@ -113,16 +118,20 @@ async def verify_photos(
     if len(form.photos) != (2 if name is None else 1):
         raise Problem("invalid", "Two photos are compared, or one and the field `name`: send these.")
 
-    def look(photo: Photo) -> dict[str, Any]:
+    def look() -> dict[str, Any]:
+        recognizer, photo = engine.recognizer, form.photos[0]
         if name is None:
-            compared = verify(engine.recognizer, photo, form.photos[1], fmr=fmr, threshold=threshold, largest=largest)
+            compared = verify(recognizer, photo, form.photos[1], fmr=fmr, threshold=threshold, largest=largest)
         else:
             compared = verify_person(
-                engine.recognizer, engine.gallery, name, photo, fmr=fmr, threshold=threshold, largest=largest
+                recognizer, engine.gallery, name, photo, fmr=fmr, threshold=threshold, largest=largest
             )
         return compared.to_json()
 
-    (verified,) = await engine.look(form.photos[:1], look)
+    if name is not None and await engine.read(engine.is_pending):
+        await engine.embed_pending()
+    # The larger one says on which thread.
+    (verified,) = await engine.look([max(form.photos, key=pixel_count)], lambda _: look(), form.left)
     return verified
 
 
@@ -142,7 +151,7 @@ async def detect(form: PhotoForm, engine: EngineOf) -> dict[str, Any]:
             return _unusable(photo, error)
         return _photo(seen, [_face(face) for face in seen.faces])
 
-    return {"photos": await engine.look(form.photos, look)}
+    return {"photos": await engine.look(form.photos, look, form.left)}
 
 
 @router.post(
@@ -164,7 +173,7 @@ async def embed(form: PhotoForm, engine: EngineOf) -> dict[str, Any]:
         return _photo(seen.extraction, [_face(face) | {"embedding": row.tolist()} for face, row in rows])
 
     bundle = engine.recognizer.bundle
-    return {"model": bundle.name, "digest": bundle.digest, "photos": await engine.look(form.photos, look)}
+    return {"model": bundle.name, "digest": bundle.digest, "photos": await engine.look(form.photos, look, form.left)}
 
 
 def _photo(seen: Extraction, faces: list[dict[str, Any]]) -> dict[str, Any]:

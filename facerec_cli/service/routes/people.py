@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from facerec_cli.errors import LostChipError, UncalibratedModelError
+from facerec_cli.errors import DatabaseError, LostChipError, UncalibratedModelError
 from facerec_cli.gallery.base import EnrolledFace, Person, Snapshot, clean_name
 from facerec_cli.gallery.chipstore import encode_chip
 from facerec_cli.recognition.checking import Finding, check
@@ -23,7 +23,7 @@ from facerec_cli.service.arrival import FORM_PROBLEMS, Form, PhotoForm, form_bod
 from facerec_cli.service.engine import Engine
 from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import face_of, outcome_of, person_json, person_of, search, status_of
-from facerec_cli.service.problems import Problem, documented
+from facerec_cli.service.problems import LOG, Problem, documented
 from facerec_cli.service.records_people import (
     MOST_ID,
     Enrolled,
@@ -91,14 +91,14 @@ async def enrol(form: PhotoForm, engine: EngineOf, response: Response, largest: 
 @router.get("/check", response_model=Findings, responses=documented("database"))
 async def check_people(engine: EngineOf) -> dict[str, Any]:
     """List photos and names that need a look; takes a while among very many people."""
-    await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
+    await engine.embed_pending()
     return {"findings": await engine.study(lambda: engine.kept("findings", lambda: _findings(engine)))}
 
 
 @router.get("/lookalikes", response_model=Pairs, responses=documented("uncalibrated", "nobody-enrolled", "database"))
 async def show_lookalikes(engine: EngineOf) -> dict[str, Any]:
     """List pairs of people who look alike; takes a while among very many people."""
-    await engine.write(lambda: embed_pending(engine.recognizer, engine.gallery))
+    await engine.embed_pending()
     return {"pairs": await engine.study(lambda: engine.kept("pairs", lambda: _pairs(engine)))}
 
 
@@ -270,8 +270,11 @@ def _chip(engine: Engine, face: EnrolledFace) -> bytes:
 def _followed(engine: Engine, before: Person, after: int | None) -> Person:
     """Have what is remembered beside the gallery follow somebody; returns who they are now."""
     now = None if after is None else _known(engine.gallery.snapshot(), after)
-    if engine.strangers:
-        engine.strangers.renamed(before, now)
+    try:
+        if engine.strangers:
+            engine.strangers.renamed(before, now)
+    except DatabaseError as error:  # the change itself is made, and is not to be repeated
+        LOG.error("Where %d was seen does not follow: %s", before.id, error)
     return now or before
 
 
