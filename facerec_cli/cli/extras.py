@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from facerec_cli.errors import DependencyError
 
+_MAIN = {"train": "keras", "serve": "fastapi"}
+"""The library that most of all is missing where an extra is."""
+
 
 @contextmanager
 def needing_extra(purpose: str, extra: str) -> Iterator[None]:
@@ -22,7 +25,7 @@ def needing_extra(purpose: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        name = (error.name or extra).capitalize()
+        name = (error.name or _MAIN[extra]).capitalize()
         raise DependencyError(
             f"{purpose} needs {name} ({error})", f"`pip install 'facerec[{extra}]'` brings it"
         ) from error

@@ -275,7 +275,8 @@ def test_the_rate_is_that_of_the_work(facerec: Run, enrolled: Path) -> None:
     photo = enrolled / "Zoe" / "rishi_sunak.jpg"
     done = facerec("identify", *[photo] * 3)
     (seconds, rate) = map(float, re.findall(r"3 photos, ([\d.]+) s, ([\d.]+) photos/s", done.stderr)[0])
-    assert 0 < rate <= 3 / max(seconds - 0.05, 0.01)
+    # Both are rounded.
+    assert 0 < rate <= 3 / max(seconds - 0.05, 0.01) + 0.05
     assert seconds > 0
 
 
