@@ -202,6 +202,18 @@ class DataError(FacerecError):
     """A data set cannot serve: photos, people or protocol files are missing, too few, or not writable beside."""
 
 
+class CollectionError(DataError):
+    """An index of photos cannot be used; ``subject`` is its file."""
+
+
+class DamagedCollectionError(CollectionError):
+    """An index of photos is damaged."""
+
+
+class NamesError(DataError):
+    """A file of names for groups of faces cannot be read, or is none."""
+
+
 class GroupsError(DataError):
     """A file of people's groups cannot be read, or is none."""
 
@@ -304,6 +316,14 @@ class StreamError(OutputError):
 
 class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
+
+
+class SortingError(OutputError):
+    """Photos cannot be copied or linked into a folder."""
+
+
+class PageError(OutputError):
+    """A page cannot be written."""
 
 
 class ConcealmentError(OutputError):

@@ -22,7 +22,10 @@ from facerec_cli.cli.streams import prepare_streams, say, silence_native_librari
 from facerec_cli.defaults import VERSION
 from facerec_cli.errors import FacerecError
 
-COMMANDS = ("fetch", "train", "evaluate", "enroll", "identify", "verify", "tag", "blur", "people", "models", "serve")
+COMMANDS = (
+    *("fetch", "train", "evaluate", "enroll", "identify", "verify"),
+    *("index", "find", "cluster", "tag", "blur", "people", "models", "serve"),
+)
 
 
 class LazyGroup(HelpfulGroup):

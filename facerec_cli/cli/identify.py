@@ -45,6 +45,8 @@ _COLUMNS = (
 )
 @options.size_option
 @options.thorough_option
+@options.index_option
+@options.no_index_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -58,16 +60,25 @@ def command(
     annotate: Path | None,
     size: int | None,
     thorough: bool,
+    index: Path | None,
+    no_index: bool,
     output_format: str,
 ) -> int:
     """Name every face in photos, or say unknown.
 
-    PHOTO is a photo, a folder with -r, or - for paths on standard input.
+    PHOTO is a photo, a folder with -r, or - for paths on standard input. What is found in a folder's photos is kept in
+    an index, so that the next time is quick, unless --size or --thorough ask for another look.
     """
     asked = Photos((*photos, *images), recursive=recursive)
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
     status, identifier, embedded = begin(
-        asked, database, model, fpir=fpir, threshold=threshold, size=size, thorough=thorough
+        *(asked, database, model, reporter),
+        fpir=fpir,
+        threshold=threshold,
+        size=size,
+        thorough=thorough,
+        index=index,
+        no_index=no_index,
     )
     from facerec_cli.recognition.results import PhotoResult
 

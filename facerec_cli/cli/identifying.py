@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from facerec_cli.cli.collections import through_index
 from facerec_cli.cli.photos import Photos
+from facerec_cli.cli.progress import Reporter
 
 if TYPE_CHECKING:
     from facerec_cli.recognition.identification import Identifier
@@ -16,25 +21,37 @@ def begin(
     asked: Photos,
     database: str,
     model: str,
+    reporter: Reporter,
     *,
     fpir: float,
     threshold: float | None,
     size: int | None,
     thorough: bool,
+    index: Path | None,
+    no_index: bool,
 ) -> tuple[int, Identifier, Iterator[EmbeddedPhoto]]:
     """Begin to embed photos, and look at the gallery meanwhile; the options are ``identify``'s.
+
+    Photos go through the index where they are in folders, or one is named.
 
     Returns:
         The exit status of looking at the gallery, who names faces, and the photos as they are embedded.
 
     Raises:
+        click.UsageError: another look is asked for, and an index.
         DatabaseError, ModelError: the gallery or the model cannot be used.
     """
     from facerec_cli.recognition.recognizer import Recognizer
 
+    is_usual = size is None and not thorough and not no_index
+    if index and not is_usual:
+        raise click.UsageError("--index takes no --no-index, --size or --thorough beside it.")
     recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     # Begun before the gallery is looked at, which goes on beside it.
-    embedded = recognizer.embed_photos(asked)
+    if is_usual and (index or asked.has_folders):
+        embedded = through_index(recognizer, index, asked, reporter)
+    else:
+        embedded = recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.identification import Identifier

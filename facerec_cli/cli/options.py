@@ -95,6 +95,7 @@ def probability_type(name: str) -> click.FloatRange:
 
 
 photos_argument = click.argument("photos", nargs=-1, type=PHOTO, metavar="[PHOTO]...")
+folders_argument = click.argument("folders", nargs=-1, required=True, type=PHOTO, metavar="FOLDER...")
 image_option = click.option(
     "-i",
     "--image",
@@ -147,6 +148,13 @@ size_option = click.option(
 thorough_option = click.option(
     "--thorough", is_flag=True, help="Look twice at every face: finds more people, in twice the time."
 )
+index_option = click.option(
+    "--index",
+    type=GivenPath(dir_okay=False),
+    metavar="FILE",
+    help="File of the index of your photos.  [default: one in your cache folder]",
+)
+no_index_option = click.option("--no-index", is_flag=True, help="Look at every photo, and keep nothing of it.")
 fpir_option = click.option(
     "--fpir",
     type=probability_type("rate"),

@@ -50,6 +50,11 @@ class Photos:
         """How many photos, where that is known beforehand."""
         return None if self._recursive or _LIST in self._named else len(self._named)
 
+    @property
+    def has_folders(self) -> bool:
+        """Whether folders are named; of a list, which is not read yet, nobody knows."""
+        return any(map(self._is_searched, self._named))
+
     def named(self) -> Iterator[Path]:
         """The paths themselves, those listed on standard input among them.
 

@@ -40,6 +40,7 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.UnknownPhotoError: "`facerec people show '{subject}'` lists their photos, and SHA-256 tells them apart",
     errors.UnknownPersonError: "`facerec people list` shows who is",
     errors.IncompleteLfwError: "`facerec fetch` brings LFW whole",
+    errors.CollectionError: "{remedy}, or name another file with --index",
     errors.UnsuitableProtocolError: "choose another --protocol",
     errors.SourcesError: "{remedy}, name another source with --mirror, or give a copy that you have with --from",
     errors.PrivateAddressError: "{remedy}, name its host with --mirror, or allow all such with --allow-private",

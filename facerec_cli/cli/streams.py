@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -49,6 +50,23 @@ def write(text: str) -> None:
     """
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def write_path(path: Path, end: str) -> None:
+    """Write a path to standard output, at once: its very bytes, of whatever encoding; errors as ``write``.
+
+    A terminal shows it as ``shown`` does.
+    """
+    if sys.stdout.isatty():
+        write(shown(str(path)) + end)
+        return
+    try:
+        sys.stdout.buffer.write(os.fsencode(path) + end.encode())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritten(error) from error
 
 
 def say(line: str, colour: str | None = None) -> None:

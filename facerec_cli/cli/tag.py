@@ -34,6 +34,8 @@ _TABLE = ("photo", "name", "status", "distance", "probability", "sidecar")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @options.size_option
 @options.thorough_option
+@options.index_option
+@options.no_index_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -45,6 +47,8 @@ def command(
     dry_run: bool,
     size: int | None,
     thorough: bool,
+    index: Path | None,
+    no_index: bool,
     output_format: str,
 ) -> int:
     """Write who is in photos beside them, for other programs.
@@ -56,7 +60,13 @@ def command(
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Tagging", asked.count, output_format=output_format)
     status, identifier, embedded = begin(
-        asked, database, model, fpir=fpir, threshold=threshold, size=size, thorough=thorough
+        *(asked, database, model, reporter),
+        fpir=fpir,
+        threshold=threshold,
+        size=size,
+        thorough=thorough,
+        index=index,
+        no_index=no_index,
     )
     from facerec_cli.recognition.marking import Tagging, tag
     from facerec_cli.recognition.results import PhotoResult

@@ -10,12 +10,11 @@ kept. Photos that are new or changed, by size or time, are done again; all are w
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +24,9 @@ from facerec_cli.columns import Column, read_columns, text_column, write_columns
 from facerec_cli.datasets.folder import LeftOut, search
 from facerec_cli.datasets.lfw import is_lfw
 from facerec_cli.errors import DataError, PhotoError
-from facerec_cli.faces.alignment import ALIGNMENT, CHIP_SIZE
-from facerec_cli.faces.detector import DETECTION
-from facerec_cli.faces.extraction import Extraction, Extractor, Face
-from facerec_cli.faces.network import WEIGHTS
-from facerec_cli.faces.quality import MEASUREMENT, Quality
+from facerec_cli.faces.alignment import CHIP_SIZE
+from facerec_cli.faces.extraction import Extraction, Extractor, Face, extraction_version
+from facerec_cli.faces.quality import Quality
 from facerec_cli.files import refusal
 from facerec_cli.locks import LockHeldError, locked
 from facerec_cli.parallel import ordered_map
@@ -146,7 +143,7 @@ def _version(photo: Path) -> tuple[int, int]:
 
 def _matching(path: Path, listing: dict[str, Column], in_centre: bool) -> dict[str, Column]:
     """The file's columns, writable, with a row for each photo listed; what is still right of an older file is kept."""
-    attributes = {"format": FORMAT, "aligner": _aligner(), "in_centre": int(in_centre)}
+    attributes = {"format": FORMAT, "aligner": extraction_version(), "in_centre": int(in_centre)}
     try:
         columns, stored = read_columns(path, writable=True)
         is_ours = stored == attributes and _shapes(columns) == _shapes(_carried({}, listing), len(columns["photo"]))
@@ -247,13 +244,6 @@ def nearest_to_centre(extraction: Extraction) -> Face:
         return float(np.hypot(x + w / 2 - extraction.width / 2, y + h / 2 - extraction.height / 2))
 
     return min(extraction.faces, key=off_centre)
-
-
-@cache
-def _aligner() -> int:
-    """A number that changes with whatever decides a chip's pixels and measures."""
-    state = f"{ALIGNMENT} {DETECTION} {MEASUREMENT}".encode() + WEIGHTS.read_bytes()
-    return int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
 
 
 def _allocate(path: Path) -> None:

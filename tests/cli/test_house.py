@@ -121,6 +121,8 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
     runs: dict[str, list[str | Path]] = {
         "enroll": ["enroll", people],
         "identify": ["identify", "-r", samples, "--top", "3"],
+        "find": ["find", "jacinda_ardern_2018", samples],
+        "cluster": ["cluster", samples],
         "verify": ["verify", *both],
         "evaluate": ["evaluate", "--data", "repeated"],
         "tag": ["tag", "--dry-run", people],

@@ -25,7 +25,7 @@ def test_the_page_runs_from_its_top_to_its_end(
         shutil.copy(samples / sample, name)
     printed = {}
     headings = ("Enrol and identify", "Uploads, frames and embeddings", "Verify")
-    for heading in (*headings, "Names beside photos, and faces hidden", "Look into a gallery"):
+    for heading in (*headings, "Names beside photos, and faces hidden", "Look into a gallery", "Collections"):
         exec(program("docs/python.md", heading), {})
         printed[heading] = capsys.readouterr().out.splitlines()
     assert printed == {
@@ -36,5 +36,11 @@ def test_the_page_runs_from_its_top_to_its_end(
         "Look into a gallery": [
             "[('Ada Lovelace', 1), ('Charles Babbage', 1)] {1: 2}",
             "{'ada.jpg': (128,), 'charles.jpg': (128,)}",
+        ],
+        "Collections": [
+            "3",
+            "['ada.jpg', 'party.jpg']",
+            "1 Ada Lovelace ['ada.jpg', 'party.jpg']",
+            "None None ['street.jpg']",
         ],
     }
