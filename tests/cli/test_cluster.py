@@ -5,15 +5,16 @@ import json
 import re
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from tests.browser import launching
 from tests.composed import side_by_side
 from tests.conftest import Run
-from tests.service.conftest import chromium, launch  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,6 +28,14 @@ def album(samples: Path, tmp_path: Path) -> Path:
     for photo in [*samples.glob("emmanuel*.jpg"), *samples.glob("jacinda*.jpg"), samples / "barack_obama.jpg"]:
         shutil.copy(photo, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with launching() as start:
+        browser = start()
+        yield browser
+        browser.close()
 
 
 def clustered(facerec: Run, *options: str | Path) -> list[dict[str, Any]]:
@@ -120,7 +129,7 @@ def test_the_page_saves_what_was_said_on_it(
     facerec: Run,
     album: Path,
     tmp_path: Path,
-    chromium: Browser,  # noqa: F811 - the fixture
+    chromium: Browser,
 ) -> None:
     named = facerec("enroll", "--name", "Jacinda Ardern", album / "jacinda_ardern_2018.jpg")
     assert named.returncode == 0

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+from tests.browser import Launch, launching
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -91,21 +92,13 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     raise AssertionError(f"the service did not start: {log.read_text(encoding='utf-8')}")
 
 
-Launch = Callable[..., "Browser"]
 OpenPage = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Launch]:
-    """Start the Chromium that is installed, with further switches."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium is installed: apt install chromium")
-    # Chromium's sandbox is not for root.
-    needed = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        yield lambda *switches: driver.chromium.launch(executable_path=path, args=[*needed, *switches])
+    with launching() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

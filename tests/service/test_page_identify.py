@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from tests.browser import Launch
 from tests.composed import side_by_side
-from tests.service.conftest import Launch, OpenPage, Serve, Service, photos
+from tests.service.conftest import OpenPage, Serve, Service, photos
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
