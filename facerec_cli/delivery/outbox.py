@@ -11,7 +11,7 @@ from typing import Any
 from facerec_cli.delivery.receiver import AwayError, Message, Receiver, RefusedError
 from facerec_cli.delivery.telling import Telling
 
-ROOM = 1000
+_ROOM = 1000
 """Messages that wait for a receiver at most; about 10 MB, since each has a picture."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 """Seconds between two attempts; doubled at each."""
@@ -27,15 +27,14 @@ class Delivery:
     Where more wait than there is room for, the oldest go: the newest say who is there now.
     """
 
-    def __init__(self, receiver: Receiver, telling: Telling, room: int = ROOM) -> None:
+    def __init__(self, receiver: Receiver, telling: Telling) -> None:
         """Begin.
 
         Args:
             receiver: who takes the messages.
             telling: to tell people what goes wrong.
-            room: messages that may wait.
         """
-        self._receiver, self._telling, self._room = receiver, telling, room
+        self._receiver, self._telling = receiver, telling
         self._waiting: deque[Message] = deque()
         self._change = Condition()
         self._is_closing = False
@@ -59,13 +58,13 @@ class Delivery:
         missed = None
         with self._change:
             self._waiting.append(Message(record))
-            if len(self._waiting) > self._room:
+            if len(self._waiting) > _ROOM:
                 missed = self._waiting.popleft()
                 self._undelivered += 1
             self._change.notify()
         if missed:
             self._receiver.miss(missed)
-            self._telling.full(self._room)
+            self._telling.full(_ROOM)
 
     def close(self, seconds: float) -> int:
         """Wait for what is queued, and give up the rest; afterwards nothing can be sent.

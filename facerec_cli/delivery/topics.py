@@ -102,6 +102,6 @@ class Topics:
 def part(text: str) -> str:
     """A part of a topic for any text: legible, of the characters that Home Assistant takes, another for other texts."""
     plain = re.sub("[^A-Za-z0-9-]+", "_", text)[:_LONGEST]
-    if plain.replace("_", " ") == text:
+    if plain and plain.replace("_", " ") == text:
         return plain
     return f"{plain.strip('_-') or 'x'}_{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
