@@ -338,6 +338,14 @@ class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
 
 
+class AnnotatedVideoError(OutputError):
+    """A video with names cannot be written."""
+
+
+class WindowError(OutputError):
+    """Nothing can be shown in a window."""
+
+
 class SortingError(OutputError):
     """Photos cannot be copied or linked into a folder."""
 
