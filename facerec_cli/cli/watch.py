@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,30 +93,28 @@ def command(
     from facerec_cli.recognition.watching import watch
 
     every = every if every is not None else 0.0 if annotate else _EVERY
-    with ExitStack() as stack:
-        stream = stack.enter_context(Stream(place, every=every, on_state=lambda state: reporter.note(f"{state}.")))
+    stream = Stream(place, every=every, on_state=lambda state: reporter.note(f"{state}."))
+    with stream, finishing(stream.stop):
         reporter = WatchReporter(stream, output_format)
-        stack.enter_context(finishing(stream.stop))
-        stack.enter_context(reporter)
-        deliveries = stack.enter_context(_deliveries(targets, place, reporter))
         columns = table_columns(is_live=stream.is_live, departures=departures)
-        results = Results(output_format, CSV_COLUMNS if output_format == "csv" else columns, least=LEAST_WIDTHS)
-        stack.enter_context(results)
-        if known := identifier():
-            results.caption(known.threshold.explanation)
-        views = Views(stream, reporter, annotate=annotate, every=every, shows=shows)
-        stack.enter_context(views)
-        looks = watch(recognizer, identifier, stream, source=place.name, is_live=stream.is_live)
-        for look in views.attended(looks):
-            reporter.look(look)
-            for event in look.events:
-                is_news = event.kind == "arrived" or departures if stream.is_live else event.kind == "left"
-                _tell(
-                    event, results if is_news else None, [one for one in deliveries if is_news or one.wants_departures]
-                )
-                if event.kind == "left":
-                    reporter.left(event.visit)
-    reporter.sum_up()
+        with (
+            reporter,
+            _deliveries(targets, place, reporter) as deliveries,
+            Results(output_format, CSV_COLUMNS if output_format == "csv" else columns, least=LEAST_WIDTHS) as results,
+            Views(stream, reporter, annotate=annotate, every=every, shows=shows) as views,
+        ):
+            if known := identifier():
+                results.caption(known.threshold.explanation)
+            looks = watch(recognizer, identifier, stream, source=place.name, is_live=stream.is_live)
+            for look in views.attended(looks):
+                reporter.look(look)
+                for event in look.events:
+                    is_news = event.kind == "arrived" or departures if stream.is_live else event.kind == "left"
+                    told = [one for one in deliveries if is_news or one.wants_departures]
+                    _tell(event, results if is_news else None, told)
+                    if event.kind == "left":
+                        reporter.left(event.visit)
+        reporter.sum_up()
     return max(status, reporter.status)
 
 

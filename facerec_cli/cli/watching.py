@@ -120,10 +120,10 @@ def table_row(event: Event) -> dict[str, Any]:
 
     visit, decision = event.visit, event.visit.decision
     nearest = decision.candidates[0] if decision.candidates else None
-    first = visit.first
+    at = visit.last.time if event.kind == "left" else visit.first.time
     return {
-        "time": f"{first.time.astimezone():%Y-%m-%d %H:%M:%S}" if first.time else "",
-        "position": clock(first.position),
+        "time": f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "",
+        "position": clock(visit.first.position),
         "event": event.kind,
         "name": called(visit),
         "nearest": nearest.name if nearest and not decision.is_known else "",

@@ -38,7 +38,7 @@ class Window:
         self._title = title
         self.is_wanted = True
         self._is_shown = False
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def __enter__(self) -> Window:
         """Begin."""
