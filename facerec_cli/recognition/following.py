@@ -79,6 +79,12 @@ class Evidence:
             self._mean = self._likeness.mean([embedding for _, _, embedding in self._kept])
         return self._mean
 
+    def copy(self) -> Evidence:
+        """The same, to go on apart."""
+        copied = Evidence(self._likeness)
+        copied.merge(self)
+        return copied
+
     def add(self, embedding: Embedding, is_good: bool, quality: float) -> None:
         """Take an embedding into account, if it is good enough."""
         self._keep([*self._kept, (is_good, quality, embedding)])
@@ -88,6 +94,8 @@ class Evidence:
         self._keep([*self._kept, *other._kept])
 
     def _keep(self, embeddings: list[tuple[bool, float, Embedding]]) -> None:
+        if not embeddings:
+            return
         best = sorted(embeddings, key=lambda one: one[:2], reverse=True)[:_MOST_KEPT]
         self._kept, self._mean = [one for one in best if one[0] == best[0][0]], None
 
@@ -118,6 +126,11 @@ class Subject:
         """Whether another may have taken their place."""
         return self._in_doubt is not None
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the latest face was embedded."""
+        return self._looked == self.last.position
+
     def see(self, portrait: Portrait, step: Step, interval: float) -> None:
         """They are seen again, ``interval`` seconds after the frame before."""
         self.last = portrait.at
@@ -146,14 +159,14 @@ class Subject:
         Once in doubt one good face decides; else it takes two.
         """
         self._looked, self._best_looked = portrait.at.position, max(self._best_looked, portrait.rank)
-        if portrait.is_good and self.evidence.is_good and not self._likeness.fits(embedding, self.evidence.mean):
-            if self._in_doubt is not None:
-                return False
+        is_telling = self.is_in_doubt or (portrait.is_good and self.evidence.is_good)
+        if is_telling and len(self.evidence) and not self._likeness.fits(embedding, self.evidence.mean):
+            was_in_doubt = self.is_in_doubt
             self._in_doubt = portrait.at.position
-            return True
+            return not was_in_doubt
         self.evidence.add(embedding, *portrait.rank)
         self.best = max(self.best, portrait, key=lambda one: one.rank)
-        if not step.is_crowded and portrait.is_good:
+        if not step.is_crowded and (portrait.is_good or not self.evidence.is_good):
             self._in_doubt = None
         return True
 
