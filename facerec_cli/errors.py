@@ -326,6 +326,10 @@ class AddressError(ServiceError):
     """Nothing can listen at an address."""
 
 
+class DeliveryError(FacerecError):
+    """Events cannot be sent where they are to go."""
+
+
 class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
 
