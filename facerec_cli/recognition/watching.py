@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from facerec_cli.errors import VideoError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import Photo
 from facerec_cli.faces.video import Frame
@@ -78,7 +79,7 @@ def watch(
     Raises:
         UncalibratedModelError: the model does not say who is alike.
         ModelError, DatabaseError: the model or the gallery cannot be used.
-        VideoError: as the frames do.
+        VideoError: as the frames do, once what was seen until then is told.
     """
     likeness = Likeness(recognizer.bundle)
     watcher = _Watcher(recognizer, identifier, likeness, source, strangers or Remembered(likeness))
@@ -92,9 +93,14 @@ def _looks(
         return frame, recognizer.extract(Photo(source, frame.image)).faces
 
     last = None
-    for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
-        last = frame
-        yield watcher.look(frame, faces)
+    try:
+        for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
+            last = frame
+            yield watcher.look(frame, faces)
+    except VideoError:
+        if last is not None:  # what was seen is told first
+            yield watcher.end(last)
+        raise
     if last is not None:
         yield watcher.end(last)
 
