@@ -18,7 +18,7 @@ from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Numbering, Remembered
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.tracking import Step, Track, Tracker
-from facerec_cli.recognition.visits import Event
+from facerec_cli.recognition.visits import Event, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,5 +206,4 @@ class _Watcher:
         stay = self._attendance.of(subject)
         if stay is None or subject.is_in_doubt:
             return TrackedFace(step.face.box, "", False, None)
-        name = stay.decision.name if stay.stranger is None else f"{stay.decision.name} {stay.stranger}"
-        return TrackedFace(step.face.box, name, stay.decision.is_known, stay.number)
+        return TrackedFace(step.face.box, label(stay.decision, stay.stranger), stay.decision.is_known, stay.number)

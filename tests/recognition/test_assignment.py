@@ -18,7 +18,7 @@ COST = st.one_of(st.floats(0, 2), st.sampled_from([0.0, 0.5, 1.0, float("inf")])
 def total(costs: Costs, pairs: list[tuple[int, int]], limit: float) -> float:
     """What an assignment costs, those alone included."""
     alone = min(costs.shape) - len(pairs)
-    return sum(float(costs[pair]) for pair in pairs) + limit * alone
+    return float(sum((costs[pair] for pair in pairs), limit * alone))
 
 
 @given(arrays.arrays(np.float64, st.tuples(st.integers(0, 5), st.integers(0, 5)), elements=COST))
