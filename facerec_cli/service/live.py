@@ -58,7 +58,7 @@ class LiveSource:
         self._stream: Stream | None = None
         self._state, self._why, self._since = "opening", "", time.time()
         self._times: deque[float] = deque(maxlen=1_000)
-        self._looked = self._found = 0
+        self._looked = 0
         self._there: dict[int, tuple[Event, float]] = {}
         # Higher than any of a run before this one, so that a client who goes on behind its last event misses none.
         self._number = time.time_ns() // 1_000_000
@@ -70,6 +70,8 @@ class LiveSource:
         """The source as clients see it."""
         with self._lock:
             now, stream = time.monotonic(), self._stream
+            seen = [at for at in self._times if now - at <= _COUNTED]
+            is_running = self._state == "running"
             width, height = stream.size if stream else (0, 0)
             return {
                 "id": self.id,
@@ -79,11 +81,11 @@ class LiveSource:
                 "since": written(datetime.fromtimestamp(self._since, timezone.utc)),
                 "width": width,
                 "height": height,
-                "rate": round(sum(now - seen <= _COUNTED for seen in self._times) / _COUNTED, 1),
+                "rate": round(len(seen) / max(1.0, now - seen[0]), 1) if seen else 0.0,
                 "looked": self._looked,
                 "skipped": stream.skipped if stream else 0,
                 "interruptions": stream.interruptions if stream else 0,
-                "present": [_present(event) for event, _ in self._there.values()],
+                "present": [_present(event) for event, _ in self._there.values() if is_running],
             }
 
     def events(self, after: int) -> list[dict[str, Any]]:
@@ -117,7 +119,7 @@ class LiveSource:
 
     def _watch(self, stream: Stream, looks: Callable[[Stream], Iterator[Look]]) -> None:
         with self._lock:
-            self._stream, self._found = stream, 0
+            self._stream = stream
         if self._ended.is_set():
             stream.stop()
         with stream:
@@ -153,15 +155,11 @@ class LiveSource:
             self._there.clear()
         self._tell("failed", why)
 
-    def _heard(self, told: str) -> None:
-        stream = self._stream
-        assert stream is not None
-        # Each time that it is lost is told, and each time that it is back.
-        if stream.interruptions > self._found or not stream.is_live:
-            self._found = stream.interruptions
-            self._tell("running")
+    def _heard(self, _told: str) -> None:
+        if self._stream and self._stream.is_lost:
+            self._tell("lost", "It gives no picture any more, and is sought until it is back.")
         else:
-            self._tell("lost", f"{told[0].upper()}{told[1:]}.")
+            self._tell("running")
 
     def _tell(self, state: str, why: str = "") -> None:
         with self._lock:

@@ -50,5 +50,7 @@ class Observer:
             route = getattr(scope.get("route"), "path", "other" if scope["path"].startswith(API) else "page")
             self._metrics.answered(method, route, status, seconds)
             client = (scope.get("client") or ("-",))[0]
+            if status == 200 and route == _PICTURE:
+                return
             told = "%s %s %s %d, %d B in, %d B out, %.0f ms"
             LOG.info(told, client, method, route, status, came, went, seconds * 1e3)

@@ -88,7 +88,7 @@ def live_source(text: str) -> Source:
     source = parse_source(text)
     if not source.is_live:
         raise UnusableSourceError(
-            "This names no camera and no stream", "give a camera's number, or a URL such as rtsp://…"
+            "This names no camera and no stream", "give a camera's number, or a URL such as rtsp://camera.example/door"
         )
     return source
 
