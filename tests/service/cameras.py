@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -21,10 +21,10 @@ _PAUSE = 0.05
 
 
 class Camera:
-    """What it shows, and whether anybody gets it."""
+    """What it shows, and how many look."""
 
     def __init__(self, port: int = 0) -> None:
-        self.is_over = threading.Event()
+        self.is_over, self.viewers = threading.Event(), 0
         self._jpeg = b""
         self.show(None)
         camera = self
@@ -34,12 +34,15 @@ class Camera:
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
+                camera.viewers += 1
+                with suppress(OSError):  # whoever looked is gone
+                    self._film()
+                camera.viewers -= 1
+
+            def _film(self) -> None:
                 while not camera.is_over.wait(_PAUSE):
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(camera._jpeg)}\r\n\r\n"
-                    try:
-                        self.wfile.write(head.encode() + camera._jpeg + b"\r\n")
-                    except OSError:
-                        return
+                    self.wfile.write(head.encode() + camera._jpeg + b"\r\n")
 
             def log_message(self, *_: object) -> None:
                 pass

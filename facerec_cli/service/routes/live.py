@@ -125,10 +125,10 @@ async def show_picture(
     """What a source shows now: waits up to 15 s for a picture newer than the one that was seen last."""
     with live.viewing():
         waited = 0.0
-        while source.picture.number <= after and waited < _WAIT and not engine.stopping.is_set():
+        while source.picture.number in (0, after) and waited < _WAIT and not engine.stopping.is_set():
             await asyncio.sleep(_MOMENT)
             waited += _MOMENT
-        shown = await engine.read(source.picture.jpeg) if source.picture.number > after else None
+        shown = await engine.read(source.picture.jpeg) if source.picture.number != after else None
     if shown is None:
         return Response(status_code=204)
     number, jpeg = shown
