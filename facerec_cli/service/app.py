@@ -26,8 +26,8 @@ from facerec_cli.service.settings import API
 from facerec_cli.service.strangers import forget_in_time
 
 PAGE = Path(__file__).with_name("page")
-CHANGING = ("people", "jobs", "strangers", "live")
-"""What a service that is read-only has not: all that shows or changes who is enrolled, or what is watched."""
+CHANGING = ("people", "jobs", "strangers")
+"""What a service that is read-only has not: all that shows or changes who is enrolled."""
 
 
 def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.cameras import Camera, camera
+from tests.cameras import Camera, camera
 from tests.service.conftest import OpenPage, Serve, Service
 from tests.service.people import enrol, see
 
