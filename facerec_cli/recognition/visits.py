@@ -41,6 +41,11 @@ class Visit:
     embedding: Embedding
 
     @property
+    def label(self) -> str:
+        """What to call the person: by name, or such as ``unknown 3``."""
+        return label(self.decision, self.stranger)
+
+    @property
     def seconds(self) -> float:
         """From the first sighting to the last."""
         return self.last.position - self.first.position
@@ -140,6 +145,11 @@ class Stay:
             self.best.at,
             self.evidence.mean,
         )
+
+
+def label(decision: Decision, stranger: int | None) -> str:
+    """What to call somebody known, or a stranger by their number, if they have one."""
+    return decision.name if stranger is None else f"{decision.name} {stranger}"
 
 
 def _iso(time: datetime | None) -> str | None:
