@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Remembered
 from facerec_cli.recognition.tracking import Step, Track
-from facerec_cli.recognition.visits import GONE, Event
+from facerec_cli.recognition.visits import GONE, Event, Stay
 from tests.gallery.memory import MemoryGallery
 
 ENROLLED = {"Emmanuel Macron": "emmanuel_macron_2014.jpg", "Jacinda Ardern": "jacinda_ardern_2018.jpg"}
@@ -175,6 +176,26 @@ def test_who_is_seen_for_a_moment_is_told_if_known(room: Room) -> None:
         ("arrived", 1, "Jacinda Ardern", None),
         ("left", 1, "Jacinda Ardern", None),
     ]
+
+
+def test_a_stranger_who_is_glimpsed_again_and_again_is_told(room: Room) -> None:
+    glimpse: list[tuple[float, list[str]]] = [(0.2, ["Barack Obama"]), (1.0, [])]
+    events = room.play(*(3 * glimpse))
+    assert told(events) == [("arrived", 1, "unknown", 1), ("left", 1, "unknown", 1)]
+    assert (events[-1].visit.frames, events[-1].visit.first.position) == (3, 0.0)
+
+
+def test_memory_is_bounded_by_the_last_seconds(room: Room) -> None:
+    before = remembered()
+    for _ in range(5):
+        room.play((0.2, ["Rishi Sunak", "Jacinda Ardern"]), (GONE + 1, []))
+        assert remembered() == before
+
+
+def remembered() -> int:
+    """How many people, and visits, are in memory."""
+    gc.collect()
+    return sum(isinstance(one, Subject | Stay) for one in gc.get_objects())
 
 
 SCENES = st.lists(
