@@ -11,10 +11,8 @@ from facerec_cli.recognition.identification import Identifier
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Numbering
 from facerec_cli.recognition.results import Decision
-from facerec_cli.recognition.visits import Event, Stay
+from facerec_cli.recognition.visits import GONE, Event, Stay
 
-GONE = 10.0
-"""Seconds without being seen after which a visit is over."""
 _CONFIRMING = 2
 """Embeddings that name somebody; one, where frames are seldom."""
 _SELDOM = 0.5

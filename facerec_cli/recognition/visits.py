@@ -13,6 +13,9 @@ from facerec_cli.gallery.chipstore import encode_chip
 from facerec_cli.recognition.following import Evidence, Instant, Portrait, Subject
 from facerec_cli.recognition.results import Decision, Identification, rounded
 
+GONE = 10.0
+"""Seconds without being seen after which a visit is over."""
+
 
 @dataclass(frozen=True, eq=False)
 class Visit:

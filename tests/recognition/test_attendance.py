@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from facerec_cli import Gallery, Identifier, Recognizer, enroll
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.faces.extraction import Face
-from facerec_cli.recognition.attendance import GONE, Attendance
+from facerec_cli.recognition.attendance import Attendance
 from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Remembered
 from facerec_cli.recognition.tracking import Step, Track
-from facerec_cli.recognition.visits import Event
+from facerec_cli.recognition.visits import GONE, Event
 from tests.gallery.memory import MemoryGallery
 
 ENROLLED = {"Emmanuel Macron": "emmanuel_macron_2014.jpg", "Jacinda Ardern": "jacinda_ardern_2018.jpg"}
