@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from facerec_cli.drawing.labels import KNOWN_COLOUR, UNKNOWN_COLOUR
 from facerec_cli.faces.sources import parse_source
 from facerec_cli.faces.video import Stream
 from tests.cameras import camera
+from tests.cli.test_house import on_terminal
 from tests.cli.test_interruptions import STOPPED, heed_signals
 from tests.conftest import Run
 from tests.delivery.hooks import hook
@@ -170,6 +172,43 @@ def test_without_a_screen_there_is_no_window(facerec: Run, film: Path, place: Pa
         assert done.returncode == 1
         assert done.stderr.startswith("Error: There is no screen") and len(done.stderr.splitlines()) == 1
     assert not (place / "shown.mp4").exists()
+
+
+@pytest.fixture
+def screen() -> Iterator[str]:
+    """A screen that nobody sees."""
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        pytest.skip("Xvfb and xdotool are a screen and a hand for windows")
+    with subprocess.Popen(["Xvfb", "-displayfd", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdout is not None
+        yield f":{server.stdout.readline().decode().strip()}"
+        server.terminate()
+
+
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_a_key_in_the_window_ends_it_also_while_the_stream_is_lost(
+    key: str, screen: str, facerec_path: str, place: Path, samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    with camera() as seen, watching(facerec_path, place, seen.url, "--show", "--format", "json") as process:
+        assert process.stdout is not None and process.stderr is not None
+        seen.show(samples / "jacinda_ardern_2022.jpg")
+        assert json.loads(process.stdout.readline())["name"] == "Jacinda Ardern"
+        if key == "Escape":
+            seen.close()
+            assert "is lost" in process.stderr.readline()
+        search = ["xdotool", "search", "--sync", "--name", seen.url, "windowfocus", "key", key]
+        subprocess.run(search, check=True, timeout=60)
+        rest, said = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "")
+    assert "Seen: Jacinda Ardern" in said
+
+
+def test_a_terminal_shows_how_far_it_is(facerec_path: str, film: Path, place: Path) -> None:
+    shown = on_terminal(facerec_path, "watch", film, cwd=place)
+    assert "Watching" in shown and "of 0:00:09" in shown and "frames/s" in shown
+    assert "unknown 1" in shown and "Seen: " in shown
 
 
 def test_nobody_enrolled_is_what_identify_says(facerec: Run, film: Path, samples: Path, tmp_path: Path) -> None:
