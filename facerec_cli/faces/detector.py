@@ -37,8 +37,7 @@ SEARCHED_SCORE = 0.6
 """Least score of what is looked at all the way round."""
 TURNED_SCORE = 0.6
 """Least score of a candidate in the photo turned."""
-GLANCED_SCORE = 0.5
-GLANCES = 20
+GLANCES = 5
 TURNED_SIZE = 1024
 """Bound on the longer side of the photo turned, pixels."""
 UPRIGHT = 12.0
@@ -121,7 +120,8 @@ class Detector:
         working = reduced(image, working_size(image, self.size))
         seen = self._seen(image, working, 0)
         if self._quick:
-            seen = [look for look in seen if look.score >= GLANCED_SCORE][:GLANCES]
+            faces = sum(look.score >= SCORE_THRESHOLD for look in seen)
+            seen = seen[: faces + GLANCES]
         found = self._settled(image, seen)
         if self._quick:
             turns: set[int] = set()
