@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.encoder import Embedding
-from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.identification import Identifier
 from facerec_cli.recognition.likeness import Likeness

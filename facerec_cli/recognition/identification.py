@@ -12,12 +12,8 @@ import numpy.typing as npt
 
 from facerec_cli.defaults import DEFAULT_FPIR, UNKNOWN
 from facerec_cli.encoders.encoder import Embeddings
-<<<<<<< HEAD
 from facerec_cli.errors import NobodyEnrolledError
-from facerec_cli.gallery.base import UNKNOWN, Gallery, Match
-=======
 from facerec_cli.gallery.base import Gallery, Match
->>>>>>> 2697d0776d0d818363a8a92edffcd138889edc8c
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Candidate, Decision, EmbeddedPhoto, Identification, PhotoResult
