@@ -29,7 +29,7 @@ _QUIET = 15.0
 """Seconds of silence after which a listener, and whatever is in between, hears that the connection is alive."""
 _MOMENT = 0.04
 """Seconds between looks for a newer picture."""
-_WAIT = 15.0
+_WAIT = 2.0
 """Seconds that a newer picture is waited for."""
 
 _EVENT = {
@@ -57,7 +57,7 @@ _SEEN: dict[int | str, dict[str, Any]] = {
         "content": JPEG[200]["content"],
         "headers": {"Picture-Number": {"description": "give it as `after`", "schema": {"type": "integer"}}},
     },
-    204: {"description": "There was no newer one in 15 s"},
+    204: {"description": "There was no newer one in 2 s"},
 }
 
 
@@ -122,7 +122,7 @@ async def show_picture(
     engine: EngineOf,
     after: Annotated[int, Query(ge=0, le=MOST_ID, description="the number of the picture that was seen last")] = 0,
 ) -> Response:
-    """What a source shows now: waits up to 15 s for a picture newer than the one that was seen last."""
+    """What a source shows now: waits up to 2 s for a picture newer than the one that was seen last."""
     with live.viewing():
         waited = 0.0
         while source.picture.number in (0, after) and waited < _WAIT and not engine.stopping.is_set():
