@@ -213,9 +213,8 @@ def test_photos_are_answered_beside_what_is_watched(client: httpx.Client, sample
     with camera() as first, camera() as second, camera() as third:
         for one in (first, second, third):
             one.show(samples / "jacinda_ardern_2018.jpg")
-        watched = [watch(client, one.url) for one in (first, second, third)]
-        for source in watched:
-            until(lambda source=source: client.get(f"/live/{source}").json()["present"])
+            watch(client, one.url)
+        until(lambda: all(source["present"] for source in sources(client)))
         answer = client.post("/identify", files=photos(samples / "jacinda_ardern_2018.jpg"))
         assert answer.json()["photos"][0]["faces"][0]["name"] == "Jacinda Ardern"
         assert all(source["rate"] > 0 for source in sources(client))
