@@ -22,7 +22,7 @@ class Cuts:
 
     def __init__(self) -> None:
         self._points: npt.NDArray[np.float64] | None = None
-        self._usual = 0.0
+        self._usual: float | None = None
 
     def is_cut(self, image: Image) -> bool:
         """Whether a frame, uint8 [height, width, 3], begins another scene than the one before it."""
@@ -32,7 +32,8 @@ class Cuts:
         if before is None:
             return False
         change = float(np.abs((points - points.mean()) - (before - before.mean())).mean())
-        is_cut = change > max(_LEAST, _SUDDEN * self._usual)
+        usual = change if self._usual is None else self._usual
+        is_cut = change > max(_LEAST, _SUDDEN * usual)
         if not is_cut:
-            self._usual += (1 - _MEMORY) * (change - self._usual)
+            self._usual = _MEMORY * usual + (1 - _MEMORY) * change
         return is_cut

@@ -35,13 +35,13 @@ class Likeness:
         return float(self.metric.pairs(embedding[None], mean[None])[0]) <= self._farthest
 
     def nearest(self, embedding: Embedding, means: Sequence[Embedding]) -> int | None:
-        """The number of whom this is of several people: the nearest, where 1 % of others would be taken for one."""
+        """Which of several people this is: the nearest, if it fits, and less than 1 % of others were taken for one."""
         if not means:
             return None
         distances = self.metric.matrix(embedding[None], np.stack(means))[0]
         number = int(np.where(np.isfinite(distances), distances, np.inf).argmin())
         rule = enrolled_rule(self._bundle, {1: len(means)})
-        return number if rule.threshold.is_match(float(distances[number])) else None
+        return number if distances[number] <= min(rule.threshold.distance, self._farthest) else None
 
     def mean(self, embeddings: Sequence[Embedding]) -> Embedding:
         """The template of a person's embeddings, at least one."""

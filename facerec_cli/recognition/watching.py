@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from facerec_cli.errors import VideoError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import Photo
 from facerec_cli.faces.video import Frame
 from facerec_cli.parallel import ordered_map
+from facerec_cli.recognition.attendance import Attendance
 from facerec_cli.recognition.cuts import Cuts
 from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.identification import Identifier
@@ -16,7 +18,7 @@ from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Numbering, Remembered
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.tracking import Step, Track, Tracker
-from facerec_cli.recognition.visits import Event, Visits
+from facerec_cli.recognition.visits import Event, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ def watch(
     Raises:
         UncalibratedModelError: the model does not say who is alike.
         ModelError, DatabaseError: the model or the gallery cannot be used.
-        VideoError: as the frames do.
+        VideoError: as the frames do, once what was seen until then is told.
     """
     likeness = Likeness(recognizer.bundle)
     watcher = _Watcher(recognizer, identifier, likeness, source, strangers or Remembered(likeness))
@@ -91,9 +93,14 @@ def _looks(
         return frame, recognizer.extract(Photo(source, frame.image)).faces
 
     last = None
-    for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
-        last = frame
-        yield watcher.look(frame, faces)
+    try:
+        for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
+            last = frame
+            yield watcher.look(frame, faces)
+    except VideoError:
+        if last is not None:  # what was seen is told first
+            yield watcher.end(last)
+        raise
     if last is not None:
         yield watcher.end(last)
 
@@ -111,7 +118,7 @@ class _Watcher:
     ) -> None:
         self._recognizer, self._identifier, self._likeness = recognizer, identifier, likeness
         self._tracker, self._cuts = Tracker(), Cuts()
-        self._visits = Visits(likeness, source, strangers)
+        self._attendance = Attendance(likeness, source, strangers)
         self._subjects: dict[Track, Subject] = {}
         self._before: float | None = None
 
@@ -131,20 +138,20 @@ class _Watcher:
                 subject = self._begin(step.track, portrait, interval)
             subject.see(portrait, step, interval)
         seen = [self._subjects[step.track] for step in steps]
-        self._visits.see(seen)
+        self._attendance.see(seen)
         self._embed(steps, portraits, interval)
-        self._visits.close(now)
+        self._attendance.close(now)
         for step in steps:
-            if before := self._visits.place(self._subjects[step.track], interval):
+            if before := self._attendance.place(self._subjects[step.track], interval):
                 self._end_track_of(before)
-        return Look(frame, tuple(map(self._shown, steps)), self._visits.take_events())
+        return Look(frame, tuple(map(self._shown, steps)), self._attendance.take_events())
 
     def end(self, frame: Frame) -> Look:
         """Everybody is gone."""
         self._tracker.cut()
         self._drop_lost(0.0)
-        self._visits.close()
-        return Look(frame, (), self._visits.take_events())
+        self._attendance.close()
+        return Look(frame, (), self._attendance.take_events())
 
     def _embed(self, steps: list[Step], portraits: list[Portrait], interval: float) -> None:
         """Look closer at the faces that need it."""
@@ -156,7 +163,7 @@ class _Watcher:
         if not looked:
             return
         embeddings = self._recognizer.embed([portrait.face.chip for _, portrait in looked])
-        self._visits.ask(self._identifier(), looked[0][1].at)
+        self._attendance.ask(self._identifier(), looked[0][1].at)
         learned = []
         for (step, portrait), embedding in zip(looked, embeddings, strict=True):
             subject = self._subjects[step.track]
@@ -167,7 +174,7 @@ class _Watcher:
             elif not subject.is_in_doubt:
                 learned.append((subject, embedding, portrait))
         for subject, embedding, portrait in learned:  # once it is settled who is gone
-            self._visits.learn(subject, embedding, portrait)
+            self._attendance.learn(subject, embedding, portrait)
 
     def _begin(self, track: Track, portrait: Portrait, interval: float) -> Subject:
         """Somebody whom a track shows from now on."""
@@ -178,9 +185,9 @@ class _Watcher:
 
     def _finish(self, subject: Subject, interval: float) -> None:
         """Somebody's track is over."""
-        if before := self._visits.place(subject, interval, is_over=True):
+        if before := self._attendance.place(subject, interval, is_over=True):
             self._end_track_of(before)
-        self._visits.lose(subject)
+        self._attendance.lose(subject)
 
     def _drop_lost(self, interval: float) -> None:
         for track in [track for track in self._subjects if not self._tracker.is_followed(track)]:
@@ -196,8 +203,7 @@ class _Watcher:
 
     def _shown(self, step: Step) -> TrackedFace:
         subject = self._subjects[step.track]
-        stay = self._visits.of(subject)
+        stay = self._attendance.of(subject)
         if stay is None or subject.is_in_doubt:
             return TrackedFace(step.face.box, "", False, None)
-        name = stay.decision.name if stay.stranger is None else f"{stay.decision.name} {stay.stranger}"
-        return TrackedFace(step.face.box, name, stay.decision.is_known, stay.number)
+        return TrackedFace(step.face.box, label(stay.decision, stay.stranger), stay.decision.is_known, stay.number)
