@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from facerec_cli.json_text import json_text
 from facerec_cli.service.arrival import FORM_PROBLEMS
 from facerec_cli.service.json_body import json_body, sent
-from facerec_cli.service.live import Live, LiveSource
+from facerec_cli.service.live import LiveSource
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_live import LiveEvents, LiveSourceRecord, LiveSources, NewSource
 from facerec_cli.service.records_people import MOST_ID
-from facerec_cli.service.routes.common import EngineOf
+from facerec_cli.service.routes.common import EngineOf, LiveOf
 from facerec_cli.service.routes.people import JPEG
 from facerec_cli.service.settings import API, live_source
 
@@ -59,14 +59,6 @@ _SEEN: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "There was no newer one in 2 s"},
 }
-
-
-async def _live(request: Request) -> Live:
-    live: Live = request.app.state.live
-    return live
-
-
-LiveOf = Annotated[Live, Depends(_live)]
 
 
 async def _source(
