@@ -1,0 +1,190 @@
+"""Twenty videos of which it is known who is seen when, through ``facerec watch``: who is told, once a visit, and who not.
+
+    python benchmarks/videos.py LFW --videos FOLDER [--held-out] [--only NAME]
+
+The videos are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit is the time in
+which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video: visits in truth;
+*right*: told once, with the right name, or as a stranger; *missed*: not told so; *unnamed*: somebody enrolled told as a
+stranger; *false*: another's name, a name for a stranger, another stranger's number, or nobody there; *double*: told more
+than once, or the same stranger with another number; *swapped*: a visit followed on two people's faces, in frames where
+faces meet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filming import RATE, Box, Film, make, share
+from scenes import enrolment, films
+
+from facerec_cli import Identifier, Recognizer, open_gallery
+from facerec_cli.faces.video import Stream, parse_source
+from facerec_cli.gallery.base import UNKNOWN
+from facerec_cli.recognition.visits import GONE
+from facerec_cli.recognition.watching import Look, watch
+
+FACEREC = [sys.executable, "-m", "facerec_cli"]
+NEAR = RATE // 2
+"""Frames between a report's best face and the nearest one in which the truth has the face in view."""
+FOLLOWED = 6
+"""Frames on a second face that make a swap."""
+COLUMNS = ("visits", "right", "missed", "unnamed", "false", "double", "swapped")
+
+
+@dataclass
+class Visit:
+    """Somebody's stay, in frames, and what was told of it."""
+
+    first: int
+    last: int
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Person:
+    """Somebody in a video."""
+
+    name: str
+    is_known: bool
+    boxes: dict[int, Box]
+    visits: list[Visit] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for frame in sorted(self.boxes):
+            if not self.visits or frame - self.visits[-1].last > GONE * RATE:
+                self.visits.append(Visit(frame, frame))
+            self.visits[-1].last = frame
+
+    def is_at(self, box: Box, frame: int) -> float:
+        """How much of a box near a frame is this one's face, or of the face is in the box: the lesser."""
+        near = min(self.boxes, key=lambda other: abs(other - frame), default=-NEAR - 1)
+        own = self.boxes.get(near)
+        return 0.0 if own is None or abs(near - frame) > NEAR else min(share(own, box), share(box, own))
+
+
+def people_of(video: Path) -> list[Person]:
+    """The truth of a video."""
+    listed = json.loads(video.with_suffix(".json").read_text())
+    return [
+        Person(one["person"], one["known"], {int(row[0]): (row[1], row[2], row[3], row[4]) for row in one["boxes"]})
+        for one in listed
+    ]
+
+
+def whose(box: Box, frame: int, people: list[Person]) -> Person | None:
+    """Whose face a box is."""
+    best = max(people, key=lambda person: person.is_at(box, frame))
+    return best if best.is_at(box, frame) > 0.25 else None
+
+
+def judge(records: list[dict[str, Any]], people: list[Person]) -> tuple[Counter[str], list[str]]:
+    """Counts by ``COLUMNS``, but for swaps, and what went wrong, a line each."""
+    counts, wrong = Counter[str](), []
+    numbers: dict[int, Person] = {}
+    for record in records:
+        person = whose(record["box"], round(record["at"] * RATE), people)
+        is_named, what = record["name"] != UNKNOWN, f"{record['name']} {record['stranger'] or ''}".strip()
+        owner = None if is_named else numbers.setdefault(record["stranger"], person or people[0])
+        if person is None or (is_named and record["name"] != person.name) or owner not in (None, person):
+            counts["false"] += 1
+            wrong.append(f"false: {what} at {record['at']} s, who is {person.name if person else 'nobody'}")
+            continue
+        begin, end = (round((record["position"] + more) * RATE) for more in (0, record["seconds"]))
+        visit = max(person.visits, key=lambda visit: min(end, visit.last) - max(begin, visit.first))
+        if is_named or not person.is_known:
+            visit.told.append(record)
+        else:
+            counts["unnamed"] += 1
+            wrong.append(f"unnamed: {person.name} is {what} at {record['at']} s, {record['candidates'][:1]}")
+    for person in people:
+        for visit in person.visits:
+            counts["visits"] += 1
+            counts["right" if len(visit.told) == 1 else "double" if visit.told else "missed"] += 1
+            if len(visit.told) != 1:
+                said = [f"{one['position']} to {one['position'] + one['seconds']:.3f}" for one in visit.told]
+                span = f"{visit.first / RATE:.1f} to {visit.last / RATE:.1f} s"
+                wrong.append(f"{'double' if said else 'missed'}: {person.name}, {span} {', '.join(said)}")
+        if len(set(one["stranger"] for visit in person.visits for one in visit.told)) > 1:
+            counts["double"] += 1
+            wrong.append(f"double: {person.name} is several strangers")
+    return counts, wrong
+
+
+def swaps(looks: list[Look], people: list[Person]) -> list[str]:
+    """The visits that were followed on two people's faces, a line each."""
+    followed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for look in looks:
+        for face in look.tracks:
+            person = whose(face.box, look.frame.number, people)
+            if person is not None and face.visit is not None:
+                followed[face.visit][person.name].append(look.frame.position)
+    return [
+        "swapped: visit " + f"{visit}: " + ", ".join(f"{name} {min(at):.1f} to {max(at):.1f} s" for name, at in own.items())
+        for visit, own in followed.items()
+        if sum(len(at) >= FOLLOWED for at in own.values()) > 1
+    ]
+
+
+def enroll(lfw: Path, made: list[Film], work: Path) -> Path:
+    """A database of those who are known in them, and of others."""
+    for person, photos in enrolment(lfw, made).items():
+        (work / "photos" / person).mkdir(parents=True)
+        for photo in photos:
+            (work / "photos" / person / photo.name).symlink_to(photo.resolve())
+    command = [*FACEREC, "enroll", "photos", "--largest", "-db", "database", "--format", "json"]
+    subprocess.run(command, cwd=work, stdout=subprocess.DEVNULL, check=False)
+    return work / "database"
+
+
+def in_process(video: Path, database: Path) -> list[Look]:
+    """What is shown of each frame."""
+    recognizer = Recognizer(quick=True)
+    identifier = Identifier(recognizer, open_gallery(database))
+    with Stream(parse_source(str(video)), every=0) as stream:
+        return list(watch(recognizer, lambda: identifier, stream, source=video.name, is_live=False))
+
+
+def main() -> None:
+    """Make what is missing, watch, judge and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lfw", type=Path, help="LFW's photos, unpacked")
+    parser.add_argument("--videos", type=Path, required=True, help="where the videos are, or will be")
+    parser.add_argument("--held-out", action="store_true", help="look at the eight that nothing was tuned by, too")
+    parser.add_argument("--only", default="", help="those with this in their names")
+    arguments = parser.parse_args()
+    made = films(arguments.lfw)
+    sums: dict[bool, Counter[str]] = defaultdict(Counter)
+    print(f"{'video':22}" + "".join(f"{column:>9}" for column in COLUMNS) + f"{'frames/s':>10}")
+    with tempfile.TemporaryDirectory() as name:
+        database = enroll(arguments.lfw, made, Path(name))
+        for film in made:
+            if arguments.only not in film.name or (film.is_held_out and not arguments.held_out):
+                continue
+            video = make(film, arguments.videos)
+            people, began = people_of(video), time.perf_counter()
+            looks = in_process(video, database)
+            rate = round(film.seconds * film.rounds * RATE / (time.perf_counter() - began), 1)
+            records = [event.to_json() for look in looks for event in look.events if event.kind == "left"]
+            counts, wrong = judge(records, people)
+            wrong += swaps(looks, people)
+            counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
+            sums[film.is_held_out] += counts
+            print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
+            for line in wrong:
+                print(f"    {line}", flush=True)
+    for is_held_out, counts in sums.items():
+        told = "sum of the held out" if is_held_out else "sum of those tuned by"
+        print(f"{told:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS))
+
+
+if __name__ == "__main__":
+    main()
