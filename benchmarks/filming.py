@@ -1,8 +1,8 @@
 """Makes videos of which it is known who is seen when: photos of people, moving before a background, through ffmpeg.
 
 A person is a head cut from a photo with a soft edge, above a plain body, and never quite still: it sways, nods and
-comes nearer. Who turns away is squeezed, moves to the side of the head and leaves hair in its place. Heads in front hide
-those behind. Beside each video lies its truth: in which frames each face can be seen, and where.
+comes nearer. A face that turns away is squeezed, moves to the side of the head and leaves hair in its place. Heads in
+front hide those behind. Beside each video lies its truth: in which frames each face can be seen, and where.
 """
 
 from __future__ import annotations

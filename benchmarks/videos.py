@@ -1,13 +1,17 @@
-"""Twenty videos of which it is known who is seen when, through ``facerec watch``: who is told, once a visit, and who not.
+"""Twenty videos of which it is known who is seen when, through ``facerec watch``: who is told once a visit, who not.
 
     python benchmarks/videos.py LFW --videos FOLDER [--held-out] [--only NAME]
 
-The videos are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit is the time in
-which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video: visits in truth;
-*right*: told once, with the right name, or as a stranger; *missed*: not told so; *unnamed*: somebody enrolled told as a
-stranger; *false*: another's name, a name for a stranger, another stranger's number, or nobody there; *double*: told more
-than once, or the same stranger with another number; *swapped*: a visit followed on two people's faces, in frames where
-faces meet.
+Videos and database are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit is the
+time in which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video:
+
+- visits in truth;
+- right: told once, with the right name, or as a stranger;
+- missed: not told so;
+- unnamed: somebody enrolled told as a stranger;
+- false: another's name, a name for a stranger, another stranger's number, or nobody there;
+- double: told more than once, or the same stranger with another number;
+- swapped: a visit followed on two people's faces.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from filming import RATE, Box, Film, make, share
 from scenes import enrolment, films
 
 from facerec_cli import Identifier, Recognizer, open_gallery
-from facerec_cli.faces.video import Stream, parse_source
+from facerec_cli.faces.sources import parse_source
+from facerec_cli.faces.video import Stream
 from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.visits import GONE
 from facerec_cli.recognition.watching import Look, watch
@@ -113,7 +118,7 @@ def judge(records: list[dict[str, Any]], people: list[Person]) -> tuple[Counter[
                 said = [f"{one['position']} to {one['position'] + one['seconds']:.3f}" for one in visit.told]
                 span = f"{visit.first / RATE:.1f} to {visit.last / RATE:.1f} s"
                 wrong.append(f"{'double' if said else 'missed'}: {person.name}, {span} {', '.join(said)}")
-        if len(set(one["stranger"] for visit in person.visits for one in visit.told)) > 1:
+        if len({one["stranger"] for visit in person.visits for one in visit.told}) > 1:
             counts["double"] += 1
             wrong.append(f"double: {person.name} is several strangers")
     return counts, wrong
@@ -128,21 +133,27 @@ def swaps(looks: list[Look], people: list[Person]) -> list[str]:
             if person is not None and face.visit is not None:
                 followed[face.visit][person.name].append(look.frame.position)
     return [
-        "swapped: visit " + f"{visit}: " + ", ".join(f"{name} {min(at):.1f} to {max(at):.1f} s" for name, at in own.items())
+        "swapped: visit "
+        + f"{visit}: "
+        + ", ".join(f"{name} {min(at):.1f} to {max(at):.1f} s" for name, at in own.items())
         for visit, own in followed.items()
         if sum(len(at) >= FOLLOWED for at in own.values()) > 1
     ]
 
 
-def enroll(lfw: Path, made: list[Film], work: Path) -> Path:
-    """A database of those who are known in them, and of others."""
-    for person, photos in enrolment(lfw, made).items():
-        (work / "photos" / person).mkdir(parents=True)
-        for photo in photos:
-            (work / "photos" / person / photo.name).symlink_to(photo.resolve())
-    command = [*FACEREC, "enroll", "photos", "--largest", "-db", "database", "--format", "json"]
-    subprocess.run(command, cwd=work, stdout=subprocess.DEVNULL, check=False)
-    return work / "database"
+def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
+    """A database of those who are known in them, and of others, made where it is not there yet."""
+    database = folder / "database"
+    if database.exists():
+        return database
+    with tempfile.TemporaryDirectory() as name:
+        for person, photos in enrolment(lfw, made).items():
+            (Path(name) / person).mkdir()
+            for photo in photos:
+                (Path(name) / person / photo.name).symlink_to(photo.resolve())
+        command = [*FACEREC, "enroll", name, "--largest", "-db", str(database), "--format", "json"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    return database
 
 
 def in_process(video: Path, database: Path) -> list[Look]:
@@ -150,7 +161,7 @@ def in_process(video: Path, database: Path) -> list[Look]:
     recognizer = Recognizer(quick=True)
     identifier = Identifier(recognizer, open_gallery(database))
     with Stream(parse_source(str(video)), every=0) as stream:
-        return list(watch(recognizer, lambda: identifier, stream, source=video.name, is_live=False))
+        return list(watch(recognizer, lambda: identifier, stream, source=video.name, is_live=stream.is_live))
 
 
 def main() -> None:
@@ -164,23 +175,22 @@ def main() -> None:
     made = films(arguments.lfw)
     sums: dict[bool, Counter[str]] = defaultdict(Counter)
     print(f"{'video':22}" + "".join(f"{column:>9}" for column in COLUMNS) + f"{'frames/s':>10}")
-    with tempfile.TemporaryDirectory() as name:
-        database = enroll(arguments.lfw, made, Path(name))
-        for film in made:
-            if arguments.only not in film.name or (film.is_held_out and not arguments.held_out):
-                continue
-            video = make(film, arguments.videos)
-            people, began = people_of(video), time.perf_counter()
-            looks = in_process(video, database)
-            rate = round(film.seconds * film.rounds * RATE / (time.perf_counter() - began), 1)
-            records = [event.to_json() for look in looks for event in look.events if event.kind == "left"]
-            counts, wrong = judge(records, people)
-            wrong += swaps(looks, people)
-            counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
-            sums[film.is_held_out] += counts
-            print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
-            for line in wrong:
-                print(f"    {line}", flush=True)
+    database = enroll(arguments.lfw, made, arguments.videos)
+    for film in made:
+        if arguments.only not in film.name or (film.is_held_out and not arguments.held_out):
+            continue
+        video = make(film, arguments.videos)
+        people, began = people_of(video), time.perf_counter()
+        looks = in_process(video, database)
+        rate = round(film.seconds * film.rounds * RATE / (time.perf_counter() - began), 1)
+        records = [event.to_json() for look in looks for event in look.events if event.kind == "left"]
+        counts, wrong = judge(records, people)
+        wrong += swaps(looks, people)
+        counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
+        sums[film.is_held_out] += counts
+        print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
+        for line in wrong:
+            print(f"    {line}", flush=True)
     for is_held_out, counts in sums.items():
         told = "sum of the held out" if is_held_out else "sum of those tuned by"
         print(f"{told:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS))
