@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +40,10 @@ from facerec_cli.recognition.watching import Look, watch
 FACEREC = [sys.executable, "-m", "facerec_cli"]
 NEAR = RATE // 2
 """Frames between a report's best face and the nearest one in which the truth has the face in view."""
-FOLLOWED = 6
-"""Frames on a second face that make a swap."""
+EVERY = 0.1
+"""Seconds between frames, as the command looks at them by default."""
+FOLLOWED = 3
+"""Such frames on a second face that make a swap."""
 COLUMNS = ("visits", "right", "missed", "unnamed", "false", "double", "swapped")
 
 
@@ -126,19 +128,30 @@ def judge(records: list[dict[str, Any]], people: list[Person]) -> tuple[Counter[
 
 def swaps(looks: list[Look], people: list[Person]) -> list[str]:
     """The visits that were followed on two people's faces, a line each."""
-    followed: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    faces: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for look in looks:
         for face in look.tracks:
             person = whose(face.box, look.frame.number, people)
             if person is not None and face.visit is not None:
-                followed[face.visit][person.name].append(look.frame.position)
+                faces[face.visit][person.name].append(look.frame.position)
     return [
         "swapped: visit "
         + f"{visit}: "
         + ", ".join(f"{name} {min(at):.1f} to {max(at):.1f} s" for name, at in own.items())
-        for visit, own in followed.items()
+        for visit, own in faces.items()
         if sum(len(at) >= FOLLOWED for at in own.values()) > 1
     ]
+
+
+def meet(people: list[Person]) -> bool:
+    """Whether any two faces touch."""
+    return any(
+        share(box, other.boxes[frame]) > 0
+        for number, one in enumerate(people)
+        for other in people[number + 1 :]
+        for frame, box in one.boxes.items()
+        if frame in other.boxes
+    )
 
 
 def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
@@ -156,11 +169,21 @@ def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
     return database
 
 
-def in_process(video: Path, database: Path) -> list[Look]:
-    """What is shown of each frame."""
+def told(video: Path, database: Path) -> tuple[list[dict[str, Any]], float]:
+    """What the command tells of a video, and how many frames a second it looked at."""
+    command = [*FACEREC, "watch", str(video), "-db", str(database), "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rate = re.search(r"([\d.,]+) frames/s", done.stderr)
+    if rate is None:
+        raise SystemExit(done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()], float(rate[1].replace(",", ""))
+
+
+def followed(video: Path, database: Path) -> list[Look]:
+    """What is shown of each frame that the command looks at."""
     recognizer = Recognizer(quick=True)
     identifier = Identifier(recognizer, open_gallery(database))
-    with Stream(parse_source(str(video)), every=0) as stream:
+    with Stream(parse_source(str(video)), every=EVERY) as stream:
         return list(watch(recognizer, lambda: identifier, stream, source=video.name, is_live=stream.is_live))
 
 
@@ -180,12 +203,11 @@ def main() -> None:
         if arguments.only not in film.name or (film.is_held_out and not arguments.held_out):
             continue
         video = make(film, arguments.videos)
-        people, began = people_of(video), time.perf_counter()
-        looks = in_process(video, database)
-        rate = round(film.seconds * film.rounds * RATE / (time.perf_counter() - began), 1)
-        records = [event.to_json() for look in looks for event in look.events if event.kind == "left"]
+        people = people_of(video)
+        records, rate = told(video, database)
         counts, wrong = judge(records, people)
-        wrong += swaps(looks, people)
+        if meet(people):
+            wrong += swaps(followed(video, database), people)
         counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
         sums[film.is_held_out] += counts
         print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
