@@ -84,7 +84,7 @@ class Film:
         camera: which place of the scene is at the picture's centre, and how near it is.
         cuts: seconds at which the background is another.
         light: how bright it is at a second, 1 as the photos are.
-        exposures: pictures of which a frame is the mean, over half its time: motion blur.
+        exposures: pictures of which a frame is the mean, over its time: motion blur.
         noise: standard deviation, grey levels.
         encoding: of ffmpeg's libx264.
         is_portrait: whether a telephone was held upright: 720 x 1280, stored lying, to be turned by whoever plays it.
@@ -321,7 +321,7 @@ def frames(film: Film) -> Iterator[Picture]:
 
     for number in range(round(film.seconds * RATE)):
         seconds = number / RATE
-        moments = [exposed(seconds + part / 2 / RATE / film.exposures) for part in range(film.exposures)]
+        moments = [exposed(seconds + part / RATE / film.exposures) for part in range(film.exposures)]
         mean = np.mean(moments, axis=0, dtype=np.float32) * film.light(seconds)
         if grain is not None:
             mean += np.roll(grain[number % len(grain)], number * 37, axis=1)
@@ -341,7 +341,7 @@ def make(film: Film, folder: Path) -> Path:
     with subprocess.Popen([*ffmpeg, *raw, *coded, str(once)], stdin=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
         for frame in frames(film):
-            encoder.stdin.write(np.ascontiguousarray(np.rot90(frame) if film.is_portrait else frame).data)
+            encoder.stdin.write(np.ascontiguousarray(np.rot90(frame, -1) if film.is_portrait else frame).data)
         encoder.stdin.close()
     turned = ["-metadata:s:v:0", "rotate=90"] if film.is_portrait else []
     again = ["-stream_loop", str(film.rounds - 1)]

@@ -115,7 +115,7 @@ def held_out(cast: Cast) -> Iterator[Film]:
     poor = one(stays(300, 370, 1.4, 0, 13)), one(walks(2, 12, 350, 1.3), known=False), one(stays(950, 380, 1.5, 1, 13))
     yield Film("15-low-bit-rate", 13, poor, encoding=("-b:v", "150k", "-maxrate", "150k", "-bufsize", "150k"))
     upright = one(stays(230, 500, 1.5, 0, 12)), one(stays(500, 740, 1.7, 2, 12), known=False)
-    yield Film("16-telephone", 12, upright, is_portrait=True)
+    yield Film("16-telephone", 12, upright, camera=(Key(0, 360, 640),), is_portrait=True)
     round_trip = one((Key(0, 300, 370, 1.5), Key(2.5, 500, 380, 1.8), Key(5, 300, 370, 1.5)))
     yield Film("17-loop", 5, (round_trip, one(stays(950, 360, 1.6, 1, 5), known=False)), rounds=3)
     behind = one((Key(0, 640, 330, 1.5), Key(12, 660, 330, 1.5)), known=False)
@@ -141,6 +141,14 @@ def films(lfw: Path) -> list[Film]:
     half = len(cast) // 2
     shown = list(tuned(Cast(lfw, iter(cast[:half]))))
     return shown + [replace(film, is_held_out=True) for film in held_out(Cast(lfw, iter(cast[half:])))]
+
+
+def procession(lfw: Path) -> Film:
+    """Who is in another of them, one after another, each at once and for four seconds, after a while without anybody."""
+    many = next(film for film in films(lfw) if film.name == "10-many")
+    takes = [stays(640, 370, 1.7, 6 + 4 * n, 10 + 4 * n) for n in range(len(many.actors))]
+    actors = tuple(replace(actor, takes=(take,)) for actor, take in zip(many.actors, takes, strict=True))
+    return Film("procession", takes[-1][-1].seconds, actors)
 
 
 def casting(lfw: Path) -> list[str]:

@@ -2,8 +2,8 @@
 
     python benchmarks/videos.py LFW --videos FOLDER [--held-out] [--only NAME]
 
-Videos and database are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit is the
-time in which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video:
+Videos and database are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit
+is the time in which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video:
 
 - visits in truth;
 - right: told once, with the right name, or as a stranger;
@@ -214,8 +214,8 @@ def main() -> None:
         for line in wrong:
             print(f"    {line}", flush=True)
     for is_held_out, counts in sums.items():
-        told = "sum of the held out" if is_held_out else "sum of those tuned by"
-        print(f"{told:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS))
+        title = "sum of the held out" if is_held_out else "sum of those tuned by"
+        print(f"{title:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS))
 
 
 if __name__ == "__main__":
