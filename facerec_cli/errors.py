@@ -82,6 +82,26 @@ class NestedPeopleError(PhotoError):
     """A folder that should be one person's has its photos in folders of its own; ``subject`` is what holds those."""
 
 
+class VideoError(FacerecError):
+    """A video, a camera or a stream cannot be watched."""
+
+
+class UnusableSourceError(VideoError):
+    """A text names no video, camera or stream."""
+
+
+class UnreadableVideoError(VideoError):
+    """A video's file is missing, empty, no regular file, or not readable for the user."""
+
+
+class UnsupportedVideoError(VideoError):
+    """A file is no video, or is damaged, or of a format that FFmpeg does not read."""
+
+
+class UnreachableSourceError(VideoError):
+    """A camera or a stream gives no picture."""
+
+
 class ModelError(FacerecError):
     """A model bundle cannot be used or written."""
 
@@ -306,6 +326,10 @@ class AddressError(ServiceError):
     """Nothing can listen at an address."""
 
 
+class DeliveryError(FacerecError):
+    """Events cannot be sent where they are to go."""
+
+
 class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
 
@@ -316,6 +340,14 @@ class StreamError(OutputError):
 
 class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
+
+
+class AnnotatedVideoError(OutputError):
+    """A video with names cannot be written."""
+
+
+class WindowError(OutputError):
+    """Nothing can be shown in a window."""
 
 
 class SortingError(OutputError):
