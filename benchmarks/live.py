@@ -26,8 +26,9 @@ from statistics import median
 
 from filming import RATE, make
 from scenes import films, procession
-from facerec_cli.gallery.base import UNKNOWN
 from videos import FACEREC, Person, enroll, people_of
+
+from facerec_cli.gallery.base import UNKNOWN
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 SPINNING = [sys.executable, "-c", "while True: pass"]
