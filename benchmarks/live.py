@@ -28,8 +28,6 @@ from filming import RATE, make
 from scenes import films, procession
 from videos import FACEREC, Person, enroll, people_of
 
-from facerec_cli.gallery.base import UNKNOWN
-
 START, END = b"\xff\xd8", b"\xff\xd9"
 SPINNING = [sys.executable, "-c", "while True: pass"]
 
@@ -42,7 +40,7 @@ def pictures(video: Path) -> list[bytes]:
 
 
 class Camera(ThreadingHTTPServer):
-    """Sends pictures at ``RATE`` to whoever comes; after the last the picture stays. ``began`` is when somebody came."""
+    """Sends pictures at ``RATE`` to who comes, at ``began``; after the last the picture stays."""
 
     daemon_threads = True
 
@@ -93,25 +91,35 @@ def latency(database: Path, video: Path, busy: int) -> None:
         server = stack.enter_context(camera(frames))
         command = [*FACEREC, "watch", server.url, "-db", str(database), "--format", "json"]
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        late: dict[str, list[float]] = {"known": [], "strangers": []}
         assert watching.stdout is not None and watching.stderr is not None
         timer = threading.Timer(len(frames) / RATE + 15, watching.send_signal, [signal.SIGINT])
         timer.start()
-        for line in watching.stdout:
-            now, record = time.time() - server.began, json.loads(line)
-            person = shown_at(datetime.fromisoformat(record["time"]).timestamp() - server.began, people)
-            kind, seconds = "known" if person.is_known else "strangers", now - min(person.boxes) / RATE
-            if record["name"] == (person.name if person.is_known else UNKNOWN):
-                late[kind].append(seconds)
-            else:
-                print(f"    {person.name} as {record['name']} after {seconds:.2f} s")
+        arrived = [(time.time() - server.began, json.loads(line)) for line in watching.stdout]
         timer.cancel()
         said = watching.stderr.read()
-    print(f"{busy} processes spinning: {next(line for line in said.splitlines() if 'looked at' in line)}")
-    for kind, seconds in late.items():
-        there = sum(person.is_known == (kind == "known") for person in people)
-        print(f"    {kind}: {len(seconds)} told of {there}", end="")
-        print(f", after {median(seconds):.2f} s, at most {max(seconds):.2f} s" if seconds else "")
+    print(f"{busy} processes spinning: {looked_at(said)}")
+    told: dict[str, tuple[float, float]] = {}
+    for now, record in arrived:
+        first = datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp() - server.began
+        named = next((person for person in people if person.is_known and person.name == record["name"]), None)
+        person = named or shown_at(first, people)
+        appeared = min(person.boxes) / RATE
+        if person.name in told or person.is_known != (named is not None) or first < appeared - 1:
+            print(f"    wrong: {record['name']}, where {person.name} was, after {now - appeared:.2f} s")
+        else:
+            told[person.name] = first - appeared, now - appeared
+    for title, is_known in (("known", True), ("strangers", False)):
+        there = [person.name for person in people if person.is_known == is_known]
+        seen, late = zip(*(told[name] for name in there if name in told), strict=True)
+        print(
+            f"    {title}: {len(late)} told of {len(there)}, seen after {median(seen):.2f} s, "
+            f"told after {median(late):.2f} s, at most {max(late):.2f} s"
+        )
+
+
+def looked_at(said: str) -> str:
+    """The line in which the command says what it looked at."""
+    return next((line for line in said.splitlines() if "looked at" in line), said)
 
 
 def shown_at(seconds: float, people: list[Person]) -> Person:
@@ -140,7 +148,7 @@ def memory(database: Path, video: Path, minutes: float) -> None:
     for part in (0.05, 0.25, 0.5, 0.75, 1.0):
         position, megabytes = min(taken, key=lambda one: abs(one[0] - part * seconds))
         print(f"{position / 60:5.1f} min of {minutes:.0f}: {megabytes:6.1f} MB, {len(taken)} visits told in all")
-    print(next(line for line in said.splitlines() if "looked at" in line))
+    print(looked_at(said))
     long.unlink()
 
 

@@ -144,7 +144,7 @@ def films(lfw: Path) -> list[Film]:
 
 
 def procession(lfw: Path) -> Film:
-    """Who is in another of them, one after another, each at once and for four seconds, after a while without anybody."""
+    """Those of another video, one after another, each for four seconds; nobody for six seconds before."""
     many = next(film for film in films(lfw) if film.name == "10-many")
     takes = [stays(640, 370, 1.7, 6 + 4 * n, 10 + 4 * n) for n in range(len(many.actors))]
     actors = tuple(replace(actor, takes=(take,)) for actor, take in zip(many.actors, takes, strict=True))
