@@ -1,6 +1,6 @@
 """``facerec watch`` on a camera, and over an hour: how late it tells, what it skips, what memory it takes.
 
-    python benchmarks/live.py LFW --videos FOLDER [latency | memory] [--busy 2] [--minutes 60]
+    python benchmarks/live.py LFW --videos FOLDER [latency | memory] [--busy 2] [--minutes 60] [--every 0.1]
 
 ``latency``: a camera on loopback sends a video as MJPEG over HTTP, at its own pace, with people one after another. Told
 is the time from the moment when the first picture of somebody is sent until a reader of the command's output has the
@@ -26,7 +26,7 @@ from statistics import median
 
 from filming import RATE, make
 from scenes import films, procession
-from videos import FACEREC, Person, enroll, people_of
+from videos import EVERY, FACEREC, Person, enroll, people_of
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 SPINNING = [sys.executable, "-c", "while True: pass"]
@@ -128,14 +128,14 @@ def shown_at(seconds: float, people: list[Person]) -> Person:
     return max(there or people[:1], key=lambda person: min(person.boxes))
 
 
-def memory(database: Path, video: Path, minutes: float) -> None:
+def memory(database: Path, video: Path, minutes: float, every: float) -> None:
     """Watch a long file, and print the resident memory."""
     long = video.with_name("long.mp4")
     seconds = minutes * 60
     again = ["ffmpeg", "-y", "-loglevel", "error", "-stream_loop", "-1", "-i", str(video), "-t", str(seconds)]
     subprocess.run([*again, "-c", "copy", str(long)], check=True)
     taken: list[tuple[float, float]] = []
-    command = [*FACEREC, "watch", str(long), "-db", str(database), "--format", "json"]
+    command = [*FACEREC, "watch", str(long), "-db", str(database), "--every", str(every), "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
         status = Path(f"/proc/{watching.pid}/status")
         assert watching.stdout is not None and watching.stderr is not None
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True, help="where the videos are, or will be")
     parser.add_argument("--busy", type=int, default=2, help="processes that only spin")
     parser.add_argument("--minutes", type=float, default=60, help="of the long video")
+    parser.add_argument("--every", type=float, default=EVERY, help="seconds between its frames that are looked at")
     arguments = parser.parse_args()
     film = procession(arguments.lfw)
     database = enroll(arguments.lfw, films(arguments.lfw), arguments.videos)
@@ -168,7 +169,7 @@ def main() -> None:
         for busy in (0, arguments.busy):
             latency(database, video, busy)
     if arguments.part != "latency":
-        memory(database, video, arguments.minutes)
+        memory(database, video, arguments.minutes, arguments.every)
 
 
 if __name__ == "__main__":
