@@ -142,8 +142,8 @@ def _deliveries(targets: Sequence[str], source: Source, reporter: WatchReporter)
         patience = 0
         raise
     finally:
-        for delivery in opened:
-            delivery.close(patience)
+        # What did not get there has been told already.
+        reporter.errors += sum([delivery.close(patience) for delivery in opened])
 
 
 def _check_place(annotate: Path, source: Source) -> None:

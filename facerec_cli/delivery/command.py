@@ -59,20 +59,23 @@ class Command(Receiver):
         self._timeout = timeout
 
     def deliver(self, message: Message, abandoned: Event) -> None:
+        try:
+            self._run(json_text(message.record).encode() + b"\n", abandoned)
+        except OSError as error:
+            raise RefusedError(f"it cannot be run, {error.strerror or error}") from error
+
+    def _run(self, text: bytes, abandoned: Event) -> None:
         # Files and no pipes: nobody waits for a program that reads nothing, or whose children keep a pipe open.
         with TemporaryFile() as given, TemporaryFile() as complaints:
-            given.write(json_text(message.record).encode() + b"\n")
+            given.write(text)
             given.seek(0)
-            try:
-                running = subprocess.Popen(
-                    self._arguments,
-                    stdin=given,
-                    stdout=subprocess.DEVNULL,
-                    stderr=complaints,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise RefusedError(f"it cannot be run, {error.strerror or error}") from error
+            running = subprocess.Popen(
+                self._arguments,
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+            )
             limit = time.monotonic() + self._timeout
             while running.poll() is None and time.monotonic() < limit and not abandoned.wait(_POLL):
                 pass

@@ -37,7 +37,7 @@ class Delivery:
         self._receiver, self._telling = receiver, telling
         self._waiting: deque[Message] = deque()
         self._change = Condition()
-        self._is_closing = False
+        self._closing = Event()
         self._abandoned = Event()
         self._in_hand = 0
         self._undelivered = 0
@@ -76,7 +76,7 @@ class Delivery:
             How many messages were never delivered, from the beginning.
         """
         with self._change:
-            self._is_closing = True
+            self._closing.set()
             self._change.notify()
         self._thread.join(seconds)
         self._abandoned.set()
@@ -98,7 +98,7 @@ class Delivery:
 
     def _next(self) -> Message | None:
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._is_closing)
+            self._change.wait_for(lambda: self._waiting or self._closing.is_set())
             if not self._waiting or self._abandoned.is_set():
                 return None
             self._in_hand = 1
@@ -114,13 +114,17 @@ class Delivery:
                 self._telling.refused(str(error), error.kind)
                 return False
             except AwayError as error:
+                if self._abandoned.is_set():
+                    return False
                 if attempts == error.attempts:
                     self._telling.refused(str(error), str(error))
                     return False
                 self._telling.away(str(error))
                 # So that receivers which all were away are not asked by all at the same moment.
                 jittered = pause * random.uniform(0.5, 1)
-                self._abandoned.wait(max(jittered, min(error.wait or 0, _LONGEST_WISH)))
+                # Whoever begins to close has one more attempt made at once: the pause may be longer than they wait.
+                waiting_for = self._abandoned if self._closing.is_set() else self._closing
+                waiting_for.wait(max(jittered, min(error.wait or 0, _LONGEST_WISH)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._telling.back()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
+from facerec_cli.defaults import UNKNOWN
+
 
 class Presence:
     """The people who are there; from any thread."""
@@ -22,7 +24,7 @@ class Presence:
         """
         with self._lock:
             self._visits.pop(record["visit"], None)
-            if record["stranger"] is not None:
+            if record["name"] == UNKNOWN:
                 return
             self._seen.add(record["name"])
             if record["event"] == "arrived":

@@ -37,6 +37,7 @@ class Webhook(Receiver):
         """
         try:
             self._url = httpx.URL(url)
+            self._url.host.encode("idna")
             if not self._url.host or not 0 < (self._url.port or 80) < 1 << 16:
                 raise ValueError
         except (httpx.InvalidURL, ValueError):

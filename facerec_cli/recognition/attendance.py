@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.encoder import Embedding
-from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.identification import Identifier
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Numbering
 from facerec_cli.recognition.results import Decision
-from facerec_cli.recognition.visits import Event, Stay
+from facerec_cli.recognition.visits import GONE, Event, Stay
 
-GONE = 10.0
-"""Seconds without being seen after which a visit is over."""
 _CONFIRMING = 2
 """Embeddings that name somebody; one, where frames are seldom."""
 _SELDOM = 0.5

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.faces.extraction import Face
+from facerec_cli.faces.quality import complaint
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.tracking import Step
 
 GOOD = 0.6
-"""Least quality of a face that counts: of such, at most 31 % fail at a false match rate of 1e-5 (``faces.quality``)."""
-MOST_TURNED = 50.0
-"""Degrees by which a face that counts may be turned away."""
+"""Least quality of a face that counts, if nothing else is poor: at most 31 % fail at FMR 1e-5, see ``quality``."""
 _MOST_KEPT = 16
 """Embeddings of a person that are kept, the best: the mean changes little beyond."""
 _EAGER = 3
@@ -24,6 +25,8 @@ _INTERVAL = 1.5
 """Seconds between later ones."""
 _POOR_INTERVAL = 0.5
 """Seconds between those of poor faces, while there is no better one."""
+_MEASURED_INTERVAL = 0.3
+"""Seconds between measurements of whether a face is better than those before."""
 _BETTER = 0.1
 """By how much the quality of a face must exceed that of all before to be embedded out of turn."""
 _MOST_DOUBT = 1.0
@@ -45,12 +48,13 @@ class Portrait:
     face: Face
     at: Instant
 
-    @property
+    @cached_property
     def is_good(self) -> bool:
         """Whether its embedding tells who it is."""
-        return not self.face.doubtful and self.face.quality_score >= GOOD and self.face.quality.yaw <= MOST_TURNED
+        face = self.face
+        return not face.doubtful and face.quality_score >= GOOD and complaint(face.quality) is None
 
-    @property
+    @cached_property
     def rank(self) -> tuple[bool, float]:
         """How good it is; the greater, the better."""
         return self.is_good, 0.0 if self.face.doubtful else self.face.quality_score
@@ -118,7 +122,7 @@ class Subject:
         self.first = self.last = portrait.at
         self.best = portrait
         self.frames, self.seconds = 0, 0.0
-        self._looked, self._best_looked = -1e9, (False, 0.0)
+        self._looked, self._measured, self._best_looked = -math.inf, -math.inf, (False, 0.0)
         self._in_doubt: float | None = None
 
     @property
@@ -140,18 +144,18 @@ class Subject:
 
     def wants_look(self, portrait: Portrait, step: Step) -> bool:
         """Whether this face is to be embedded."""
-        since = portrait.at.position - self._looked
-        if portrait.face.doubtful:
+        now = portrait.at.position
+        since = now - self._looked
+        is_settled = self.evidence.is_good and len(self.evidence) >= _EAGER
+        pause = _MEASURED_INTERVAL if is_settled else _EAGER_INTERVAL
+        if portrait.face.doubtful or (now - self._measured < pause and not self.is_in_doubt):
             return False
+        self._measured = now
         if not portrait.is_good:
             return not self.evidence.is_good and since >= _POOR_INTERVAL
-        if self._in_doubt is not None:
+        if self.is_in_doubt:
             return not step.is_crowded or since >= _EAGER_INTERVAL
-        if not self.evidence.is_good:
-            return True
-        if len(self.evidence) < _EAGER or portrait.rank[1] > self._best_looked[1] + _BETTER:
-            return since >= _EAGER_INTERVAL
-        return since >= _INTERVAL
+        return not is_settled or since >= _INTERVAL or portrait.rank[1] > self._best_looked[1] + _BETTER
 
     def is_still(self, embedding: Embedding, portrait: Portrait, step: Step) -> bool:
         """Whether a face that was embedded is still theirs; if so it counts.

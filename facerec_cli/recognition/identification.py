@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.defaults import DEFAULT_FPIR, UNKNOWN
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import NobodyEnrolledError
-from facerec_cli.gallery.base import UNKNOWN, Gallery, Match
+from facerec_cli.gallery.base import Gallery, Match
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Candidate, Decision, EmbeddedPhoto, Identification, PhotoResult

@@ -13,6 +13,9 @@ from facerec_cli.gallery.chipstore import encode_chip
 from facerec_cli.recognition.following import Evidence, Instant, Portrait, Subject
 from facerec_cli.recognition.results import Decision, Identification, rounded
 
+GONE = 10.0
+"""Seconds without being seen after which a visit is over."""
+
 
 @dataclass(frozen=True, eq=False)
 class Visit:
@@ -39,6 +42,11 @@ class Visit:
     face: Face
     at: Instant
     embedding: Embedding
+
+    @property
+    def label(self) -> str:
+        """What to call the person: by name, or such as ``unknown 3``."""
+        return label(self.decision, self.stranger)
 
     @property
     def seconds(self) -> float:
@@ -140,6 +148,11 @@ class Stay:
             self.best.at,
             self.evidence.mean,
         )
+
+
+def label(decision: Decision, stranger: int | None) -> str:
+    """What to call somebody known, or a stranger by their number, if they have one."""
+    return decision.name if stranger is None else f"{decision.name} {stranger}"
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from facerec_cli.errors import VideoError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import Photo
 from facerec_cli.faces.video import Frame
@@ -17,7 +18,7 @@ from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Numbering, Remembered
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.tracking import Step, Track, Tracker
-from facerec_cli.recognition.visits import Event
+from facerec_cli.recognition.visits import Event, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def watch(
     Raises:
         UncalibratedModelError: the model does not say who is alike.
         ModelError, DatabaseError: the model or the gallery cannot be used.
-        VideoError: as the frames do.
+        VideoError: as the frames do, once what was seen until then is told.
     """
     likeness = Likeness(recognizer.bundle)
     watcher = _Watcher(recognizer, identifier, likeness, source, strangers or Remembered(likeness))
@@ -92,9 +93,14 @@ def _looks(
         return frame, recognizer.extract(Photo(source, frame.image)).faces
 
     last = None
-    for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
-        last = frame
-        yield watcher.look(frame, faces)
+    try:
+        for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
+            last = frame
+            yield watcher.look(frame, faces)
+    except VideoError:
+        if last is not None:  # what was seen is told first
+            yield watcher.end(last)
+        raise
     if last is not None:
         yield watcher.end(last)
 
@@ -200,5 +206,4 @@ class _Watcher:
         stay = self._attendance.of(subject)
         if stay is None or subject.is_in_doubt:
             return TrackedFace(step.face.box, "", False, None)
-        name = stay.decision.name if stay.stranger is None else f"{stay.decision.name} {stay.stranger}"
-        return TrackedFace(step.face.box, name, stay.decision.is_known, stay.number)
+        return TrackedFace(step.face.box, label(stay.decision, stay.stranger), stay.decision.is_known, stay.number)

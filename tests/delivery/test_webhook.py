@@ -136,6 +136,15 @@ def test_a_receiver_that_hangs_delays_nobody_and_gets_the_newest(
     assert told[-1] == f"40 events did not get to {server.url}"
 
 
+def test_closing_makes_one_more_attempt_at_once(told: list[str]) -> None:
+    with hook(Answer(429, {"Retry-After": "600"})) as server:
+        delivery = open_delivery(server.url, "camera 0", told.append)
+        delivery.send(record())
+        until(lambda: told)
+        assert delivery.close(30) == 0
+    assert server.visits == [1, 1]
+
+
 def test_closing_waits_for_a_receiver_that_hangs_only_so_long(told: list[str]) -> None:
     with hook(Answer(hang=True)) as server:
         delivery = open_delivery(server.url, "camera 0", told.append)
@@ -149,7 +158,15 @@ def test_closing_waits_for_a_receiver_that_hangs_only_so_long(told: list[str]) -
 
 @pytest.mark.parametrize(
     "url",
-    ["https://", "http://[::1", "http://h:99999/word", "http://u:word@:80/", "http://u:word@h:port", "ftp://word"],
+    [
+        "https://",
+        "http://u:word@a..b/",
+        "http://[::1",
+        "http://h:99999/word",
+        "http://u:word@:80/",
+        "http://u:word@h:port",
+        "ftp://word",
+    ],
 )
 def test_an_address_that_is_none_is_refused_without_being_shown(url: str, told: list[str]) -> None:
     with pytest.raises(DeliveryError) as caught:
