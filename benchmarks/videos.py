@@ -1,6 +1,6 @@
 """Twenty videos of which it is known who is seen when, through ``facerec watch``: who is told once a visit, who not.
 
-    python benchmarks/videos.py LFW --videos FOLDER [--held-out] [--only NAME]
+    python benchmarks/videos.py LFW --videos FOLDER [--held-out] [--every 0.1] [--only NAME]
 
 Videos and database are made once, in FOLDER; ``--held-out`` looks at the eight that nothing was tuned by, too. A visit
 is the time in which a face can be seen, with breaks up to the ten seconds after which somebody is gone. Of each video:
@@ -31,9 +31,9 @@ from filming import RATE, Box, Film, make, share
 from scenes import enrolment, films
 
 from facerec_cli import Identifier, Recognizer, open_gallery
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.faces.sources import parse_source
 from facerec_cli.faces.video import Stream
-from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.attendance import GONE
 from facerec_cli.recognition.watching import Look, watch
 
@@ -41,9 +41,9 @@ FACEREC = [sys.executable, "-m", "facerec_cli"]
 NEAR = RATE // 2
 """Frames between a report's best face and the nearest one in which the truth has the face in view."""
 EVERY = 0.1
-"""Seconds between frames, as the command looks at them by default."""
+"""Seconds between frames that are looked at, the command's own default."""
 FOLLOWED = 3
-"""Such frames on a second face that make a swap."""
+"""Of them, on a second face, those that make a swap."""
 COLUMNS = ("visits", "right", "missed", "unnamed", "false", "double", "swapped")
 
 
@@ -169,9 +169,9 @@ def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
     return database
 
 
-def told(video: Path, database: Path) -> tuple[list[dict[str, Any]], float]:
+def told(video: Path, database: Path, every: float) -> tuple[list[dict[str, Any]], float]:
     """What the command tells of a video, and how many frames a second it looked at."""
-    command = [*FACEREC, "watch", str(video), "-db", str(database), "--format", "json"]
+    command = [*FACEREC, "watch", str(video), "-db", str(database), "--every", str(every), "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rate = re.search(r"([\d.,]+) frames/s", done.stderr)
     if rate is None:
@@ -179,11 +179,11 @@ def told(video: Path, database: Path) -> tuple[list[dict[str, Any]], float]:
     return [json.loads(line) for line in done.stdout.splitlines()], float(rate[1].replace(",", ""))
 
 
-def followed(video: Path, database: Path) -> list[Look]:
+def followed(video: Path, database: Path, every: float) -> list[Look]:
     """What is shown of each frame that the command looks at."""
     recognizer = Recognizer(quick=True)
     identifier = Identifier(recognizer, open_gallery(database))
-    with Stream(parse_source(str(video)), every=EVERY) as stream:
+    with Stream(parse_source(str(video)), every=every) as stream:
         return list(watch(recognizer, lambda: identifier, stream, source=video.name, is_live=stream.is_live))
 
 
@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("lfw", type=Path, help="LFW's photos, unpacked")
     parser.add_argument("--videos", type=Path, required=True, help="where the videos are, or will be")
     parser.add_argument("--held-out", action="store_true", help="look at the eight that nothing was tuned by, too")
+    parser.add_argument("--every", type=float, default=EVERY, help="seconds between frames that are looked at")
     parser.add_argument("--only", default="", help="those with this in their names")
     arguments = parser.parse_args()
     made = films(arguments.lfw)
@@ -204,10 +205,10 @@ def main() -> None:
             continue
         video = make(film, arguments.videos)
         people = people_of(video)
-        records, rate = told(video, database)
+        records, rate = told(video, database, arguments.every)
         counts, wrong = judge(records, people)
         if meet(people):
-            wrong += swaps(followed(video, database), people)
+            wrong += swaps(followed(video, database, arguments.every), people)
         counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
         sums[film.is_held_out] += counts
         print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
