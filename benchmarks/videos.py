@@ -34,7 +34,7 @@ from facerec_cli import Identifier, Recognizer, open_gallery
 from facerec_cli.defaults import UNKNOWN
 from facerec_cli.faces.sources import parse_source
 from facerec_cli.faces.video import Stream
-from facerec_cli.recognition.attendance import GONE
+from facerec_cli.recognition.visits import GONE
 from facerec_cli.recognition.watching import Look, watch
 
 FACEREC = [sys.executable, "-m", "facerec_cli"]
