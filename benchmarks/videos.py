@@ -11,7 +11,8 @@ is the time in which a face can be seen, with breaks up to the ten seconds after
 - unnamed: somebody enrolled told as a stranger;
 - false: another's name, a name for a stranger, another stranger's number, or nobody there;
 - double: told more than once, or the same stranger with another number;
-- swapped: a visit followed on two people's faces.
+- swapped: a visit followed on two people's faces;
+- frames/s that are looked at, and the processor's milliseconds for each, start of the command and decoding included.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -169,14 +171,18 @@ def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
     return database
 
 
-def told(video: Path, database: Path, every: float) -> tuple[list[dict[str, Any]], float]:
-    """What the command tells of a video, and how many frames a second it looked at."""
+def told(video: Path, database: Path, every: float) -> tuple[list[dict[str, Any]], float, float]:
+    """What the command tells of a video, the frames a second that it looks at, and its processor milliseconds for each."""
     command = [*FACEREC, "watch", str(video), "-db", str(database), "--every", str(every), "--format", "json"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    rate = re.search(r"([\d.,]+) frames/s", done.stderr)
-    if rate is None:
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = re.search(r"([\d,]+) frames looked at.* ([\d.,]+) frames/s", done.stderr)
+    if said is None:
         raise SystemExit(done.stderr)
-    return [json.loads(line) for line in done.stdout.splitlines()], float(rate[1].replace(",", ""))
+    frames, rate = (float(number.replace(",", "")) for number in said.groups())
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [json.loads(line) for line in done.stdout.splitlines()], rate, 1000 * used / frames
 
 
 def followed(video: Path, database: Path, every: float) -> list[Look]:
@@ -198,20 +204,23 @@ def main() -> None:
     arguments = parser.parse_args()
     made = films(arguments.lfw)
     sums: dict[bool, Counter[str]] = defaultdict(Counter)
-    print(f"{'video':22}" + "".join(f"{column:>9}" for column in COLUMNS) + f"{'frames/s':>10}")
+    print(f"{'video':22}" + "".join(f"{column:>9}" for column in COLUMNS) + f"{'frames/s':>10}{'ms/frame':>10}")
     database = enroll(arguments.lfw, made, arguments.videos)
     for film in made:
         if arguments.only not in film.name or (film.is_held_out and not arguments.held_out):
             continue
         video = make(film, arguments.videos)
         people = people_of(video)
-        records, rate = told(video, database, arguments.every)
+        records, rate, used = told(video, database, arguments.every)
         counts, wrong = judge(records, people)
         if meet(people):
             wrong += swaps(followed(video, database, arguments.every), people)
         counts["swapped"] = sum(line.startswith("swapped") for line in wrong)
         sums[film.is_held_out] += counts
-        print(f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}", flush=True)
+        print(
+            f"{film.name:22}" + "".join(f"{counts[column]:9}" for column in COLUMNS) + f"{rate:10}{used:10.0f}",
+            flush=True,
+        )
         for line in wrong:
             print(f"    {line}", flush=True)
     for is_held_out, counts in sums.items():
