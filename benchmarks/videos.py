@@ -122,7 +122,7 @@ def judge(records: list[dict[str, Any]], people: list[Person]) -> tuple[Counter[
                 said = [f"{one['position']} to {one['position'] + one['seconds']:.3f}" for one in visit.told]
                 span = f"{visit.first / RATE:.1f} to {visit.last / RATE:.1f} s"
                 wrong.append(f"{'double' if said else 'missed'}: {person.name}, {span} {', '.join(said)}")
-        if len({one["stranger"] for visit in person.visits for one in visit.told}) > 1:
+        if len({visit.told[0]["stranger"] for visit in person.visits if visit.told}) > 1:
             counts["double"] += 1
             wrong.append(f"double: {person.name} is several strangers")
     return counts, wrong
@@ -172,7 +172,7 @@ def enroll(lfw: Path, made: list[Film], folder: Path) -> Path:
 
 
 def told(video: Path, database: Path, every: float) -> tuple[list[dict[str, Any]], float, float]:
-    """What the command tells of a video, the frames a second that it looks at, and its processor milliseconds for each."""
+    """What the command tells of a video, frames a second that it looks at, and processor milliseconds for each."""
     command = [*FACEREC, "watch", str(video), "-db", str(database), "--every", str(every), "--format", "json"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
