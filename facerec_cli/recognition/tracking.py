@@ -44,29 +44,31 @@ class Track:
     Attributes:
         centre: of the box, x and y, pixels.
         size: the root of the box's area, pixels.
-        velocity: of the centre, pixels a second.
+        velocity: of the centre, pixels a second; None where it was seen but once.
         seen: position of the frame that showed it last, seconds.
         look: the chip, coarse, of mean 0 and length 1.
     """
 
     centre: npt.NDArray[np.float64]
     size: float
-    velocity: npt.NDArray[np.float64]
+    velocity: npt.NDArray[np.float64] | None
     seen: float
     look: npt.NDArray[np.float64]
 
     @classmethod
     def begun(cls, face: Face, position: float) -> Track:
         """A track that begins with a face."""
-        return cls(*_place(face), np.zeros(2), position, _look(face))
+        return cls(*_place(face), None, position, _look(face))
 
     def expected(self, position: float) -> npt.NDArray[np.float64]:
         """Where the centre should be by now."""
+        if self.velocity is None:
+            return self.centre
         return self.centre + self.velocity * min(position - self.seen, _COASTING)
 
     def reach(self, position: float) -> float:
         """How far from there it may be, in sizes of the face."""
-        if not self.velocity.any():  # which way it goes is not known yet
+        if self.velocity is None:  # which way it goes is not known yet
             return _FARTHEST
         return min(_REACH + _REACH_A_SECOND * (position - self.seen), _FARTHEST)
 
@@ -74,13 +76,14 @@ class Track:
         """Go on with a face; returns whether it is in doubt that it is the same person's."""
         centre, size = _place(face)
         look = _look(face)
-        elapsed = max(position - self.seen, 1e-3)
+        elapsed = max(position - self.seen, 0.01)
         is_doubtful = (
             math.dist(centre, self.expected(position)) > _JUMP * self.size
             or elapsed > _GAP
             or float(look @ self.look) < _ALIKE
         )
-        self.velocity += _TURN * ((centre - self.centre) / elapsed - self.velocity)
+        before = np.zeros(2) if self.velocity is None else self.velocity
+        self.velocity = before + _TURN * ((centre - self.centre) / elapsed - before)
         self.centre, self.size, self.seen, self.look = centre, size, position, look
         return is_doubtful
 
