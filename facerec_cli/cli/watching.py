@@ -68,7 +68,7 @@ class WatchReporter(Reporter):
 
     def left(self, visit: Visit) -> None:
         """A visit is over."""
-        self._seen[called(visit)] += visit.seconds
+        self._seen[visit.label] += visit.seconds
 
     def sum_up(self) -> None:
         """Say what was done, and who was seen."""
@@ -90,11 +90,6 @@ class WatchReporter(Reporter):
             return f"{rate:.1f} frames/s, {stream.skipped:,} skipped"
         whole = f" of {clock(stream.seconds)}" if stream.seconds else ""
         return f"{clock(position)}{whole}  {rate:.1f} frames/s"
-
-
-def called(visit: Visit) -> str:
-    """Whose visit it is: a name, or ``unknown 3``."""
-    return visit.decision.name if visit.stranger is None else f"{visit.decision.name} {visit.stranger}"
 
 
 def duration(seconds: float) -> str:
@@ -125,7 +120,7 @@ def table_row(event: Event) -> dict[str, Any]:
         "time": f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "",
         "position": clock(visit.first.position),
         "event": event.kind,
-        "name": called(visit),
+        "name": visit.label,
         "nearest": nearest.name if nearest and not decision.is_known else "",
         "distance": rounded_beside(nearest.distance, decision.threshold, 3) if nearest else None,
         "probability": nearest.probability if nearest else None,

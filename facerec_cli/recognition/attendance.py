@@ -30,12 +30,13 @@ _WAVERING = 1.05
 
 
 class Attendance:
-    """The visits to a source. Memory is bounded by the people of the last ``GONE`` seconds."""
+    """The visits to a source. Memory is bounded by the faces of the last ``GONE`` seconds."""
 
     def __init__(self, likeness: Likeness, source: str, strangers: Numbering) -> None:
         self._likeness, self._source, self._strangers = likeness, source, strangers
         self._open: list[Stay] = []
         self._of: dict[Subject, Stay] = {}
+        self._glimpsed: list[Subject] = []  # good faces that were gone before it was sure whose visit they are
         self._identifier: Identifier | None = None
         self._count = 0
         self._events: list[Event] = []
@@ -83,6 +84,7 @@ class Attendance:
         is_due = is_over or (not subject.is_in_doubt and (subject.is_fresh or self._is_long(subject)))
         if subject in self._of or not len(subject.evidence) or not is_due:
             return None
+        self._recall(subject)
         now, mean = subject.last, subject.evidence.mean
         decision = self._decision(mean, self._present(now))
         stay, before = self._visit_of(mean, decision, now), None
@@ -97,6 +99,8 @@ class Attendance:
             stay = Stay.begun(self._count, subject, decision)
             self._open.append(stay)
         else:
+            if is_over and subject.evidence.is_good:
+                self._glimpsed.append(subject)
             return None
         self._of[subject] = stay
         self._decide(stay, now)
@@ -110,12 +114,19 @@ class Attendance:
     def close(self, now: Instant | None = None) -> None:
         """End the visits of those who were not seen for long; without a moment, all of them."""
         over = [stay for stay in self._open if now is None or now.position - stay.last.position > GONE]
+        self._glimpsed = [one for one in self._glimpsed if now and now.position - one.last.position <= GONE]
         for stay in over:
             self._open.remove(stay)
             if stay.subject is not None:
                 self.lose(stay.subject)
             self._number(stay)
             self._events.append(Event("left", stay.visit(), self._source))
+
+    def _recall(self, subject: Subject) -> None:
+        """Add what was seen of somebody before, when it was not enough."""
+        number = self._likeness.nearest(subject.evidence.mean, [one.evidence.mean for one in self._glimpsed])
+        if number is not None and self._glimpsed[number].last != subject.last:
+            subject.take(self._glimpsed.pop(number))
 
     def _visit_of(self, mean: Embedding, decision: Decision, now: Instant) -> Stay | None:
         """The visit of a person who is known, or of whoever they resemble; a known one is nobody else's."""

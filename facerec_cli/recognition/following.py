@@ -135,6 +135,13 @@ class Subject:
         """Whether the latest face was embedded."""
         return self._looked == self.last.position
 
+    def take(self, other: Subject) -> None:
+        """Another track, which is over, showed the same person before."""
+        self.evidence.merge(other.evidence)
+        self.first = other.first
+        self.frames, self.seconds = self.frames + other.frames, self.seconds + other.seconds
+        self.best = max(self.best, other.best, key=lambda best: best.rank)
+
     def see(self, portrait: Portrait, step: Step, interval: float) -> None:
         """They are seen again, ``interval`` seconds after the frame before."""
         self.last = portrait.at

@@ -66,6 +66,8 @@ class Track:
 
     def reach(self, position: float) -> float:
         """How far from there it may be, in sizes of the face."""
+        if not self.velocity.any():  # which way it goes is not known yet
+            return _FARTHEST
         return min(_REACH + _REACH_A_SECOND * (position - self.seen), _FARTHEST)
 
     def move(self, face: Face, position: float) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import templates
+from facerec_cli.recognition.likeness import nearest
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.threshold import enrolled_rule
 
@@ -93,15 +94,13 @@ class Grouping:
 
     def _nearest(self, db: sqlite3.Connection, embedding: Embedding) -> int | None:
         """The group that a face belongs to, or none."""
-        comparison = self._recognizer.comparison
-        rows = db.execute("SELECT id, seen, mean FROM groups WHERE digest = ?", [comparison.digest]).fetchall()
+        digest = self._recognizer.comparison.digest
+        rows = db.execute("SELECT id, seen, mean FROM groups WHERE digest = ?", [digest]).fetchall()
         if not rows:
             return None
         means = _embeddings(mean for _, _, mean in rows)
-        distances = comparison.metric.matrix(embedding[None], means)[0]
-        nearest = int(np.where(np.isfinite(distances), distances, np.inf).argmin())
-        rule = enrolled_rule(self._recognizer.bundle, Counter(seen for _, seen, _ in rows))
-        return int(rows[nearest][0]) if rule.threshold.is_match(float(distances[nearest])) else None
+        number = nearest(self._recognizer.bundle, embedding, means, Counter(seen for _, seen, _ in rows))
+        return None if number is None else int(rows[number][0])
 
     def refresh(self, db: sqlite3.Connection, group: int) -> None:
         """Have a group say what its faces are; with the last of them it goes."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from facerec_cli.recognition.following import Instant, Portrait, Subject
 from facerec_cli.recognition.likeness import Likeness
 from facerec_cli.recognition.numbering import Remembered
 from facerec_cli.recognition.tracking import Step, Track
-from facerec_cli.recognition.visits import GONE, Event
+from facerec_cli.recognition.visits import GONE, Event, Stay
 from tests.gallery.memory import MemoryGallery
 
 ENROLLED = {"Emmanuel Macron": "emmanuel_macron_2014.jpg", "Jacinda Ardern": "jacinda_ardern_2018.jpg"}
@@ -59,6 +61,7 @@ class Room:
         self.likeness, self.identifier, self.people = Likeness(recognizer.bundle), identifier, people
         self.attendance = Attendance(self.likeness, "the room", Remembered(self.likeness))
         self.here: dict[str, Subject] = {}
+        self.spread = 0.02
         self.noise = np.random.default_rng(0)
         self.frame = 0
 
@@ -77,7 +80,7 @@ class Room:
             subject.see(portrait, step, 1 / RATE)
             self.attendance.see([subject])
             if subject.wants_look(portrait, step):
-                seen = embedding + self.noise.normal(0, 0.02, embedding.shape).astype(np.float32)
+                seen = embedding + self.noise.normal(0, self.spread, embedding.shape).astype(np.float32)
                 (seen,) = self.likeness.metric.scaled(seen[None])
                 assert subject.is_still(seen, portrait, step)
                 self.attendance.ask(self.identifier, now)
@@ -175,6 +178,55 @@ def test_who_is_seen_for_a_moment_is_told_if_known(room: Room) -> None:
         ("arrived", 1, "Jacinda Ardern", None),
         ("left", 1, "Jacinda Ardern", None),
     ]
+
+
+def test_a_stranger_who_is_glimpsed_again_and_again_is_told(room: Room) -> None:
+    glimpse: list[tuple[float, list[str]]] = [(0.2, ["Barack Obama"]), (1.0, [])]
+    events = room.play(*(3 * glimpse))
+    assert told(events) == [("arrived", 1, "unknown", 1), ("left", 1, "unknown", 1)]
+    assert (events[-1].visit.frames, events[-1].visit.first.position) == (3, 0.0)
+
+
+def test_memory_is_bounded_by_the_last_seconds(room: Room) -> None:
+    before = remembered()
+    for _ in range(5):
+        room.play((0.2, ["Rishi Sunak", "Jacinda Ardern"]), (GONE + 1, []))
+        assert remembered() == before
+
+
+def test_poor_faces_are_told_when_they_are_all_there_is_for_long(
+    recognizer: Recognizer, identifier: Identifier, people: dict[str, tuple[Face, Embedding]]
+) -> None:
+    face, embedding = people["Barack Obama"]
+    dim = replace(face, chip=np.asarray(face.chip // 12, np.uint8))
+    room = Room(recognizer, identifier, {"dim": (dim, embedding), "wrong": (replace(dim, score=0.82), embedding)})
+    assert not room.play((0.4, ["dim"]), (20, []))
+    assert not room.play((3, ["wrong"]), (20, []))
+    assert told(room.play((3, ["dim"]))) == [("arrived", 1, "unknown", 1), ("left", 1, "unknown", 1)]
+
+
+@pytest.mark.parametrize(("less", "name"), [(0.05, "Jacinda Ardern"), (0.5, "unknown")])
+def test_a_name_is_not_lost_for_a_little_of_the_distance(
+    recognizer: Recognizer, gallery: Gallery, people: dict[str, tuple[Face, Embedding]], less: float, name: str
+) -> None:
+    face, embedding = people["Jacinda Ardern"]
+    _, other = people["Rishi Sunak"]
+    metric = Likeness(recognizer.bundle).metric
+    (decision,) = Identifier(recognizer, gallery).decide(embedding[None])
+    strict = Identifier(recognizer, gallery, threshold=decision.candidates[0].distance + 0.002)
+    room = Room(recognizer, strict, {"she": (face, embedding)})
+    room.spread = 0.0
+    events = list(room._shown([(1.0, ["she"])]))
+    (further,) = metric.scaled((embedding + less * other)[None])
+    room.people["she"] = replace(face, score=min(face.score + 0.01, 1.0)), further
+    events += room.play((20.0, ["she"]))
+    assert [event.visit.decision.name for event in events] == ["Jacinda Ardern", name]
+
+
+def remembered() -> int:
+    """How many people, and visits, are in memory."""
+    gc.collect()
+    return sum(isinstance(one, Subject | Stay) for one in gc.get_objects())
 
 
 SCENES = st.lists(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import program
+from tests.videos import pan, write_video
 
 PHOTOS = {
     "ada.jpg": "jacinda_ardern_2018.jpg",
@@ -23,9 +24,11 @@ def test_the_page_runs_from_its_top_to_its_end(
     monkeypatch.chdir(tmp_path)
     for name, sample in PHOTOS.items():
         shutil.copy(samples / sample, name)
+    write_video(tmp_path / "film.mp4", pan(Path("party.jpg"), 3))
     printed = {}
+    later = ("Look into a gallery", "Collections")
     headings = ("Enrol and identify", "Uploads, frames and embeddings", "Verify")
-    for heading in (*headings, "Names beside photos, and faces hidden", "Look into a gallery", "Collections"):
+    for heading in (*headings, "Names beside photos, and faces hidden", "Watch a video", *later):
         exec(program("docs/python.md", heading), {})
         printed[heading] = capsys.readouterr().out.splitlines()
     assert printed == {
@@ -33,6 +36,7 @@ def test_the_page_runs_from_its_top_to_its_end(
         "Uploads, frames and embeddings": ["['Ada Lovelace'] camera 0, 12:03:01", "['Ada Lovelace']"],
         "Verify": ["True", "True"],
         "Names beside photos, and faces hidden": ["[('Ada Lovelace', 'tagged')]", "['enrolled']", "hidden/party.jpg"],
+        "Watch a video": ["arrived Ada Lovelace", "left Ada Lovelace"],
         "Look into a gallery": [
             "[('Ada Lovelace', 1), ('Charles Babbage', 1)] {1: 2}",
             "{'ada.jpg': (128,), 'charles.jpg': (128,)}",
