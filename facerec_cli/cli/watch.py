@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,8 +143,9 @@ def _deliveries(targets: Sequence[str], source: Source, reporter: WatchReporter)
         patience = 0
         raise
     finally:
-        # What did not get there has been told already.
-        reporter.errors += sum([delivery.close(patience) for delivery in opened])
+        # They take it side by side. What did not get there has been told already.
+        end = time.monotonic() + patience
+        reporter.errors += sum([delivery.close(max(0.0, end - time.monotonic())) for delivery in opened])
 
 
 def _check_place(annotate: Path, source: Source) -> None:

@@ -20,15 +20,17 @@ class Presence:
     def take(self, record: Mapping[str, Any]) -> None:
         """Learn of an event.
 
-        A visit may turn out to be somebody else's: then only the later name is there. Strangers count for nobody.
+        A visit may turn out to be somebody else's: then only the later name is there. Two may turn out to be one, which
+        goes on by either's number: nobody has two at a time. Strangers count for nobody.
         """
+        number, person = record["visit"], record["name"]
         with self._lock:
-            self._visits.pop(record["visit"], None)
-            if record["name"] == UNKNOWN:
+            self._visits = {other: name for other, name in self._visits.items() if number != other and name != person}
+            if person == UNKNOWN:
                 return
-            self._seen.add(record["name"])
+            self._seen.add(person)
             if record["event"] == "arrived":
-                self._visits[record["visit"]] = record["name"]
+                self._visits[number] = person
 
     def people(self) -> dict[str, bool]:
         """Everybody seen, by name, and whether they are there."""

@@ -13,7 +13,9 @@ from facerec_cli.errors import UnreadableVideoError, UnusableSourceError
 PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 """The schemes of URLs that are watched, each with its port where the URL names none."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_CAMERA = re.compile(r"/dev/video(\d+)")
+_CAMERA = re.compile(r"/dev/video([0-9]+)")
+_CAMERAS = 100
+"""OpenCV counts as many; higher numbers mean other things to it."""
 _SECRET = re.compile(r"(?i)((?:user|usr|login|pass|pw|psw|token|key|auth|secret|sig)[a-z]*=)[^&;/_.]*")
 """Cameras take who asks, and their password, in a URL's path too."""
 _SHOWN = {"camera", "channel", "profile", "stream", "subtype"}
@@ -44,15 +46,16 @@ def parse_source(text: str) -> Source:
     """What a text names: ``0`` or ``/dev/video0`` a camera, ``rtsp://…`` a URL, anything else a file, unread.
 
     Raises:
-        UnusableSourceError: a URL is damaged, or of a scheme that is not watched.
+        UnusableSourceError: a URL is damaged, or of a scheme that is not watched; there is no camera of that number.
     """
     if text.isascii() and text.isdecimal():
-        return Source(int(text), True, f"camera {int(text)}")
+        number = _camera(text)
+        return Source(number, True, f"camera {number}")
     scheme = _SCHEME.match(text)
     if scheme:
         return _parse_url(scheme[1].lower() + text[scheme.end(1) :])
     device = _CAMERA.fullmatch(str(Path(text).resolve())) if text.startswith("/dev/") else None
-    return Source(int(device[1]), True, text) if device else Source(text, False, text)
+    return Source(_camera(device[1]), True, text) if device else Source(text, False, text)
 
 
 def check_file(source: Source) -> None:
@@ -80,13 +83,20 @@ def check_file(source: Source) -> None:
         raise UnreadableVideoError(f"{source.name} is empty", "give a video file")
 
 
+def _camera(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    if len(digits) >= len(str(_CAMERAS)):
+        raise UnusableSourceError(f"There is no camera {digits[:20]}", f"cameras are numbered 0 to {_CAMERAS - 1}")
+    return int(digits)
+
+
 def _parse_url(text: str) -> Source:
     name = _without_secrets(text)
     if text.partition(":")[0] not in PORTS:
         raise UnusableSourceError(f"{name} is of a kind that is not watched", f"give a URL of {', '.join(PORTS)}")
     try:
         parts = urlsplit(text)
-        is_whole = bool(parts.hostname) and parts.port != 0
+        is_whole = bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError:
         is_whole = False
     if not is_whole or any(letter.isspace() or not letter.isprintable() for letter in text):

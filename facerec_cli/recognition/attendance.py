@@ -89,10 +89,13 @@ class Attendance:
         decision = self._decision(mean, self._present(now))
         stay, before = self._visit_of(mean, decision, now), None
         if stay is not None:
+            stay.take(subject)
+            if is_over:  # whoever shows it now goes on to
+                self._decide(stay, now)
+                return None
             before = stay.subject
             if before is not None:
                 self.lose(before)
-            stay.take(subject)
             stay.subject = subject
         elif self._is_sure(subject, decision, interval, is_over=is_over):
             self._count += 1

@@ -157,8 +157,8 @@ class CurrentIdentifier:
     ) -> None:
         self._make = partial(Identifier, recognizer, gallery, fpir=fpir, threshold=threshold)
         self._gallery = gallery
-        self._current: Identifier | None = self._make()
         self._version = gallery.snapshot().version
+        self._current: Identifier | None = self._make()
 
     def __call__(self) -> Identifier | None:
         """Who names faces now; None where nobody is enrolled any more; errors as ``Identifier``."""

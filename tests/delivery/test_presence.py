@@ -7,10 +7,18 @@ from tests.delivery.records import record
 def test_people_are_there_while_a_visit_of_theirs_lasts() -> None:
     presence = Presence()
     presence.take(record("Ada Lovelace", visit=1))
+    presence.take(record("Grace Hopper", visit=2))
+    presence.take(record("Ada Lovelace", "left", visit=1))
+    assert presence.people() == {"Ada Lovelace": False, "Grace Hopper": True}
+    presence.take(record("Grace Hopper", "left", visit=2))
+    assert presence.people() == {"Ada Lovelace": False, "Grace Hopper": False}
+
+
+def test_who_came_by_a_visit_that_was_joined_with_another_can_leave() -> None:
+    presence = Presence()
+    presence.take(record("unknown", visit=1, stranger=1))
     presence.take(record("Ada Lovelace", visit=2))
     presence.take(record("Ada Lovelace", "left", visit=1))
-    assert presence.people() == {"Ada Lovelace": True}
-    presence.take(record("Ada Lovelace", "left", visit=2))
     assert presence.people() == {"Ada Lovelace": False}
 
 

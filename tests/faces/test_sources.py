@@ -29,7 +29,14 @@ def test_a_url_is_called_by_what_is_no_secret(text: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["rtsp://me:sec/ret@cam.local/x", "rtsp://", "http://cam.local:99999/pwd=secret", "ftp://me:secret@cam.local/x"],
+    [
+        "rtsp://me:sec/ret@cam.local/x",
+        "rtsp://",
+        "http://cam.local:99999/pwd=secret",
+        "ftp://me:secret@cam.local/x",
+        "rtsp://me:secret@cam..local/x",
+        f"rtsp://me:secret@{'cam' * 30}/x",
+    ],
 )
 def test_urls_that_are_none_are_told_without_the_password(text: str) -> None:
     with pytest.raises(UnusableSourceError) as told:
@@ -37,8 +44,15 @@ def test_urls_that_are_none_are_told_without_the_password(text: str) -> None:
     assert "sec" not in str(told.value)
 
 
+@pytest.mark.parametrize("text", ["100", "3000000000", "9" * 5000, "/dev/video2000"])
+def test_a_number_that_no_camera_has_is_refused(text: str) -> None:
+    with pytest.raises(UnusableSourceError, match="no camera"):
+        parse_source(text)
+
+
 def test_numbers_are_cameras_and_paths_files() -> None:
     assert parse_source("0").address == 0
+    assert parse_source("007").address == 7
     assert parse_source("1").name == "camera 1"
     assert parse_source("/dev/video2").address == 2
     assert parse_source("/dev/video2").name == "/dev/video2"

@@ -124,6 +124,13 @@ def test_who_takes_anothers_place_does_not_take_the_name(see: See, people: dict[
     assert check_names(looks, ways) > 15
 
 
+def test_who_jumps_from_place_to_place_is_told_once(see: See, people: dict[str, Pixels]) -> None:
+    """The first track is too brief to be somebody's, and ends after the second has become theirs."""
+    looks = see(scene([(people[MACRON], lambda moment: (110, 180) if moment < 0.05 else (530, 180))], 0.8))
+    assert told(looks) == [("arrived", MACRON), ("left", MACRON)]
+    assert events(looks)[-1].visit.frames == len(looks) - 1
+
+
 def test_cuts_hand_no_name_on_and_begin_no_visit(see: See, people: dict[str, Pixels]) -> None:
     first = {ARDERN: still(200, 180), MACRON: still(450, 180)}
     second = {MACRON: still(200, 180), OBAMA: still(450, 180)}
