@@ -82,6 +82,26 @@ class NestedPeopleError(PhotoError):
     """A folder that should be one person's has its photos in folders of its own; ``subject`` is what holds those."""
 
 
+class VideoError(FacerecError):
+    """A video, a camera or a stream cannot be watched."""
+
+
+class UnusableSourceError(VideoError):
+    """A text names no video, camera or stream."""
+
+
+class UnreadableVideoError(VideoError):
+    """A video's file is missing, empty, no regular file, or not readable for the user."""
+
+
+class UnsupportedVideoError(VideoError):
+    """A file is no video, or is damaged, or of a format that FFmpeg does not read."""
+
+
+class UnreachableSourceError(VideoError):
+    """A camera or a stream gives no picture."""
+
+
 class ModelError(FacerecError):
     """A model bundle cannot be used or written."""
 

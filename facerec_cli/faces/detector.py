@@ -93,16 +93,18 @@ class _Found:
 class Detector:
     """YuNet at a working size and closer; one instance serves many threads."""
 
-    def __init__(self, size: int | None = None, *, thorough: bool = False) -> None:
+    def __init__(self, size: int | None = None, *, thorough: bool = False, quick: bool = False) -> None:
         """Load the network.
 
         Args:
             size: bound on the photo's longer side at detection, pixels, or None to have it chosen by the photo. Faces
                 from about 16 pixels up at this size are found; photos are never enlarged.
             thorough: turn every photo, and look closer at every face that is not plainly upright, to align it better.
+            quick: for the frames of a video: turn nothing, and look closer, once, only at what is a face already.
         """
         self.size = size
         self._thorough = thorough
+        self._quick = quick
         self._network = Network()
 
     def detect(self, image: Image) -> list[Detection]:
@@ -116,7 +118,9 @@ class Detector:
         """
         working = reduced(image, working_size(image, self.size))
         found = self._settled(image, self._seen(image, working, 0))
-        if self._thorough or all(one.score < PLAIN_SCORE for one in found):
+        if self._quick:
+            turns: set[int] = set()
+        elif self._thorough or all(one.score < PLAIN_SCORE for one in found):
             turns = {1, 2, 3}
         else:
             turns = {one.quarters for one in found} - {0}
@@ -172,6 +176,8 @@ class Detector:
         is_face, is_level = look.score >= SCORE_THRESHOLD, abs(look.tilt) <= SURE_TILT
         if look.score >= SURE_SCORE and is_level:
             return _Found(look, look.score, is_whole=True)
+        if self._quick:
+            return self._glanced(image, look) if is_face else None
         best = self._best_look(image, look, look.angle if is_level else look.upright_angle)
         if best.score < ACCEPTED_SCORE and not is_face:
             return None
@@ -179,6 +185,12 @@ class Detector:
             return _Found(look, best.score, is_whole=True)
         best = levelled(self._network, image, best)
         return _Found(best, best.score, is_whole=False)
+
+    def _glanced(self, image: Image, look: Look) -> _Found:
+        """A face that is not plainly upright, after one closer look."""
+        closer = look_closer(self._network, image, look, [look.upright_angle])
+        best = _best([look, *closer])
+        return _Found(best, best.score, is_whole=best is look)
 
     def _best_look(self, image: Image, face: Look, angle: float) -> Look:
         """The look that shows a face most upright: this, or a closer one by an angle or turned further."""

@@ -129,14 +129,17 @@ class Extraction:
 class Extractor:
     """Finds and cuts out faces; may be shared by threads."""
 
-    def __init__(self, detection_size: int | None = WORKING_SIZE, *, thorough: bool = False) -> None:
+    def __init__(
+        self, detection_size: int | None = WORKING_SIZE, *, thorough: bool = False, quick: bool = False
+    ) -> None:
         """Load the detector.
 
         Args:
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: turn every photo, and look twice at every face that is not plainly upright.
+            quick: for the frames of a video: upright faces alone, and no closer look at what may be one.
         """
-        self._detector = Detector(detection_size, thorough=thorough)
+        self._detector = Detector(detection_size, thorough=thorough, quick=quick)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo.

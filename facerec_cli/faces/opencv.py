@@ -10,6 +10,9 @@ MAX_PIXELS = 250_000_000
 # OpenCV reads these once, while it loads, and then refuses larger pictures from their header alone.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+# Of a damaged video FFmpeg would write what it thinks of each frame; a camera's pictures over UDP arrive in pieces.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
 
 try:
     import cv2

@@ -31,7 +31,12 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | Path = DEFAULT_MODEL, *, detection_size: int | None = WORKING_SIZE, thorough: bool = False
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        detection_size: int | None = WORKING_SIZE,
+        thorough: bool = False,
+        quick: bool = False,
     ) -> None:
         """Choose a model; it loads in the background until it is first needed.
 
@@ -40,6 +45,7 @@ class Recognizer:
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
+            quick: for the frames of a video: upright faces alone, and no closer look at what may be one.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
@@ -67,7 +73,7 @@ class Recognizer:
         begun.wait()
         from facerec_cli.faces.extraction import Extractor
 
-        self._extractor = Extractor(detection_size, thorough=thorough)
+        self._extractor = Extractor(detection_size, thorough=thorough, quick=quick)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo and their chips, largest first.
