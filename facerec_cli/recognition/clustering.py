@@ -25,6 +25,7 @@ from facerec_cli.encoders.metric import Metric, templates
 from facerec_cli.errors import UncalibratedModelError, UnsuitableModelError
 from facerec_cli.recognition.linkage import Labels, average_linkage, in_order
 
+SINGLE = False
 RATE = 0.05
 """The probability that somebody who is alone is near enough to anybody else. From 0.02 to 0.1 BCubed F on all of LFW's
 people is within 0.003 of the best; more joins strangers, less leaves a person in pieces."""
@@ -79,7 +80,10 @@ def _with_poor(vectors: Embeddings, good: npt.NDArray[np.bool_], groups: Labels,
     poor = np.flatnonzero(~good)
     means = np.zeros((int(groups.max()) + 1, vectors.shape[1]), np.float32)
     np.add.at(means, groups, vectors[good])
-    means /= np.bincount(groups)[:, None]
+    sizes = np.bincount(groups)
+    means /= sizes[:, None]
+    if not SINGLE:
+        means[sizes < 2] = 0
     for face in poor.tolist():
         if begun[face] >= 0:
             labels[face] = of[int(begun[face])]
