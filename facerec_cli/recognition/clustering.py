@@ -8,8 +8,8 @@ calibration gives: whoever is alone meets somebody wrong with a probability of `
 2. These groups are the people of a gallery: what they share is taken away, and how alike they are moves the threshold
    (see ``encoders.cohort``). Each person weighs the same: the mean of all faces would be the very person whom most of
    the photos show. The faces are then joined anew, by a threshold for as many people as there are groups.
-3. Faces that are hardly seen are alike because of that, whoever they show. So they come last: each joins the group that
-   is near enough, and none begins a group, or brings two together.
+3. Faces that are hardly seen are alike because of that, whoever they show. So they come last: each joins a group that
+   is near enough for ``POOR_RATE``, and none begins a group, or brings two together.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from facerec_cli.encoders.metric import Metric, templates
 from facerec_cli.errors import UncalibratedModelError, UnsuitableModelError
 from facerec_cli.recognition.linkage import Labels, average_linkage, in_order
 
-SINGLE = False
 RATE = 0.05
 """The probability that somebody who is alone is near enough to anybody else. From 0.02 to 0.1 BCubed F on all of LFW's
 people is within 0.003 of the best; more joins strangers, less leaves a person in pieces."""
+
+POOR_RATE = 0.005
+"""The same of a face that is hardly seen."""
 
 
 def cluster(
@@ -69,7 +71,8 @@ def cluster(
     if centre is not None:
         embeddings = metric.scaled(embeddings - centre.total)
     groups = average_linkage(embeddings[good], 1 - distance, begun[good])
-    return _with_poor(embeddings, good, groups, begun, 1 - distance)
+    _, closer, _ = bundle.calibration.gallery(cohort, fmr_for(POOR_RATE, cohort.people))
+    return _with_poor(embeddings, good, groups, begun, 1 - closer)
 
 
 def _with_poor(vectors: Embeddings, good: npt.NDArray[np.bool_], groups: Labels, begun: Labels, least: float) -> Labels:
@@ -82,13 +85,13 @@ def _with_poor(vectors: Embeddings, good: npt.NDArray[np.bool_], groups: Labels,
     np.add.at(means, groups, vectors[good])
     sizes = np.bincount(groups)
     means /= sizes[:, None]
-    if not SINGLE:
-        means[sizes < 2] = 0
+    is_group = sizes > 1
+    is_group[groups[begun[good] >= 0]] = True
     for face in poor.tolist():
         if begun[face] >= 0:
             labels[face] = of[int(begun[face])]
             continue
-        alike = means @ vectors[face]
+        alike = np.where(is_group, means @ vectors[face], -np.inf)
         nearest = int(alike.argmax())
         labels[face] = nearest if alike[nearest] >= least else len(means) + face
     return in_order(labels)

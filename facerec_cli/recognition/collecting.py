@@ -22,8 +22,10 @@ from facerec_cli.recognition.results import Enrolment, rounded
 _MOST_ENROLLED = 20
 """Faces of a group that are enrolled: the best, of different photos."""
 _MIN_QUALITY = 0.4
-"""Below it most faces do not match a good photo of the same person (see ``faces.quality``): such a face is not
-enrolled, and begins no group."""
+"""Below it most faces do not match a good photo of the same person (see ``faces.quality``): they are not enrolled."""
+_MIN_BEGINNING = 0.6
+"""A face of a lower quality begins no group: two of these are often near because both are blurred (see
+``benchmarks/clustering.py poor``). Of LFW as it is next to none is below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ def group_collection(
     row_of = {face.id: row for row, face in enumerate(faces)}
     known = {group: number for number, group in enumerate(sorted({face.group for face in faces if face.group}))}
     begun = np.array([known[face.group] if face.group else -1 for face in faces], np.int64)
-    poor = np.array([face.quality < _MIN_QUALITY for face in faces], np.bool_)
+    poor = np.array([face.quality < _MIN_BEGINNING for face in faces], np.bool_)
     members: dict[int, list[CollectedFace]] = {}
     for face, label in zip(faces, cluster(recognizer.bundle, vectors, begun, poor).tolist(), strict=True):
         members.setdefault(label, []).append(face)
