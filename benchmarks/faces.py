@@ -24,10 +24,10 @@ import numpy.typing as npt
 from facerec_cli import Identifier, Photo, Recognizer, enroll_all, open_gallery
 from facerec_cli.datasets.chips import nearest_to_centre
 from facerec_cli.datasets.lfw import everybody, photo_name
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.faces.extraction import Extractor
 from facerec_cli.faces.images import pixels
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.parallel import ordered_map
 
 Pixels = npt.NDArray[np.uint8]

@@ -4,6 +4,8 @@ VERSION = "0.1.0"
 DEFAULT_MODEL = "pretrained"
 MODELS = "models"
 """Folder in which models are looked up by name, and which new ones are written to."""
+UNKNOWN = "unknown"
+"""What a face is called that nobody enrolled is near enough to; nobody can have it as a name."""
 DATABASE_INDEX = "gallery.h5"
 """The file by which a folder is known to be a database."""
 DEFAULT_FPIR = 0.01

@@ -326,6 +326,10 @@ class AddressError(ServiceError):
     """Nothing can listen at an address."""
 
 
+class DeliveryError(FacerecError):
+    """Events cannot be sent where they are to go."""
+
+
 class OutputError(FacerecError):
     """A file or folder that was asked for cannot be written."""
 
@@ -336,6 +340,14 @@ class StreamError(OutputError):
 
 class AnnotationError(OutputError):
     """A copy of a photo with names cannot be written."""
+
+
+class AnnotatedVideoError(OutputError):
+    """A video with names cannot be written."""
+
+
+class WindowError(OutputError):
+    """Nothing can be shown in a window."""
 
 
 class SortingError(OutputError):

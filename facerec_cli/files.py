@@ -46,17 +46,18 @@ def refusal(error: OSError) -> Refusal:
 
 
 @contextmanager
-def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+def new_file(path: Path, *, mode: int = 0o666, ending: str = "") -> Iterator[Path]:
     """An empty file beside ``path`` to write to; it takes the place of ``path`` when the block ends.
 
     Args:
         path: where it goes.
         mode: permissions, less the process's mask.
+        ending: of the file's name meanwhile, for who goes by it.
 
     Raises:
         OSError: the file cannot be written; what was at ``path`` before is untouched.
     """
-    beside = path.with_name(f"{_stray(path)}{os.getpid()}.{os.urandom(4).hex()}")
+    beside = path.with_name(f"{_stray(path)}{os.getpid()}.{os.urandom(4).hex()}{ending}")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield beside

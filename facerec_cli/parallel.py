@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from itertools import islice
 from typing import TypeVar
 
@@ -52,3 +52,26 @@ def ordered_map(
     begun = results()
     next(begun)
     return begun
+
+
+def taken_beside(items: Iterable[Item], meanwhile: Callable[[], None], seconds: float) -> Iterator[Item]:
+    """Items in their order, each made on another thread, so that this one can do something else until it is there.
+
+    Args:
+        items: none of them None.
+        meanwhile: called again and again while an item is waited for.
+        seconds: from a call to the next.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="facerec-beside") as executor:
+        while True:
+            coming = executor.submit(next, iterator, None)
+            while True:
+                try:
+                    item = coming.result(seconds)
+                    break
+                except TimeoutError:
+                    meanwhile()
+            if item is None:
+                break
+            yield item

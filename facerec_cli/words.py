@@ -19,3 +19,9 @@ def count(number: int, noun: str) -> str:
 def some(things: Sequence[object]) -> str:
     """The first few of many things."""
     return ", ".join(map(str, things[:5])) + (", …" if len(things) > 5 else "")
+
+
+def clock(seconds: float) -> str:
+    """A time in a video, or how long something is: 65 seconds as ``0:01:05``."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -19,7 +19,7 @@ Launch = Callable[..., "Browser"]
 
 @contextmanager
 def launching() -> Iterator[Launch]:
-    """Within the block Chromium can be started, and no other event loop run; the test is skipped where there is none."""
+    """Within the block Chromium can be started, and no other event loop run; it skips where none is."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:

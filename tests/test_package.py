@@ -76,11 +76,11 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 
 FLOORS: list[set[str]] = [
     {"defaults", "errors", "json_text", "locks", "words"},
-    {"files", "parallel", "runtime", "untrusted"},
-    {"columns", "tables"},
+    {"environment", "files", "parallel", "runtime", "untrusted"},
+    {"columns", "http", "tables"},
     {"faces"},
     {"encoders", "metadata"},
-    {"datasets", "drawing", "gallery"},
+    {"datasets", "delivery", "drawing", "gallery"},
     {"evaluation"},
     {"recognition", "training"},
     {"service"},

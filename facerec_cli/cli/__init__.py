@@ -24,7 +24,7 @@ from facerec_cli.errors import FacerecError
 
 COMMANDS = (
     *("fetch", "train", "evaluate", "enroll", "identify", "verify"),
-    *("index", "find", "cluster", "tag", "blur", "people", "models", "serve"),
+    *("index", "find", "cluster", "tag", "blur", "watch", "people", "models", "serve"),
 )
 
 

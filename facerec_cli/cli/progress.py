@@ -45,15 +45,15 @@ class _Bars:
             self._progress.stop()
             self._progress = None
 
-    def _new_progress(self, *columns: ProgressColumn) -> Progress:
-        """Bars with a name and these columns, not shown yet."""
+    def _new_progress(self, *columns: ProgressColumn, has_end: bool = True) -> Progress:
+        """Bars with a name, these columns and the time left, if there is an end; not shown yet."""
         from rich.console import Console
         from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
         return Progress(
             TextColumn("{task.description}", markup=False),
             *columns,
-            TimeRemainingColumn(),
+            *([TimeRemainingColumn()] if has_end else []),
             console=Console(stderr=True, highlight=False),
             transient=True,
             # Results on the same terminal go above the bars.

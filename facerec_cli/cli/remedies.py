@@ -15,6 +15,7 @@ REMEDIES: Mapping[type[FacerecError], str] = {
         "if they are people, enrol {subject} itself; if all are one person's, enrol it with --name"
     ),
     errors.AnnotationError: "choose another folder with --annotate",
+    errors.WindowError: "{remedy}, or leave out --show",
     errors.ConcealmentError: "choose another folder with --out",
     errors.UnknownModelError: "choose one of those there are ({subject}) with -m, or give a model's folder",
     errors.DamagedModelError: "restore the model or choose another with -m",

@@ -25,21 +25,23 @@ class Results:
     """Writes a command's results in the format that the user chose; use as a context manager.
 
     A result is one object for JSON, and one row or several for the table and CSV. Each is written as it comes, of a
-    table each page. Names and paths: a table shows control characters escaped; JSON holds each exactly, in its own
-    escapes; so does CSV, but for an apostrophe before text that a spreadsheet would run as a formula.
+    table each page, unless rows are to be seen one by one. Names and paths: a table shows control characters escaped;
+    JSON holds each exactly, in its own escapes; so does CSV, but for an apostrophe before text that a spreadsheet would
+    run as a formula.
     """
 
-    def __init__(self, output_format: str, columns: Sequence[str]) -> None:
+    def __init__(self, output_format: str, columns: Sequence[str], *, least: Mapping[str, int] | None = None) -> None:
         """Begin.
 
         Args:
             output_format: ``table``, ``json`` or ``csv``.
             columns: the keys of the rows, in order.
+            least: cells of a table's columns, where rows are to be seen one by one; see ``Table``.
         """
         self.format = output_format
         self.columns = columns
         self._caption: str | None = None
-        self._table = Table(columns, _worded)
+        self._table = Table(columns, _worded, least)
         self._csv = csv.writer(_Output(), lineterminator="\r\n")
         self._on_terminal = sys.stdout.isatty()
         # An encoding that lacks letters gets them in JSON's escapes.

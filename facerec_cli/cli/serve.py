@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.extras import needing_extra
 from facerec_cli.cli.streams import say
+from facerec_cli.errors import VideoError
+
+if TYPE_CHECKING:
+    from facerec_cli.faces.sources import Source
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
@@ -28,6 +33,18 @@ def _token(_context: click.Context, _parameter: click.Parameter, value: str | No
     if value is not None and not re.fullmatch(r"[!-~]+", value):
         raise click.BadParameter("a token is of ASCII letters, digits and signs, without spaces.")
     return value
+
+
+def _watched(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[Source, ...]:
+    from facerec_cli.service.settings import Limits, live_source
+
+    try:
+        sources = tuple(dict.fromkeys(live_source(text) for text in value))
+    except VideoError as error:
+        raise click.BadParameter(f"{error}: {error.remedy}.") from error
+    if len(sources) > Limits().sources:
+        raise click.BadParameter(f"{len(sources)} sources are too many: at most {Limits().sources} are watched.")
+    return sources
 
 
 @click.command(
@@ -55,6 +72,16 @@ def _token(_context: click.Context, _parameter: click.Parameter, value: str | No
     metavar="TIME",
     help="Keep faces that nobody knew for so long, such as 30d, grouped, to be named later.",
 )
+@click.option(
+    "--watch",
+    "watched",
+    multiple=True,
+    callback=_watched,
+    envvar="FACEREC_WATCH",
+    metavar="SOURCE",
+    help="Watch a camera (its number) or a stream (rtsp://…, http://…); may be repeated. A password in an address is"
+    " safer in FACEREC_WATCH, sources apart by spaces: that does not appear in lists of processes.",
+)
 @click.option("--certfile", type=options.GivenPath(exists=True, dir_okay=False), help="TLS certificate, PEM.")
 @click.option("--keyfile", type=options.GivenPath(exists=True, dir_okay=False), help="Its key, PEM.")
 def command(
@@ -67,6 +94,7 @@ def command(
     hosts: tuple[str, ...],
     read_only: bool,
     strangers_kept: timedelta | None,
+    watched: tuple[Source, ...],
     certfile: Path | None,
     keyfile: Path | None,
 ) -> int:
@@ -87,6 +115,7 @@ def command(
         port=port,
         token=token,
         read_only=read_only,
+        watched=watched,
         strangers_kept=strangers_kept,
         allowed_hosts=hosts,
         certificate=(str(certfile), str(keyfile)) if certfile and keyfile else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -20,6 +21,7 @@ Row = Mapping[str, Any]
 PAGE = 100
 """Rows that are looked at before the first is written."""
 _GAP = "  "
+_UNKNOWN = re.compile(r"unknown( \d+)?")
 _NARROWEST = 8
 """Cells of a terminal below which no column of text is squeezed."""
 
@@ -27,14 +29,19 @@ _NARROWEST = 8
 class Table:
     """Rows below headings. On a terminal they fold to its width; elsewhere they are as wide as they need to be."""
 
-    def __init__(self, columns: Sequence[str], worded: Callable[[str, Any], str]) -> None:
+    def __init__(
+        self, columns: Sequence[str], worded: Callable[[str, Any], str], least: Mapping[str, int] | None = None
+    ) -> None:
         """Begin.
 
         Args:
             columns: the keys of the rows, in order.
             worded: a column's value for people.
+            least: cells of columns of which little is known beforehand: then each row is written as it comes.
         """
         self._columns = columns
+        self._least = least or {}
+        self._page_size = 1 if least else PAGE
         self._worded = worded
         self._page: list[Row] = []
         self._widths: list[int] = []
@@ -45,7 +52,7 @@ class Table:
     def add(self, row: Row) -> None:
         """One more row of plain values."""
         self._page.append(row)
-        if len(self._page) == PAGE:
+        if len(self._page) == self._page_size:
             self._write_page()
 
     def end(self, caption: str | None) -> None:
@@ -64,7 +71,7 @@ class Table:
             written += [styled(line, sys.stdout, bold=True) for line in self._lines(headings)]
         for row, line in zip(self._page, cells, strict=True):
             folded = self._lines(line)
-            is_unknown = row.get("name") == "unknown"
+            is_unknown = _UNKNOWN.fullmatch(row.get("name") or "")
             written += (styled(part, sys.stdout, fg="yellow") for part in folded) if is_unknown else folded
         self._page.clear()
         write("\n".join(written) + "\n")
@@ -79,7 +86,8 @@ class Table:
         numeric = [any(isinstance(row[column], int | float) for row in self._page) for column in self._columns]
         self._numeric = numeric
         self._folds = [not number and column != "box" for number, column in zip(numeric, self._columns, strict=True)]
-        wanted = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+        least = [self._least.get(column, 0) for column in self._columns]
+        wanted = [max(few, *map(_width, column)) for few, column in zip(least, zip(*lines, strict=True), strict=True)]
         self._widths = self._squeezed(wanted, [min(width, _NARROWEST) for width in wanted])
 
     def _squeezed(self, wanted: Sequence[int], least: Sequence[int]) -> list[int]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import anyio
@@ -17,9 +14,9 @@ import httpx
 from socksio.exceptions import SOCKSError
 
 from facerec_cli.datasets.addresses import PublicAlone, is_web_address
-from facerec_cli.datasets.environment import check_environment, proxy_variable
 from facerec_cli.defaults import VERSION
-from facerec_cli.errors import NetworkSettingsError
+from facerec_cli.environment import heeding_environment
+from facerec_cli.http import retry_after
 
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _MOST_REDIRECTS = 20
@@ -77,18 +74,13 @@ def new_client(settings: Settings, files: int = 1, public_alone: PublicAlone | N
     Raises:
         NetworkSettingsError: what the environment says about the network cannot be used.
     """
-    check_environment()
-    try:
+    with heeding_environment():
         return httpx.AsyncClient(
             timeout=settings.timeout,
             limits=httpx.Limits(max_connections=settings.jobs * files + files, max_keepalive_connections=settings.jobs),
             headers={"Accept-Encoding": "identity", "User-Agent": f"facerec/{VERSION}"},
             event_hooks={"request": [public_alone] if public_alone else []},
         )
-    except (httpx.InvalidURL, ValueError, OSError) as error:
-        raise NetworkSettingsError(
-            f"What this system says about proxies or certificates cannot be used ({error})", "correct it"
-        ) from error
 
 
 @asynccontextmanager
@@ -186,33 +178,10 @@ def strong_etag(response: httpx.Response) -> str | None:
     return None if etag is None or etag.startswith("W/") else str(etag)
 
 
-def reason(error: Exception, url: str) -> str:
-    """Why a server does not give what is asked for, in few words."""
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    if isinstance(error, httpx.ConnectError):
-        if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error):
-            return f"no safe connection, {error}"
-        variable = proxy_variable(httpx.URL(url))
-        return f"no connection by the proxy that {variable} names" if variable else "no connection"
-    return str(error) or type(error).__name__
-
-
 def _check(response: httpx.Response) -> None:
     """Raise for a status that is no success."""
     status = response.status_code
     if status in _RETRIED:
-        raise PassingError(f"HTTP {status}", _retry_after(response))
+        raise PassingError(f"HTTP {status}", retry_after(response))
     if not response.is_success:
         raise SourceError(f"HTTP {status}")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait, from a header that holds seconds or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    if re.fullmatch("[0-9]+", value):
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -23,7 +23,6 @@ from facerec_cli.datasets.answers import (
     body,
     is_page,
     new_client,
-    reason,
     strong_etag,
     whole_size,
 )
@@ -32,6 +31,7 @@ from facerec_cli.datasets.remote import LARGEST, RemoteFile
 from facerec_cli.datasets.workplace import unwritable
 from facerec_cli.errors import FetchError, FetchFolderError, SourcesError
 from facerec_cli.files import move_in
+from facerec_cli.http import reason
 
 Outcome = TypeVar("Outcome")
 

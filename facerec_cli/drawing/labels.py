@@ -42,7 +42,7 @@ _PREFERRED = ("dejavusans.", "notosans-regular", "notosanscjk-regular", "arial."
 
 @dataclass(frozen=True)
 class Label:
-    """A box and the name to write at it."""
+    """A box and the name to write at it, if there is any."""
 
     box: Box
     name: str
@@ -103,6 +103,8 @@ def draw_labels(picture: PillowImage.Image, labels: Sequence[Label]) -> list[str
         line = max(1, round(min(max(picture.size) / 400, width / 30)))
         draw.rectangle((x, y, x + width, y + height), outline=_colour(label), width=line)
     for number, label in enumerate(labels):
+        if not label.name:
+            continue
         path = font_for(label.name)
         if path is None and not _draws(font_at(None, 32), label.name):
             warnings.append(f"No font on this machine draws the name {label.name}: install one, such as Noto.")

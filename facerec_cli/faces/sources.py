@@ -94,7 +94,7 @@ def _parse_url(text: str, scheme: str) -> Source:
         raise UnusableSourceError(
             problem, "check host and port, and write / : @ # ? of a password as %2F %3A %40 %23 %3F"
         )
-    return Source(text, True, name)
+    return Source(scheme + text[len(scheme) :], True, name)
 
 
 def _without_secrets(text: str) -> str:

@@ -53,6 +53,7 @@ class Stream:
             one, and ends.
         size: width and height of the upright frames, pixels.
         rate: frames a second, as the source says; 0 where it does not.
+        seconds: how long a file says it is; 0 where it does not, and of a live source.
         skipped: frames of a live source that were not looked at because the caller was busy.
         is_lost: it is being sought.
         interruptions: how many times a live source was lost and found again.
@@ -70,7 +71,7 @@ class Stream:
         self.source = source
         self.is_live = source.is_live
         self.size = (0, 0)
-        self.rate = 0.0
+        self.rate = self.seconds = 0.0
         self.skipped = 0
         self.is_lost = False
         self.interruptions = 0
@@ -137,6 +138,7 @@ class Stream:
         try:
             capture = Capture(self.source)
             self.is_live, self.size, self.rate = capture.is_live, capture.size, capture.rate
+            self.seconds = 0.0 if self.is_live else capture.seconds
             self._begun = time.monotonic()
             self._read(capture)
             while self.is_live and (again := self._found_again()):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
@@ -18,8 +19,6 @@ from facerec_cli.gallery.letters import flaw, looks_like
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
 
-UNKNOWN = "unknown"
-"""What a face is called that nobody enrolled is near enough to; nobody can have it as a name."""
 MAX_NAME = 200
 
 

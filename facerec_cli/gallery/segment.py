@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.columns import Column, text_column
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Comparison
 from facerec_cli.errors import DamagedIndexError, UnusableNameError
-from facerec_cli.gallery.base import UNKNOWN, EnrolledFace, Person, Record, clean_name
+from facerec_cli.gallery.base import EnrolledFace, Person, Record, clean_name
 from facerec_cli.gallery.chipstore import ChipRecord
 
 _COLUMNS = {

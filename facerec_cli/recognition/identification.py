@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.defaults import DEFAULT_FPIR, UNKNOWN
 from facerec_cli.encoders.encoder import Embeddings
-from facerec_cli.gallery.base import UNKNOWN, Gallery, Match
+from facerec_cli.errors import NobodyEnrolledError
+from facerec_cli.gallery.base import Gallery, Match
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Candidate, Decision, EmbeddedPhoto, Identification, PhotoResult
@@ -137,6 +139,37 @@ class Identifier:
         )
         is_known = bool(candidates) and self.threshold.is_match(candidates[0].distance)
         return Decision(candidates[0].name if is_known else UNKNOWN, candidates, self.threshold.distance)
+
+
+class CurrentIdentifier:
+    """Names faces by a gallery as it is now: an ``Identifier``, made anew when the gallery has changed; for one thread.
+
+    Its arguments, and what making it raises, are those of ``Identifier``.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        gallery: Gallery,
+        *,
+        fpir: float = DEFAULT_FPIR,
+        threshold: float | None = None,
+    ) -> None:
+        self._make = partial(Identifier, recognizer, gallery, fpir=fpir, threshold=threshold)
+        self._gallery = gallery
+        self._current: Identifier | None = self._make()
+        self._version = gallery.snapshot().version
+
+    def __call__(self) -> Identifier | None:
+        """Who names faces now; None where nobody is enrolled any more; errors as ``Identifier``."""
+        version = self._gallery.snapshot().version
+        if version != self._version:
+            try:
+                self._current = self._make()
+            except NobodyEnrolledError:
+                self._current = None
+            self._version = version
+        return self._current
 
 
 def _grouped(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -17,10 +17,11 @@ from facerec_cli.service.engine import Engine
 from facerec_cli.service.guard import Guard
 from facerec_cli.service.handlers import handle_problems
 from facerec_cli.service.jobs import Jobs
+from facerec_cli.service.live import Live
 from facerec_cli.service.metrics import Metrics
 from facerec_cli.service.observing import Observer
 from facerec_cli.service.problems import Problem
-from facerec_cli.service.routes import about, identification, jobs, people, strangers
+from facerec_cli.service.routes import about, identification, jobs, live, people, strangers
 from facerec_cli.service.settings import API
 from facerec_cli.service.strangers import forget_in_time
 
@@ -40,12 +41,15 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await engine.read(engine.load)
+        for source in engine.settings.watched:
+            app.state.live.add(source)
         ready()
         async with anyio.create_task_group() as beside:
             if engine.strangers:
                 beside.start_soon(forget_in_time, engine.strangers)
             yield
             beside.cancel_scope.cancel()
+        await engine.read(app.state.live.close)
         app.state.jobs.close()
         engine.close()
 
@@ -60,12 +64,13 @@ def make_app(engine: Engine, ready: Callable[[], None]) -> ASGIApp:
     )
     app.state.engine, app.state.metrics = engine, Metrics()
     app.state.jobs = Jobs(engine.recognizer, engine.gallery)
+    app.state.live = Live(engine)
     app.state.arrivals = Arrivals(engine.settings.limits)
     handle_problems(app)
-    for routes in (about, identification):
-        app.include_router(routes.router)
-    for changing in () if engine.settings.read_only else (people, jobs, strangers):
-        app.include_router(changing.router)
+    for always in (about.router, identification.router, live.router):
+        app.include_router(always)
+    for changing in () if engine.settings.read_only else (people.router, jobs.router, strangers.router, live.changing):
+        app.include_router(changing)
     if engine.settings.read_only:
         for part in CHANGING:
             app.add_api_route(f"{API}/{part}{{rest:path}}", _refuse, methods=_METHODS, include_in_schema=False)

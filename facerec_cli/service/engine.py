@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from facerec_cli.defaults import DEFAULT_FPIR
+from facerec_cli.errors import NobodyEnrolledError
 from facerec_cli.faces.images import Photo, pixel_count
 from facerec_cli.gallery.opening import open_gallery
 from facerec_cli.gallery.place import STRANGERS
@@ -184,11 +186,27 @@ class Engine:
             BusyProblem: as ``admitted``.
             DatabaseError, ModelError: the gallery or the model cannot be used.
         """
+        await self.write(self._embed_pending)
 
-        def embed() -> None:
-            self._embedded = embed_pending(self.recognizer, self.gallery).snapshot.version
+    def _embed_pending(self) -> None:
+        self._embedded = embed_pending(self.recognizer, self.gallery).snapshot.version
 
-        await self.write(embed)
+    def latest_identifier(self) -> Identifier | None:
+        """Who names faces by the gallery as it is now, once the model knows everybody; None where nobody is enrolled.
+
+        For threads other than the engine's: it blocks, for minutes where many people are not embedded yet.
+
+        Raises:
+            UncalibratedModelError: the model is not calibrated.
+            DatabaseError, ModelError: the gallery or the model cannot be used.
+        """
+        while True:
+            try:
+                return self.identifier(DEFAULT_FPIR, None)
+            except NobodyEnrolledError:
+                return None
+            except PendingError:
+                self._writer.submit(self._embed_pending).result()
 
     def kept(self, key: Hashable, make: Callable[[], Result]) -> Result:
         """What was made of the gallery as it is now: made once for all who ask, until something changes; blocks.

@@ -12,6 +12,8 @@ from facerec_cli.service.settings import API
 
 LOG = logging.getLogger("facerec.requests")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
+_PICTURE = f"{API}/live/{{source:id}}/picture"
+"""Asked for several times a second: the metrics count it, and the log does not."""
 
 
 class Observer:
@@ -51,4 +53,5 @@ class Observer:
             self._metrics.answered(method, route, status, seconds)
             client = (scope.get("client") or ("-",))[0]
             told = "%s %s %s %d, %d B in, %d B out, %.0f ms"
-            LOG.info(told, client, method, route, status, came, went, seconds * 1e3)
+            level = logging.DEBUG if route == _PICTURE and status < 400 else logging.INFO
+            LOG.log(level, told, client, method, route, status, came, went, seconds * 1e3)

@@ -7,6 +7,8 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.errors import UnusableSourceError
+from facerec_cli.faces.sources import Source, parse_source
 
 API = "/api/v1"
 """Below which all is that programs ask for."""
@@ -22,6 +24,7 @@ class Limits:
         request_bytes: of one request.
         bytes_in_work: of all requests that are arriving or answered, together.
         requests: that are answered or wait for it, once they have arrived; more are told to come again.
+        sources: live ones that are watched at a time.
         connections: at once; what goes beyond is hung up on.
         seconds: a request has to arrive, however small, and a client to take its answer.
         least_rate: bytes a second that give a larger request more time.
@@ -32,6 +35,7 @@ class Limits:
     request_bytes: int = 256 << 20
     bytes_in_work: int = 1 << 30
     requests: int = 64
+    sources: int = 8
     connections: int = 512
     seconds: float = 30
     least_rate: int = 20_000
@@ -48,6 +52,7 @@ class Settings:
         port: to listen at; 0 for one that is free.
         token: what clients must show; None where nobody needs one.
         read_only: whether nobody can be enrolled or changed.
+        watched: live sources.
         strangers_kept: how long the faces that nobody knew are remembered; None where they are not.
         allowed_hosts: names, besides its own, by which clients may call this service: a proxy's.
         certificate: files of the TLS certificate and of its key; None without TLS.
@@ -60,6 +65,7 @@ class Settings:
     port: int = 8080
     token: str | None = None
     read_only: bool = False
+    watched: tuple[Source, ...] = ()
     strangers_kept: timedelta | None = None
     allowed_hosts: tuple[str, ...] = ()
     certificate: tuple[str, str] | None = None
@@ -69,6 +75,22 @@ class Settings:
     def is_local(self) -> bool:
         """Whether nobody but this machine's users can reach the service."""
         return is_loopback(self.host)
+
+
+def live_source(text: str) -> Source:
+    """A live source by what people call it: a camera's number, or an address.
+
+    A file is none: its place would be told to whoever looks, and a client could ask for any.
+
+    Raises:
+        UnusableSourceError: it is something else.
+    """
+    source = parse_source(text)
+    if not source.is_live:
+        raise UnusableSourceError(
+            "This names no camera and no stream", "give a camera's number, or a URL such as rtsp://camera.example/door"
+        )
+    return source
 
 
 def is_loopback(host: str) -> bool:

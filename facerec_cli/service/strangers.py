@@ -5,6 +5,7 @@ Groups of a model that is no longer in use can be looked at and named until thei
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from facerec_cli.gallery.chipstore import encode_chip, kept_source
 from facerec_cli.recognition.enrolment import KeptFace, enroll_faces
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import Enrolment
+from facerec_cli.recognition.visits import Visit
 from facerec_cli.service.grouping import MOST_FACES, Grouping, Seen, drop_oldest, forget
 from facerec_cli.service.people import person_of
 from facerec_cli.service.problems import LOG
@@ -152,17 +154,40 @@ class Strangers:
             DatabaseError: they cannot be kept.
         """
         now, name = self._clock(), kept_source(source)
-        good = [not face.doubtful and face.quality_score >= MIN_QUALITY for face in faces]
         seen = [
             Seen(sha256, name, now, face.quality_score, face.score, encode_chip(face.chip), embedding)
-            if is_good
+            if _is_good(face)
             else None
-            for face, embedding, is_good in zip(faces, embeddings, good, strict=True)
+            for face, embedding in zip(faces, embeddings, strict=True)
         ]
         with self._file.changing() as db:
             groups = [self._grouping.add(db, one) if one else None for one in seen]
             drop_oldest(db)
         return groups
+
+    def remember_visit(self, source: str, visit: Visit) -> int | None:
+        """Remember the best face of somebody unknown before a live source, once a visit: a later one takes its place.
+
+        Args:
+            source: what people know it by.
+            visit: so far.
+
+        Returns:
+            The id of their group; None where the face is not remembered, as ``remember`` has it.
+
+        Raises:
+            DatabaseError: it cannot be kept.
+        """
+        face, came = visit.face, visit.first.time
+        if not _is_good(face):
+            return visit.stranger
+        chip, time = encode_chip(face.chip), came.timestamp() if came else self._clock()
+        sha256 = hashlib.sha256(chip).hexdigest()
+        seen = Seen(sha256, source, time, face.quality_score, face.score, chip, visit.embedding)
+        with self._file.changing() as db:
+            group = self._grouping.add(db, seen)
+            drop_oldest(db)
+        return group
 
     # ------------------------------------------------------------------ looking
 
@@ -291,6 +316,11 @@ class Strangers:
             for (group,) in shrunk:
                 self._grouping.refresh(db, group)
         db.execute("DELETE FROM sightings WHERE seen < ?", [oldest])
+
+
+def _is_good(face: Face) -> bool:
+    """Whether a face is remembered."""
+    return not face.doubtful and face.quality_score >= MIN_QUALITY
 
 
 def _best(db: sqlite3.Connection, group: int) -> Iterator[StrangerFace]:

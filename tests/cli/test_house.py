@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from facerec_cli.cli import COMMANDS
 from facerec_cli.cli.options import spread
 from tests.conftest import Run
+from tests.videos import pan, write_video
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,6 +107,14 @@ def test_identify_imports_no_tensorflow_and_writing_nothing_it_only_reads(
     assert not modules & {"tensorflow", "keras", "PIL", "filelock", "matplotlib", "fastapi"}
 
 
+def test_watch_imports_no_tensorflow(facerec: Run, tmp_path: Path, samples: Path) -> None:
+    facerec("enroll", "--name", "Jacinda Ardern", samples / "jacinda_ardern_2018.jpg")
+    film = write_video(tmp_path / "film.mp4", pan(samples / "jacinda_ardern_2022.jpg", 0.5))
+    modules = imported_by("watch", film, cwd=tmp_path)
+    assert {"cv2", "onnxruntime"} <= modules
+    assert not modules & {"tensorflow", "keras", "httpx", "paho", "PIL.ImageDraw", "matplotlib", "fastapi"}
+
+
 def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Path) -> None:
     schema = json.loads((ROOT / "docs" / "output.schema.json").read_text())
     people = tmp_path / "people"
@@ -127,6 +136,7 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
         "evaluate": ["evaluate", "--data", "repeated"],
         "tag": ["tag", "--dry-run", people],
         "blur": ["blur", people, "--out", "blurred"],
+        "watch": ["watch", write_video(tmp_path / "film.mp4", pan(samples / "barack_obama.jpg"))],
         "people list": ["people", "list"],
         "people show": ["people", "show", "barack_obama"],
         "people check": ["people", "check"],

@@ -49,6 +49,9 @@ export const api = {
   patch: (path, body, options = {}) => change("PATCH", path, body, options),
   delete: (path, options = {}) => answer("DELETE", path, null, options),
 
+  /** The response itself, to what can be asked twice. */
+  raw: (path, options = {}) => send("GET", path, null, { safe: true, ...options }),
+
   /** A picture's blob URL, asked for once and kept while the page is open. */
   picture(path) {
     if (!pictures.has(path)) {
@@ -70,10 +73,10 @@ export const api = {
 
   /**
    * Server-sent events: `onEvent({event, data, id})` for each, until "end" or `signal`; goes on behind the last one where the
-   * connection breaks. It is let go at each "progress", and made anew after a moment: browsers have six for a service, all
+   * connection breaks. It is let go at each event `until`, and made anew after a moment: browsers have six for a service, all
    * its tabs together, and some jobs that are listened to without a break would leave none for anything else.
    */
-  async events(path, onEvent, { lastId = null, signal = null } = {}) {
+  async events(path, onEvent, { lastId = null, signal = null, until = "progress" } = {}) {
     let last = lastId;
     for (;;) {
       const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
@@ -83,7 +86,7 @@ export const api = {
           if (event.id) last = event.id;
           onEvent(event);
           if (event.event === "end") return;
-          if (event.event === "progress") break;
+          if (event.event === until) break;
         }
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;

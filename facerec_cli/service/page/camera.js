@@ -5,6 +5,7 @@ import { decide } from "./deciding.js";
 import { button, fill, h, icon } from "./dom.js";
 import { faceLayer } from "./faces.js";
 import { announce } from "./notices.js";
+import { untilSeen } from "./seen.js";
 import { texts } from "./texts.js";
 
 const NAME = "camera";
@@ -116,13 +117,6 @@ async function frameOf(video) {
   canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
   return new File([blob], NAME, { type: "image/jpeg" });
-}
-
-/** A tab that nobody looks at sends nothing. */
-async function untilSeen(signal) {
-  while (document.hidden) {
-    await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true, signal }));
-  }
 }
 
 function faultOf(error) {

@@ -13,6 +13,7 @@ const ROUTES = [
   [/^\/people\/(\d+)$/, "person"],
   [/^\/enrol$/, "enrol"],
   [/^\/strangers$/, "strangers"],
+  [/^\/live(?:\/(\d+))?$/, "live"],
 ];
 const HOME = "/identify";
 
@@ -65,6 +66,7 @@ function route(path) {
 
 function isOffered(name) {
   if (!service || name === "identify") return true;
+  if (name === "live") return !service.read_only || service.sources > 0;
   return !service.read_only && (name !== "strangers" || service.strangers_kept !== null);
 }
 
@@ -85,7 +87,7 @@ function setTitle(title) {
 }
 
 function drawNav(path) {
-  const items = ["identify", "people", "enrol", "strangers"].filter(isOffered);
+  const items = ["identify", "people", "enrol", "strangers", "live"].filter(isOffered);
   fill(nav, items.length > 1 && items.map((name) => h("a", { href: `#/${name}` }, icon(name), texts[name].title)));
   markPlace(path);
 }

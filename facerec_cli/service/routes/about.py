@@ -47,6 +47,7 @@ class Service(Record):
     strangers_kept: float | None = Field(description="seconds for which strangers are remembered, or null")
     people: int
     photos: int = Field(description="enrolled")
+    sources: int = Field(description="cameras and streams that are watched")
     limits: LimitsInForce
 
 
@@ -112,7 +113,7 @@ async def metrics(request: Request, engine: EngineOf) -> Response:
 
 
 @router.get("/service", response_model=Service, responses=documented("database"))
-async def service(engine: EngineOf) -> dict[str, Any]:
+async def service(request: Request, engine: EngineOf) -> dict[str, Any]:
     """What the service is, and what it takes."""
     counts = await engine.read(lambda: engine.gallery.snapshot().photo_counts())
     kept, limits = engine.settings.strangers_kept, engine.settings.limits
@@ -123,6 +124,7 @@ async def service(engine: EngineOf) -> dict[str, Any]:
         "strangers_kept": kept and kept.total_seconds(),
         "people": sum(counts.values()),
         "photos": sum(photos * people for photos, people in counts.items()),
+        "sources": len(request.app.state.live.all()),
         "limits": {
             "photos": limits.photos,
             "photo_bytes": limits.photo_bytes,

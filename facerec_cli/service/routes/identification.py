@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR
+from facerec_cli.defaults import DEFAULT_FMR, DEFAULT_FPIR, UNKNOWN
 from facerec_cli.errors import DatabaseError, NobodyEnrolledError, PhotoError
 from facerec_cli.faces.extraction import Extraction, Face
 from facerec_cli.faces.images import Photo, pixel_count
-from facerec_cli.gallery.base import UNKNOWN
 from facerec_cli.recognition.results import Identification, rounded
 from facerec_cli.recognition.threshold import Threshold
 from facerec_cli.recognition.verification import verify, verify_person

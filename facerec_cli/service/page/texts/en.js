@@ -32,6 +32,22 @@ function summary(decisions) {
   return decisions.length ? `${faces(decisions.length)}: ${whoIs(decisions)}` : "no face";
 }
 
+const clock = (iso) => {
+  const when = new Date(iso);
+  const isToday = when.toDateString() === new Date().toDateString();
+  return when.toLocaleString("en-GB", isToday ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+};
+
+/** "8 s", "3 min", "1 h 5 min" */
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Somebody before a live source. */
+const visitor = ({ name, stranger }) => (name === "unknown" && stranger !== null ? `Unknown ${stranger}` : name === "unknown" ? "Unknown" : name);
+
 const day = (iso) => new Date(iso).toLocaleDateString("en-GB", { dateStyle: "medium" });
 
 const DAY = 86_400;
@@ -342,5 +358,47 @@ export default {
     seenBefore: (number) => (number === 1 ? "Seen once before" : `Seen ${number.toLocaleString("en")} times before`),
     more: "Show more",
     face: (source) => `Face in ${source}`,
+  },
+  live: {
+    title: "Live",
+    sources: "Sources",
+    none: "Nothing is watched yet",
+    noneWhat: "Add a camera or a stream: you see what it shows, who is there, and who came and went.",
+    noneReadOnly: "This service was started without a camera or a stream.",
+    gone: "That source is not watched any more.",
+    add: "Add a source",
+    address: "Camera or address",
+    example: "rtsp://name:password@camera/stream",
+    addressWhat:
+      "The number of a camera of the service’s machine, such as 0, or an address that it can reach, of rtsp or http. Name and password in it are never shown again; the service forgets it when it ends.",
+    watch: "Watch",
+    remove: "Watch it no more",
+    removeAsk: (name) => `Watch ${name} no more?`,
+    removeWhat: "Who came and went before it is forgotten.",
+    picture: "Live picture",
+    noPicture: "There is no picture yet.",
+    pause: "Pause",
+    resume: "Go on",
+    states: { opening: "Opening …", running: "Live", lost: "Lost", ended: "Ended", failed: "No picture" },
+    there: (present) => (present.length ? `Now there: ${present.map(visitor).join(", ")}` : "Nobody is there now."),
+    alt: ({ name, present }) => `${name}: ${present.map(visitor).join(", ") || "nobody"}`,
+    numbers: ({ width, height, rate: looks, skipped, interruptions }) =>
+      [
+        width && `${width} × ${height}`,
+        `${looks.toLocaleString("en")} pictures looked at a second`,
+        skipped && `${skipped.toLocaleString("en")} skipped`,
+        interruptions && `lost ${interruptions === 1 ? "once" : `${interruptions.toLocaleString("en")} times`}`,
+      ]
+        .filter(Boolean)
+        .join(", "),
+    visits: "Who came and went",
+    nobodyYet: "Nobody so far.",
+    nameOf: visitor,
+    clock,
+    stayed: (seconds) => `for ${duration(seconds)}`,
+    stillThere: "still there",
+    came: (name) => `${name} is there.`,
+    name: "Name them",
+    nameWhom: (name) => `Name them: ${name}, among the strangers`,
   },
 };

@@ -6,6 +6,8 @@ import ipaddress
 import os
 import ssl
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,13 +17,32 @@ from facerec_cli.errors import NetworkSettingsError
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
-def check_environment() -> None:
-    """Hold the environment's proxies and certificates against what an httpx client takes.
+@contextmanager
+def heeding_environment() -> Iterator[None]:
+    """Make an httpx client, which heeds the environment's proxies and certificates.
 
     Raises:
         NetworkSettingsError: one of them cannot be used; it names the variable, and not the value, which may hold a
             password.
     """
+    _check_environment()
+    try:
+        yield
+    except (httpx.InvalidURL, ValueError, OSError) as error:
+        raise NetworkSettingsError(
+            f"What this system says about proxies or certificates cannot be used ({error})", "correct it"
+        ) from error
+
+
+def proxy_variable(url: httpx.URL) -> str | None:
+    """The variable that names the proxy for a URL, if one does."""
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    return next((_variable(f"{key}_proxy") for key in (url.scheme, "all") if proxies.get(key)), None)
+
+
+def _check_environment() -> None:
     proxies = urllib.request.getproxies()
     exceptions = [entry.strip() for entry in proxies.get("no", "").split(",")]
     if "*" not in exceptions:
@@ -35,14 +56,6 @@ def check_environment() -> None:
         _check_certificates("SSL_CERT_FILE", Path(file))
     elif folders := os.environ.get("SSL_CERT_DIR"):
         _check_folders("SSL_CERT_DIR", folders)
-
-
-def proxy_variable(url: httpx.URL) -> str | None:
-    """The variable that names the proxy for a URL, if one does."""
-    proxies = urllib.request.getproxies()
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    return next((_variable(f"{key}_proxy") for key in (url.scheme, "all") if proxies.get(key)), None)
 
 
 def _variable(name: str) -> str:

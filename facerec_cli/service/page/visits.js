@@ -1,0 +1,57 @@
+// Who came and went before a live source: a line a stay, the last one first.
+
+import { fill, h } from "./dom.js";
+import { announce } from "./notices.js";
+import { texts } from "./texts.js";
+
+const MOST = 300;
+
+/** The list: `{element, hear(event)}`; `canName` says whether strangers are remembered, to be named. */
+export function visitList({ canName }) {
+  const words = texts.live;
+  const byVisit = new Map();
+  const list = h("ol", { class: "visits", "aria-label": words.visits });
+  const none = h("p", { class: "small-print" }, words.nobodyYet);
+  const element = h("section", { class: "card stack", "aria-label": words.visits }, h("h2", {}, words.visits), none, list);
+
+  function hear(event) {
+    let row = byVisit.get(event.visit);
+    if (!row || (event.event === "arrived" && row.hasLeft)) {
+      row = { element: h("li", { class: "visit" }), url: null, hasLeft: false };
+      byVisit.set(event.visit, row);
+      list.prepend(row.element);
+      none.hidden = true;
+      while (list.children.length > MOST) list.lastElementChild.remove();
+    }
+    row.hasLeft = event.event === "left";
+    draw(row, event);
+  }
+
+  function draw(row, event) {
+    const isUnknown = event.name === UNKNOWN;
+    const name = words.nameOf(event);
+    const image = h("img", { src: pictureOf(event.chip), alt: "", width: 56, height: 56 });
+    image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+    fill(
+      row.element,
+      image,
+      h(
+        "div",
+        {},
+        h("p", { class: isUnknown ? "visit-name muted" : "visit-name" }, name),
+        h("p", { class: "small-print number" }, event.time && h("time", { datetime: event.time }, words.clock(event.time)), " · ", row.hasLeft ? words.stayed(event.seconds) : words.stillThere),
+      ),
+      isUnknown && canName && event.stranger !== null && h("a", { class: "button small", href: "#/strangers", "aria-label": words.nameWhom(name) }, words.name),
+    );
+    if (!row.hasLeft) announce(words.came(name));
+  }
+
+  return { element, hear };
+}
+
+const UNKNOWN = "unknown";
+
+function pictureOf(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+}
