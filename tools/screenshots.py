@@ -49,9 +49,9 @@ def people() -> None:
         several = ("jacinda_ardern_2022.jpg", "emmanuel_macron_2025.jpg", "rishi_sunak.jpg", "barack_obama.jpg")
         side_by_side(album / "party.jpg", *((SAMPLES / name, 700) for name in several))
         common = ["-db", f"{place}/database"]
-        enrolling = [*FACEREC, "enroll", *common, "--name", "Jacinda Ardern", SAMPLES / PEOPLE["Jacinda Ardern"]]
+        enrolling = [*FACEREC, "enroll", *common, "--name", "Jacinda Ardern", str(SAMPLES / PEOPLE["Jacinda Ardern"])]
         subprocess.run(enrolling, check=True, stdout=subprocess.DEVNULL)
-        clustering = [*FACEREC, "cluster", album, *common, "--index", f"{place}/index", "--page", page_file]
+        clustering = [*FACEREC, "cluster", str(album), *common, "--index", f"{place}/index", "--page", str(page_file)]
         subprocess.run(clustering, check=True, stdout=subprocess.DEVNULL)
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = opened(browser, page_file.as_uri(), (900, 600), "light")
