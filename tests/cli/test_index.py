@@ -89,7 +89,8 @@ def test_identify_says_by_the_index_what_it_says_without(facerec: Run, album: Pa
     assert lines("--index", "i.sqlite3") == without
     assert len(without) == 5
     assert looked_at(facerec("index", album, "--index", "i.sqlite3").stderr) == 0
-    assert facerec("identify", album / "black.png", "--index", "i.sqlite3").returncode == 2
+    assert facerec("identify", album / "black.png", "--index", "i.sqlite3").returncode == 0
+    assert facerec("identify", album / "black.png", "--index", "i.sqlite3", "--thorough").returncode == 2
 
 
 def test_an_index_that_is_none_is_told(facerec: Run, album: Path, tmp_path: Path) -> None:
