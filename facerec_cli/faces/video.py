@@ -80,7 +80,7 @@ class Stream:
         self._changed = threading.Condition()
         self._frames: deque[Frame] = deque()
         self._states: deque[str] = deque()
-        self._error: VideoError | None = None
+        self._error: BaseException | None = None
         self._is_open = self._is_over = self._is_stopped = False
         self._number = -1
         self._place = -1
@@ -142,7 +142,7 @@ class Stream:
             self._read(capture)
             while self.is_live and (again := self._found_again()):
                 self._read(again)
-        except VideoError as error:
+        except BaseException as error:  # whoever asks for frames gets it
             self._error = error
         finally:
             with self._changed:

@@ -239,6 +239,7 @@ class Live:
         # A core is left to photos: who asks about one waits for no camera.
         self._turn = threading.BoundedSemaphore(max(1, usable_cores() - 1))
         self._sources: dict[int, LiveSource] = {}
+        self._loading = threading.Lock()
         self._recognizer: Recognizer | None = None
         self._last = self._viewers = 0
 
@@ -327,8 +328,8 @@ class Live:
             )
 
     def _eyes(self) -> Recognizer:
-        """The model as it looks at frames, loaded with the first source."""
-        with self._lock:
+        """The model as it looks at frames, loaded with the first source; who asks about others waits for none."""
+        with self._loading:
             self._recognizer = self._recognizer or Recognizer(self._engine.settings.model, quick=True)
             return self._recognizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,9 @@ import pytest
 from facerec_cli import Gallery, Identifier, Recognizer, enroll
 from facerec_cli.errors import VideoError
 from facerec_cli.faces.video import Frame
+from facerec_cli.gallery.base import Snapshot
 from facerec_cli.gallery.chipstore import decode_chip
+from facerec_cli.recognition.identification import CurrentIdentifier
 from facerec_cli.recognition.visits import Event
 from facerec_cli.recognition.watching import Look, watch
 from tests.gallery.memory import MemoryGallery
@@ -190,3 +192,31 @@ def test_where_nobody_is_nobody_is_told(see: See) -> None:
     assert see([]) == []
     looks = see([background()] * 5)
     assert [(look.tracks, look.events) for look in looks] == [((), ())] * 6
+
+
+class Changing(MemoryGallery):
+    """Somebody else enrols a person right after it was looked at a number of times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.then: Callable[[], object] = lambda: None
+
+    def snapshot(self) -> Snapshot:
+        found = super().snapshot()
+        self.looks -= 1
+        if self.looks == 0:
+            self.then()
+        return found
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_who_is_enrolled_while_the_gallery_is_looked_at_is_known(quick: Recognizer, samples: Path, looks: int) -> None:
+    gallery = Changing()
+    enroll(quick, gallery, MACRON, [samples / "emmanuel_macron_2014.jpg"])
+    gallery.looks, gallery.then = looks, lambda: enroll(quick, gallery, ARDERN, [samples / "jacinda_ardern_2018.jpg"])
+    current = CurrentIdentifier(quick, gallery)
+    assert gallery.looks <= 0
+    identifier = current()
+    assert identifier is not None
+    assert identifier.identify(samples / "jacinda_ardern_2022.jpg").faces[0].name == ARDERN

@@ -187,3 +187,20 @@ def test_axe_finds_no_fault(
     page.get_by_role("navigation", name="Sources").get_by_role("link", name="camera 99").click()
     expect(page.get_by_text("camera 99 gives no picture")).to_be_visible(timeout=SOON)
     assert faults(page) == []
+
+
+def test_the_oldest_of_many_visits_goes(unwatched: Service, open_page: OpenPage) -> None:
+    page = opened(open_page, unwatched)
+    shown = page.evaluate(
+        """async () => {
+          const { visitList } = await import("./visits.js");
+          const list = visitList({ canName: false });
+          const told = { name: "Ada", stranger: null, time: null, seconds: 1, chip: "" };
+          const rows = () => [...list.element.querySelectorAll("li")];
+          for (let visit = 1; visit <= 301; visit += 1) list.hear({ event: "arrived", visit, ...told });
+          const before = rows().length;
+          list.hear({ event: "left", visit: 1, ...told });
+          return [before, rows().length, ...rows().slice(0, 2).map((row) => row.textContent.includes("still there"))];
+        }"""
+    )
+    assert shown == [300, 300, False, True]

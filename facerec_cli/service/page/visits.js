@@ -17,11 +17,15 @@ export function visitList({ canName }) {
   function hear(event) {
     let row = byVisit.get(event.visit);
     if (!row || (event.event === "arrived" && row.hasLeft)) {
-      row = { element: h("li", { class: "visit" }), url: null, hasLeft: false };
+      row = { element: h("li", { class: "visit" }), hasLeft: false };
       byVisit.set(event.visit, row);
       list.prepend(row.element);
       none.hidden = true;
-      while (list.children.length > MOST) list.lastElementChild.remove();
+      while (list.children.length > MOST) {
+        const oldest = list.lastElementChild;
+        oldest.remove();
+        for (const [visit, { element }] of byVisit) if (element === oldest) byVisit.delete(visit);
+      }
     }
     row.hasLeft = event.event === "left";
     draw(row, event);
