@@ -7,7 +7,7 @@ from itertools import count, islice
 
 import pytest
 
-from facerec_cli.parallel import ordered_map, usable_cores
+from facerec_cli.parallel import ordered_map, taken_beside, usable_cores
 
 # Only a test that fails waits so long.
 PATIENCE = 60
@@ -140,3 +140,25 @@ def test_threads_end_with_the_results() -> None:
 
 def test_usable_cores_is_at_least_one() -> None:
     assert usable_cores() >= 1
+
+
+def test_something_else_is_done_until_an_item_is_there() -> None:
+    called = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert called.wait(PATIENCE)
+        yield 2
+
+    assert list(taken_beside(items(), called.set, 0.01)) == [1, 2]
+
+
+def test_an_item_that_fails_fails_here() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError
+
+    taken = taken_beside(items(), lambda: None, 0.01)
+    assert next(taken) == 1
+    with pytest.raises(KeyError):
+        next(taken)

@@ -12,7 +12,7 @@ from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
 
 _ESCAPE = 27
-_TRIAL = "import cv2; cv2.namedWindow('facerec')"
+_TRIAL = b"import cv2; cv2.namedWindow('facerec')"
 
 
 class Window:
@@ -71,5 +71,5 @@ def _has_screen() -> bool:
         return True
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         return False
-    tried = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, check=False)
+    tried = subprocess.run([sys.executable, "-"], input=_TRIAL, capture_output=True, check=False)
     return tried.returncode == 0

@@ -37,6 +37,7 @@ SEARCHED_SCORE = 0.6
 """Least score of what is looked at all the way round."""
 TURNED_SCORE = 0.6
 """Least score of a candidate in the photo turned."""
+GLANCES = 5
 TURNED_SIZE = 1024
 """Bound on the longer side of the photo turned, pixels."""
 UPRIGHT = 12.0
@@ -117,7 +118,11 @@ class Detector:
             Where they are, largest box first.
         """
         working = reduced(image, working_size(image, self.size))
-        found = self._settled(image, self._seen(image, working, 0))
+        seen = self._seen(image, working, 0)
+        if self._quick:
+            faces = sum(look.score >= SCORE_THRESHOLD for look in seen)
+            seen = seen[: faces + GLANCES]
+        found = self._settled(image, seen)
         if self._quick:
             turns: set[int] = set()
         elif self._thorough or all(one.score < PLAIN_SCORE for one in found):
@@ -176,9 +181,10 @@ class Detector:
         is_face, is_level = look.score >= SCORE_THRESHOLD, abs(look.tilt) <= SURE_TILT
         if look.score >= SURE_SCORE and is_level:
             return _Found(look, look.score, is_whole=True)
+        angle = look.angle if is_level else look.upright_angle
         if self._quick:
-            return self._glanced(image, look) if is_face else None
-        best = self._best_look(image, look, look.angle if is_level else look.upright_angle)
+            return self._glanced(image, look, angle)
+        best = self._best_look(image, look, angle)
         if best.score < ACCEPTED_SCORE and not is_face:
             return None
         if best.score < ACCEPTED_SCORE or (is_face and not self._thorough and _is_level(best.angle - look.angle)):
@@ -186,10 +192,14 @@ class Detector:
         best = levelled(self._network, image, best)
         return _Found(best, best.score, is_whole=False)
 
-    def _glanced(self, image: Image, look: Look) -> _Found:
-        """A face that is not plainly upright, after one closer look."""
-        closer = look_closer(self._network, image, look, [look.upright_angle])
+    def _glanced(self, image: Image, look: Look, angle: float) -> _Found | None:
+        """What a candidate that is not plainly an upright face is after one closer look by an angle."""
+        closer = look_closer(self._network, image, look, [angle])
         best = _best([look, *closer])
+        if best.score >= ACCEPTED_SCORE:
+            best = levelled(self._network, image, best)
+        elif look.score < SCORE_THRESHOLD:
+            return None
         return _Found(best, best.score, is_whole=best is look)
 
     def _best_look(self, image: Image, face: Look, angle: float) -> Look:

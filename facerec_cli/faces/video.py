@@ -84,7 +84,7 @@ class Stream:
         self._is_open = self._is_over = self._is_stopped = False
         self._number = -1
         self._place = -1
-        self._begun = 0.0
+        self._begun: float | None = None
         self._thread = threading.Thread(target=self._run, name="facerec-video", daemon=True)
 
     def __enter__(self) -> Stream:
@@ -139,7 +139,6 @@ class Stream:
             capture = Capture(self.source)
             self.is_live, self.size, self.rate = capture.is_live, capture.size, capture.rate
             self.seconds = 0.0 if self.is_live else capture.seconds
-            self._begun = time.monotonic()
             self._read(capture)
             while self.is_live and (again := self._found_again()):
                 self._read(again)
@@ -156,7 +155,7 @@ class Stream:
             position = 0.0
             while not self._is_stopped:
                 self._number += 1
-                position = time.monotonic() - self._begun if self.is_live else capture.position
+                position = self._since_first() if self.is_live else capture.position
                 place = int((position + _JITTER) / self._every) if self._every else self._number
                 if place != self._place:
                     self._place = place
@@ -166,6 +165,12 @@ class Stream:
                     break
             if not self.is_live and not self._is_stopped and capture.missing(position):
                 self._tell(f"{self.source.name} breaks off after {position:.0f} of {capture.seconds:.0f} seconds")
+
+    def _since_first(self) -> float:
+        """Seconds since the first frame of a live source."""
+        now = time.monotonic()
+        self._begun = now if self._begun is None else self._begun
+        return now - self._begun
 
     def _give(self, frame: Frame) -> None:
         with self._changed:

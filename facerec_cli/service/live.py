@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.errors import DatabaseError, FacerecError, VideoError
 from facerec_cli.faces.sources import Source
 from facerec_cli.faces.video import Frame, Stream
@@ -37,8 +39,33 @@ _COUNTED = 10.0
 """Seconds over which it is counted how many frames are looked at."""
 _SOON, _LATE = 5.0, 60.0
 """Seconds after which a source that could not be opened is tried again: at first, and at most."""
-_GRACE = 15.0
-"""Seconds for a source to end."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """An event: when it was, by the clock that never goes back; whose; and what is told of it."""
+
+    time: float
+    visit: Visit
+    record: dict[str, Any]
+
+
+@dataclass(eq=False)
+class _There:
+    """Somebody who is there: how they were told, whether they are enrolled still, and when they were seen last."""
+
+    visit: Visit
+    is_known: bool
+    seen: float
+
+    def to_json(self) -> dict[str, Any]:
+        came = self.visit.first.time
+        return {
+            "visit": self.visit.number,
+            "name": self.visit.decision.name if self.is_known else UNKNOWN,
+            "stranger": self.visit.stranger,
+            "since": written(came) if came else None,
+        }
 
 
 class LiveSource:
@@ -59,10 +86,10 @@ class LiveSource:
         self._state, self._why, self._since = "opening", "", time.time()
         self._times: deque[float] = deque(maxlen=1_000)
         self._looked = 0
-        self._there: dict[int, tuple[Event, float]] = {}
+        self._there: dict[int, _There] = {}
         # Higher than any of a run before this one, so that a client who goes on behind its last event misses none.
         self._number = time.time_ns() // 1_000_000
-        self._events: deque[tuple[int, float, dict[str, Any]]] = deque(maxlen=MOST_EVENTS)
+        self._events: deque[_Told] = deque(maxlen=MOST_EVENTS)
 
     # ------------------------------------------------------------------ what is told
 
@@ -85,14 +112,19 @@ class LiveSource:
                 "looked": self._looked,
                 "skipped": stream.skipped if stream else 0,
                 "interruptions": stream.interruptions if stream else 0,
-                "present": [_present(event) for event, _ in self._there.values() if is_running],
+                "present": [there.to_json() for there in self._there.values() if is_running],
             }
 
     def events(self, after: int) -> list[dict[str, Any]]:
         """Who came and went, behind an event's number, the oldest first."""
         with self._lock:
             self._forget_old()
-            return [event for number, _, event in self._events if number > after]
+            return [event.record for event in self._events if event.record["id"] > after]
+
+    def forget(self, is_of: Callable[[Visit], bool]) -> None:
+        """Forget who came and went, where it is somebody's visit."""
+        with self._lock:
+            self._events = deque((event for event in self._events if not is_of(event.visit)), MOST_EVENTS)
 
     # ------------------------------------------------------------------ what is watched
 
@@ -104,7 +136,6 @@ class LiveSource:
         """
         pause = _SOON
         while not self._ended.is_set():
-            self._tell("opening")
             try:
                 self._watch(Stream(self.source, every=_EVERY, on_state=self._heard), looks)
                 return self._tell("ended")
@@ -137,9 +168,9 @@ class LiveSource:
                 self._note(event, now)
             for track in look.tracks:
                 if track.visit in self._there:
-                    self._there[track.visit] = self._there[track.visit][0], now
+                    self._there[track.visit].seen, self._there[track.visit].is_known = now, track.is_known
             # A visit that turned out to be another's goes on as that one, and nobody says that it is over.
-            self._there = {visit: (event, seen) for visit, (event, seen) in self._there.items() if now - seen <= GONE}
+            self._there = {number: there for number, there in self._there.items() if now - there.seen <= GONE}
 
     def stop(self) -> None:
         """Have it end soon."""
@@ -170,27 +201,16 @@ class LiveSource:
     def _note(self, event: Event, now: float) -> None:
         number = event.visit.number
         if event.kind == "arrived":
-            self._there[number] = event, now
+            self._there[number] = _There(event.visit, event.visit.decision.is_known, now)
         else:
             self._there.pop(number, None)
         self._number += 1
-        self._events.append((self._number, time.monotonic(), {"id": self._number} | event.to_json()))
+        self._events.append(_Told(time.monotonic(), event.visit, {"id": self._number} | event.to_json()))
         self._forget_old()
 
     def _forget_old(self) -> None:
-        while self._events and time.monotonic() - self._events[0][1] > EVENTS_KEPT:
+        while self._events and time.monotonic() - self._events[0].time > EVENTS_KEPT:
             self._events.popleft()
-
-
-def _present(event: Event) -> dict[str, Any]:
-    visit = event.visit
-    came = visit.first.time
-    return {
-        "visit": visit.number,
-        "name": visit.decision.name,
-        "stranger": visit.stranger,
-        "since": written(came) if came else None,
-    }
 
 
 class _Remembering(Numbering):
@@ -263,6 +283,11 @@ class Live:
         with self._lock:
             self._sources.pop(source.id, None)
         source.stop()
+
+    def forget(self, is_of: Callable[[Visit], bool]) -> None:
+        """Forget who came and went, where it is somebody's visit."""
+        for source in self.all():
+            source.forget(is_of)
 
     @contextmanager
     def viewing(self) -> Iterator[None]:

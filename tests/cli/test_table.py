@@ -55,6 +55,17 @@ def test_the_first_page_is_there_while_the_rest_is_to_come(capsys: pytest.Captur
     assert capsys.readouterr().out == "Person 7   7       2026-01-31T12:00:00Z\nbelow\n"
 
 
+def test_rows_that_are_waited_for_come_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with Results("table", COLUMNS, least={"name": 12}) as results:
+        results.add(person(1, "Ada"))
+        assert capsys.readouterr().out.splitlines() == [
+            "name          photos  enrolled",
+            "Ada 1         1       2026-01-31T12:00:00Z",
+        ]
+        results.add(person(2, "Charles"))
+        assert capsys.readouterr().out == "Charles 2     2       2026-01-31T12:00:00Z\n"
+
+
 @pytest.mark.parametrize("output_format", ["json", "csv"])
 def test_json_and_csv_come_row_by_row(output_format: str, capsys: pytest.CaptureFixture[str]) -> None:
     with Results(output_format, COLUMNS) as results:

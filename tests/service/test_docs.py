@@ -14,7 +14,9 @@ import pytest
 
 from facerec_cli.service.jobs import MOST_WAITING
 from facerec_cli.service.json_body import MOST
+from facerec_cli.service.live import MOST_EVENTS, MOST_VIEWERS
 from facerec_cli.service.settings import Limits
+from tests.cameras import camera
 from tests.docs import ROOT, program
 from tests.service.conftest import Serve, Service
 
@@ -56,6 +58,20 @@ def test_the_page_runs_from_its_top_to_its_end(service: Service, samples: Path, 
     assert printed.splitlines() == ["party.jpg ['Ada Lovelace']", "street.jpg ['unknown']"]
 
 
+def test_the_program_that_listens_hears_who_comes(serve: Serve, samples: Path) -> None:
+    with camera() as door:
+        door.show(samples / "jacinda_ardern_2018.jpg")
+        watching = serve("--watch", door.url, token=TOKEN)
+        code = program(PAGE, "Live").replace("http://127.0.0.1:8080/", watching.url)
+        environment = {**os.environ, "FACEREC_TOKEN": TOKEN, "NO_PROXY": "*", "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as listening:
+            assert listening.stdout
+            assert listening.stdout.readline().startswith(f"1 {door.url} ")
+            assert listening.stdout.readline().endswith(" arrived unknown\n")
+            listening.kill()
+
+
 def test_the_table_has_every_route_and_no_other(service: Service) -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     rows = "\n".join(line.split("|")[1] for line in text.splitlines() if re.match(r"\| `(GET|POST)", line))
@@ -78,6 +94,8 @@ def test_the_limits_are_those_in_force() -> None:
         f"| {limits.seconds} s, and 1 s more for each {limits.least_rate // 1000} kB",
         f"{together} GB arriving or in work; {limits.requests} in work; {limits.connections} connections",
         f"| {MOST_WAITING >> mega} MB; a job",
+        f"| live sources | {limits.sources}; {MOST_VIEWERS} who wait",
+        f"the last {MOST_EVENTS} of a source, for a day",
     ):
         assert told in text, told
 

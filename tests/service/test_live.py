@@ -5,18 +5,28 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from facerec_cli import Recognizer
 from facerec_cli.faces.images import pixels
+from facerec_cli.recognition import watching
+from facerec_cli.service import live
+from facerec_cli.service.live import MOST_VIEWERS, LiveSource
 from facerec_cli.service.records_live import LiveEvent
+from facerec_cli.service.settings import live_source
 from tests.cameras import Camera, camera
 from tests.service.conftest import Serve, Service, photos
 from tests.service.events import Event, events
 from tests.service.people import enrol
+from tests.videos import write_video, zoom
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -213,9 +223,8 @@ def test_photos_are_answered_beside_what_is_watched(client: httpx.Client, sample
     with camera() as first, camera() as second, camera() as third:
         for one in (first, second, third):
             one.show(samples / "jacinda_ardern_2018.jpg")
-        watched = [watch(client, one.url) for one in (first, second, third)]
-        for source in watched:
-            until(lambda source=source: client.get(f"/live/{source}").json()["present"])
+            watch(client, one.url)
+        until(lambda: all(source["present"] for source in sources(client)))
         answer = client.post("/identify", files=photos(samples / "jacinda_ardern_2018.jpg"))
         assert answer.json()["photos"][0]["faces"][0]["name"] == "Jacinda Ardern"
         assert all(source["rate"] > 0 for source in sources(client))
@@ -247,3 +256,67 @@ def test_what_is_no_live_source_is_refused_before_anything_begins(facerec: Calla
     done = facerec("serve", "--port", "0", "--watch", named)
     assert done.returncode == 2
     assert "--watch" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_whoever_is_forgotten_is_told_of_no_more(
+    client: httpx.Client, service: Service, door: Camera, samples: Path
+) -> None:
+    person = enrol(service, "Rishi Sunak", samples / "rishi_sunak.jpg")
+    source = watch(client, door.url)
+    door.show(samples / "rishi_sunak.jpg")
+    (arrived,) = until(lambda: heard(client, source))
+    assert arrived["name"] == "Rishi Sunak"
+    client.delete(f"/people/{person}").raise_for_status()
+    assert heard(client, source) == []
+    until(lambda: [one["name"] for one in client.get(f"/live/{source}").json()["present"]] == ["unknown"])
+    client.delete(f"/live/{source}").raise_for_status()
+    source = watch(client, door.url)
+    (arrived,) = until(lambda: heard(client, source))
+    client.delete(f"/strangers/{arrived['stranger']}").raise_for_status()
+    assert heard(client, source) == []
+
+
+def test_so_many_wait_for_pictures_and_no_more(client: httpx.Client, door: Camera) -> None:
+    door.close()
+    source = watch(client, door.url)
+    with ThreadPoolExecutor(MOST_VIEWERS + 4) as viewers:
+        asked = [viewers.submit(client.get, f"/live/{source}/picture") for _ in range(MOST_VIEWERS + 4)]
+        assert {one.result().status_code for one in asked} == {204, 503}
+
+
+def test_a_playlist_reads_no_file_of_the_machine(
+    client: httpx.Client, service: Service, samples: Path, tmp_path: Path
+) -> None:
+    """Whoever names a stream of their own would see it."""
+    secret = write_video(tmp_path / "secret.mp4", zoom(samples / "barack_obama.jpg", 1.0))
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\n"
+    (tmp_path / "www").mkdir()
+    for number, place in enumerate((f"file://{secret}", str(secret), f"concat:{secret}")):
+        (tmp_path / "www" / f"{number}.m3u8").write_text(f"{head}{place}\n#EXT-X-ENDLIST\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for number in range(3):
+            source = watch(client, f"http://127.0.0.1:{server.server_address[1]}/{number}.m3u8")
+            until(lambda: sources(client)[-1]["state"] == "failed")
+            assert client.get(f"/live/{source}/picture").status_code == 204
+        server.shutdown()
+
+
+# ---------------------------------------------------------------------- without a service
+
+
+def test_events_are_forgotten_in_time(
+    monkeypatch: pytest.MonkeyPatch, recognizer: Recognizer, door: Camera, samples: Path
+) -> None:
+    door.show(samples / "rishi_sunak.jpg")
+    source = LiveSource(1, live_source(door.url))
+    looks = partial(watching.watch, recognizer, lambda: None, source="", is_live=True)
+    thread = Thread(target=source.run, args=(looks,))
+    thread.start()
+    until(lambda: source.events(0))
+    monkeypatch.setattr(live, "EVENTS_KEPT", 0.0)
+    assert source.events(0) == []
+    source.stop()
+    thread.join(30)
+    assert source.to_json()["state"] == "ended"

@@ -1,4 +1,4 @@
-"""What the routes share: the engine, and parameters."""
+"""What the routes share: the engine, what is watched, and parameters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import Depends, Query, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from facerec_cli.service.engine import Engine
+from facerec_cli.service.live import Live
 
 
 class _Id(StringConvertor):
@@ -25,7 +26,13 @@ async def _engine(request: Request) -> Engine:
     return engine
 
 
+async def _live(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
 EngineOf = Annotated[Engine, Depends(_engine)]
+LiveOf = Annotated[Live, Depends(_live)]
 Fpir = Annotated[
     float,
     Query(gt=0, lt=1, allow_inf_nan=False, description="share of strangers that may be named; the threshold follows"),

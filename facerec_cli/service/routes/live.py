@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from facerec_cli.json_text import json_text
 from facerec_cli.service.arrival import FORM_PROBLEMS
 from facerec_cli.service.json_body import json_body, sent
-from facerec_cli.service.live import Live, LiveSource
+from facerec_cli.service.live import LiveSource
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_live import LiveEvents, LiveSourceRecord, LiveSources, NewSource
 from facerec_cli.service.records_people import MOST_ID
-from facerec_cli.service.routes.common import EngineOf
+from facerec_cli.service.routes.common import EngineOf, LiveOf
 from facerec_cli.service.routes.people import JPEG
 from facerec_cli.service.settings import API, live_source
 
@@ -29,7 +29,7 @@ _QUIET = 15.0
 """Seconds of silence after which a listener, and whatever is in between, hears that the connection is alive."""
 _MOMENT = 0.04
 """Seconds between looks for a newer picture."""
-_WAIT = 15.0
+_WAIT = 2.0
 """Seconds that a newer picture is waited for."""
 
 _EVENT = {
@@ -57,16 +57,8 @@ _SEEN: dict[int | str, dict[str, Any]] = {
         "content": JPEG[200]["content"],
         "headers": {"Picture-Number": {"description": "give it as `after`", "schema": {"type": "integer"}}},
     },
-    204: {"description": "There was no newer one in 15 s"},
+    204: {"description": "There was no newer one in 2 s"},
 }
-
-
-async def _live(request: Request) -> Live:
-    live: Live = request.app.state.live
-    return live
-
-
-LiveOf = Annotated[Live, Depends(_live)]
 
 
 async def _source(
@@ -122,7 +114,7 @@ async def show_picture(
     engine: EngineOf,
     after: Annotated[int, Query(ge=0, le=MOST_ID, description="the number of the picture that was seen last")] = 0,
 ) -> Response:
-    """What a source shows now: waits up to 15 s for a picture newer than the one that was seen last."""
+    """What a source shows now: waits up to 2 s for a picture newer than the one that was seen last."""
     with live.viewing():
         waited = 0.0
         while source.picture.number in (0, after) and waited < _WAIT and not engine.stopping.is_set():

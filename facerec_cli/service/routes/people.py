@@ -38,7 +38,7 @@ from facerec_cli.service.records_people import (
     PersonShown,
     Sightings,
 )
-from facerec_cli.service.routes.common import EngineOf, Largest
+from facerec_cli.service.routes.common import EngineOf, Largest, LiveOf
 from facerec_cli.service.settings import API
 from facerec_cli.service.strangers import Sighting
 
@@ -137,13 +137,14 @@ async def rename_person(
 
 
 @router.delete("/{person:id}", status_code=204, responses=documented("unknown-person", "database"))
-async def remove_person(person: PersonId, engine: EngineOf) -> None:
+async def remove_person(person: PersonId, engine: EngineOf, live: LiveOf) -> None:
     """Forget somebody: chips, embeddings, name, and where they were seen."""
 
     def write() -> None:
         known = _known(engine.gallery.snapshot(), person)
         engine.gallery.remove(known.name)
         _followed(engine, known, None)
+        live.forget(lambda visit: visit.decision.name == known.name)
 
     await engine.write(write)
 
@@ -191,7 +192,7 @@ async def add_photos(
 @router.delete(
     "/{person:id}/photos/{face:id}", status_code=204, responses=documented("unknown-person", "not-found", "database")
 )
-async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None:
+async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf, live: LiveOf) -> None:
     """Forget a photo of somebody; with the last they are forgotten too."""
 
     def write() -> None:
@@ -201,6 +202,7 @@ async def remove_photo(person: PersonId, face: FaceId, engine: EngineOf) -> None
         embed_pending(engine.recognizer, engine.gallery)
         if person_of(engine.gallery.snapshot(), person) is None:
             _followed(engine, known, None)
+            live.forget(lambda visit: visit.decision.name == known.name)
 
     await engine.write(write)
 

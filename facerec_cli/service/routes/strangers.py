@@ -12,7 +12,7 @@ from facerec_cli.service.json_body import json_body, sent
 from facerec_cli.service.people import outcome_of, person_json, status_of
 from facerec_cli.service.problems import Problem, documented
 from facerec_cli.service.records_people import MOST_ID, GroupPage, NamedStranger, NewName
-from facerec_cli.service.routes.common import EngineOf
+from facerec_cli.service.routes.common import EngineOf, LiveOf
 from facerec_cli.service.routes.people import JPEG
 from facerec_cli.service.settings import API
 from facerec_cli.service.strangers import Strangers
@@ -99,16 +99,18 @@ async def name_stranger(
 
 
 @router.delete("/{group:id}", status_code=204, responses=documented("not-found", "database"))
-async def forget(group: GroupId, engine: EngineOf, strangers: StrangersOf) -> None:
+async def forget(group: GroupId, engine: EngineOf, strangers: StrangersOf, live: LiveOf) -> None:
     """Forget a group."""
     if not await engine.read(lambda: strangers.forget(group)):
         raise _gone()
+    live.forget(lambda visit: visit.stranger == group)
 
 
 @router.delete("", status_code=204, responses=documented("not-found", "database"))
-async def forget_all(engine: EngineOf, strangers: StrangersOf) -> None:
+async def forget_all(engine: EngineOf, strangers: StrangersOf, live: LiveOf) -> None:
     """Forget all strangers, and where those who have a name by now were seen."""
     await engine.read(strangers.forget_all)
+    live.forget(lambda visit: not visit.decision.is_known)
 
 
 def _gone() -> Problem:
