@@ -45,7 +45,7 @@ class Recognizer:
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
-            quick: for the frames of a video: upright faces alone, and no closer look at what may be one.
+            quick: for the frames of a video: faces that are about upright, in a third of the time where there are none.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
