@@ -23,6 +23,8 @@ _REACH = 0.4
 _REACH_A_SECOND = 4.0
 _FARTHEST = 2.0
 """Sizes of the face: beyond, whoever it is is looked at anew."""
+_CROWDED = 0.8
+"""Sizes of the face within which another, or one that was lost there, may be taken for it."""
 _JUMP = 0.4
 """Sizes of the face by which it may be off where it is expected without being in doubt."""
 _GAP = 0.3
@@ -44,29 +46,31 @@ class Track:
     Attributes:
         centre: of the box, x and y, pixels.
         size: the root of the box's area, pixels.
-        velocity: of the centre, pixels a second.
+        velocity: of the centre, pixels a second; None where it was seen but once.
         seen: position of the frame that showed it last, seconds.
         look: the chip, coarse, of mean 0 and length 1.
     """
 
     centre: npt.NDArray[np.float64]
     size: float
-    velocity: npt.NDArray[np.float64]
+    velocity: npt.NDArray[np.float64] | None
     seen: float
     look: npt.NDArray[np.float64]
 
     @classmethod
     def begun(cls, face: Face, position: float) -> Track:
         """A track that begins with a face."""
-        return cls(*_place(face), np.zeros(2), position, _look(face))
+        return cls(*_place(face), None, position, _look(face))
 
     def expected(self, position: float) -> npt.NDArray[np.float64]:
         """Where the centre should be by now."""
+        if self.velocity is None:
+            return self.centre
         return self.centre + self.velocity * min(position - self.seen, _COASTING)
 
     def reach(self, position: float) -> float:
         """How far from there it may be, in sizes of the face."""
-        if not self.velocity.any():  # which way it goes is not known yet
+        if self.velocity is None:  # which way it goes is not known yet
             return _FARTHEST
         return min(_REACH + _REACH_A_SECOND * (position - self.seen), _FARTHEST)
 
@@ -74,13 +78,14 @@ class Track:
         """Go on with a face; returns whether it is in doubt that it is the same person's."""
         centre, size = _place(face)
         look = _look(face)
-        elapsed = max(position - self.seen, 1e-3)
+        elapsed = max(position - self.seen, 0.01)
         is_doubtful = (
             math.dist(centre, self.expected(position)) > _JUMP * self.size
             or elapsed > _GAP
             or float(look @ self.look) < _ALIKE
         )
-        self.velocity += _TURN * ((centre - self.centre) / elapsed - self.velocity)
+        before = np.zeros(2) if self.velocity is None else self.velocity
+        self.velocity = before + _TURN * ((centre - self.centre) / elapsed - before)
         self.centre, self.size, self.seen, self.look = centre, size, position, look
         return is_doubtful
 
@@ -120,7 +125,7 @@ class Tracker:
         self._tracks = [track for track in self._tracks if position - track.seen <= LOST]
         costs = np.array([[_cost(track, face, position) for face in faces] for track in self._tracks])
         costs = costs.reshape(len(self._tracks), len(faces))
-        near = costs < 1
+        near = self._near(faces, position)
         known = {column: row for row, column in assign(costs, 1.0)}
         steps = []
         for number, face in enumerate(faces):
@@ -133,6 +138,13 @@ class Tracker:
                 steps.append(Step(Track.begun(face, position), face, True, False, bool(near[:, number].any())))
         self._tracks += [step.track for step in steps if step.is_new]
         return steps
+
+    def _near(self, faces: Sequence[Face], position: float) -> npt.NDArray[np.bool_]:
+        """Which tracks, by row, are expected so near to which faces that they may be taken for them."""
+        where = np.array([track.expected(position) for track in self._tracks]).reshape(-1, 1, 2)
+        places = [_place(face) for face in faces]
+        centres = np.array([centre for centre, _ in places]).reshape(1, -1, 2)
+        return np.asarray(np.linalg.norm(where - centres, axis=2) < _CROWDED * np.array([size for _, size in places]))
 
     def forget(self, track: Track) -> None:
         """End a track: nothing that is seen later belongs to it."""

@@ -64,6 +64,13 @@ def test_two_who_pass_each_other_keep_their_tracks_and_are_in_doubt_meanwhile(sp
     assert {(False, False), (True, True)} <= doubts <= {(False, False), (False, True), (True, True)}
 
 
+def test_two_who_stand_side_by_side_are_soon_out_of_doubt() -> None:
+    tracker = Tracker()
+    for frame in range(10):
+        steps = follow(tracker, frame / 10, face(100), face(100 + 1.3 * SIZE, who=1))
+        assert frame < 2 or not any(step.is_doubtful for step in steps)
+
+
 def test_after_a_cut_everybody_is_new() -> None:
     tracker = Tracker()
     (begun,) = follow(tracker, 0.0, face(100))
