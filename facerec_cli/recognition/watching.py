@@ -163,7 +163,7 @@ class _Watcher:
         if not looked:
             return
         embeddings = self._recognizer.embed([portrait.face.chip for _, portrait in looked])
-        self._attendance.ask(self._identifier(), looked[0][1].at)
+        self._attendance.ask(self._identifier())
         learned = []
         for (step, portrait), embedding in zip(looked, embeddings, strict=True):
             subject = self._subjects[step.track]
@@ -185,14 +185,12 @@ class _Watcher:
 
     def _finish(self, subject: Subject, interval: float) -> None:
         """Somebody's track is over."""
-        if before := self._attendance.place(subject, interval, is_over=True):
-            self._end_track_of(before)
+        self._attendance.place(subject, interval, is_over=True)
         self._attendance.lose(subject)
 
     def _drop_lost(self, interval: float) -> None:
         for track in [track for track in self._subjects if not self._tracker.is_followed(track)]:
-            self._finish(self._subjects[track], interval)
-            self._subjects.pop(track, None)
+            self._finish(self._subjects.pop(track), interval)
 
     def _end_track_of(self, subject: Subject) -> None:
         """Whoever a track showed is shown by another."""

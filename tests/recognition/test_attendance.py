@@ -83,7 +83,7 @@ class Room:
                 seen = embedding + self.noise.normal(0, self.spread, embedding.shape).astype(np.float32)
                 (seen,) = self.likeness.metric.scaled(seen[None])
                 assert subject.is_still(seen, portrait)
-                self.attendance.ask(self.identifier, now)
+                self.attendance.ask(self.identifier)
                 self.attendance.learn(subject, seen, portrait)
         self.attendance.close(now)
         for name in names:
