@@ -46,13 +46,13 @@ class Attendance:
         events, self._events = tuple(self._events), []
         return events
 
-    def ask(self, identifier: Identifier | None, now: Instant) -> None:
+    def ask(self, identifier: Identifier | None) -> None:
         """Name people by an identifier from now on; None: nobody is enrolled."""
         if identifier is not self._identifier:
             self._identifier = identifier
             for stay in list(self._open):
                 if stay in self._open:  # it may have joined another
-                    self._decide(stay, now, keep=False)
+                    self._decide(stay, stay.subject, keep=False)
 
     def of(self, subject: Subject) -> Stay | None:
         """The visit that somebody's track shows; None while that is undecided."""
@@ -68,7 +68,7 @@ class Attendance:
         """A face of somebody was embedded, and is theirs."""
         if stay := self._of.get(subject):
             stay.evidence.add(embedding, *portrait.rank)
-            self._decide(stay, portrait.at)
+            self._decide(stay, subject)
 
     def place(self, subject: Subject, interval: float, *, is_over: bool = False) -> Subject | None:
         """Find out which visit somebody's is, as far as that can be told.
@@ -79,24 +79,21 @@ class Attendance:
             is_over: they will not be seen again, so that what is known must do.
 
         Returns:
-            Who showed that visit until now, and does no longer.
+            Who showed that visit until now, and does no longer; nobody where ``is_over``.
         """
         is_due = is_over or (not subject.is_in_doubt and (subject.is_fresh or self._is_long(subject)))
         if subject in self._of or not len(subject.evidence) or not is_due:
             return None
         self._recall(subject)
-        now, mean = subject.last, subject.evidence.mean
-        decision = self._decision(mean, self._present(now))
-        stay, before = self._visit_of(mean, decision, now), None
+        decision = self._decision(subject.evidence.mean, self._beside(subject))
+        stay, before = self._visit_of(subject, decision), None
         if stay is not None:
             stay.take(subject)
-            if is_over:  # whoever shows it now goes on to
-                self._decide(stay, now)
-                return None
-            before = stay.subject
-            if before is not None:
-                self.lose(before)
-            stay.subject = subject
+            if not is_over:
+                before = stay.subject
+                if before is not None:
+                    self.lose(before)
+                stay.subject = subject
         elif self._is_sure(subject, decision, interval, is_over=is_over):
             self._count += 1
             stay = Stay.begun(self._count, subject, decision)
@@ -105,8 +102,9 @@ class Attendance:
             if is_over and subject.evidence.is_good:
                 self._glimpsed.append(subject)
             return None
-        self._of[subject] = stay
-        self._decide(stay, now)
+        if stay.subject is subject:
+            self._of[subject] = stay
+        self._decide(stay, subject)
         return before
 
     def lose(self, subject: Subject) -> None:
@@ -131,15 +129,15 @@ class Attendance:
         if number is not None and self._glimpsed[number].last != subject.last:
             subject.take(self._glimpsed.pop(number))
 
-    def _visit_of(self, mean: Embedding, decision: Decision, now: Instant) -> Stay | None:
+    def _visit_of(self, subject: Subject, decision: Decision) -> Stay | None:
         """The visit of a person who is known, or of whoever they resemble; a known one is nobody else's."""
-        free = [stay for stay in self._open if not stay.is_seen(now)]
+        free = [stay for stay in self._open if not stay.is_beside(subject)]
         if decision.is_known:
             for stay in free:
                 if stay.decision.name == decision.name:
                     return stay
             free = [stay for stay in free if not stay.decision.is_known]
-        number = self._likeness.nearest(mean, [stay.evidence.mean for stay in free])
+        number = self._likeness.nearest(subject.evidence.mean, [stay.evidence.mean for stay in free])
         return None if number is None else free[number]
 
     def _is_sure(self, subject: Subject, decision: Decision, interval: float, *, is_over: bool) -> bool:
@@ -157,22 +155,25 @@ class Attendance:
         """Whether they would be known by now."""
         return subject.seconds >= _STRANGER_AFTER
 
-    def _present(self, now: Instant, but: Stay | None = None) -> set[str]:
-        """The names of those who are seen, who cannot be seen twice."""
-        return {stay.decision.name for stay in self._open if stay is not but and stay.is_seen(now)} - {UNKNOWN}
+    def _beside(self, subject: Subject | None, but: Stay | None = None) -> set[str]:
+        """The names of those who are seen beside somebody, who is none of them."""
+        if subject is None:
+            return set()
+        beside = [stay for stay in self._open if stay is not but and stay.is_beside(subject)]
+        return {stay.decision.name for stay in beside} - {UNKNOWN}
 
-    def _decision(self, mean: Embedding, present: Collection[str]) -> Decision:
+    def _decision(self, mean: Embedding, beside: Collection[str]) -> Decision:
         """Who a mean is, if not somebody of these names."""
         if self._identifier is None:
             return Decision(UNKNOWN, (), self._likeness.stranger_threshold)
-        (decision,) = self._identifier.decide(mean[None], top=1 + len(present))
-        candidates = tuple(one for one in decision.candidates if one.name not in present)[:1]
+        (decision,) = self._identifier.decide(mean[None], top=1 + len(beside))
+        candidates = tuple(one for one in decision.candidates if one.name not in beside)[:1]
         is_known = bool(candidates) and candidates[0].distance <= decision.threshold
         return Decision(candidates[0].name if is_known else UNKNOWN, candidates, decision.threshold)
 
-    def _decide(self, stay: Stay, now: Instant, *, keep: bool = True) -> None:
+    def _decide(self, stay: Stay, subject: Subject | None, *, keep: bool = True) -> None:
         """Say anew whose a visit is, and tell what was not told."""
-        decision = self._decision(stay.evidence.mean, self._present(now, stay))
+        decision = self._decision(stay.evidence.mean, self._beside(subject, stay))
         if not (keep and _is_about(decision, stay.decision)):
             stay.decision = decision
         if stay.decision.is_known:

@@ -25,6 +25,8 @@ _INTERVAL = 1.5
 """Seconds between later ones."""
 _POOR_INTERVAL = 0.5
 """Seconds between those of poor faces, while there is no better one."""
+_CROWDED_INTERVAL = 0.2
+"""Seconds between those of a face with others so near that they may be taken for it."""
 _MEASURED_INTERVAL = 0.3
 """Seconds between measurements of whether a face is better than those before."""
 _BETTER = 0.1
@@ -146,10 +148,11 @@ class Subject:
         """They are seen again, ``interval`` seconds after the frame before."""
         self.last = portrait.at
         self.frames, self.seconds = self.frames + 1, self.seconds + interval
-        if step.is_doubtful and self._in_doubt is None and len(self.evidence):
+        is_checked = step.is_crowded and portrait.at.position - self._looked < _CROWDED_INTERVAL
+        if step.is_doubtful and not is_checked and self._in_doubt is None and len(self.evidence):
             self._in_doubt = portrait.at.position
 
-    def wants_look(self, portrait: Portrait, step: Step) -> bool:
+    def wants_look(self, portrait: Portrait) -> bool:
         """Whether this face is to be embedded."""
         now = portrait.at.position
         since = now - self._looked
@@ -160,11 +163,14 @@ class Subject:
         self._measured = now
         if not portrait.is_good:
             return not self.evidence.is_good and since >= _POOR_INTERVAL
-        if self.is_in_doubt:
-            return not step.is_crowded or since >= _EAGER_INTERVAL
-        return not is_settled or since >= _INTERVAL or portrait.rank[1] > self._best_looked[1] + _BETTER
+        return (
+            self.is_in_doubt
+            or not is_settled
+            or since >= _INTERVAL
+            or portrait.rank[1] > self._best_looked[1] + _BETTER
+        )
 
-    def is_still(self, embedding: Embedding, portrait: Portrait, step: Step) -> bool:
+    def is_still(self, embedding: Embedding, portrait: Portrait) -> bool:
         """Whether a face that was embedded is still theirs; if so it counts.
 
         Once in doubt one good face decides; else it takes two.
@@ -177,7 +183,7 @@ class Subject:
             return not was_in_doubt
         self.evidence.add(embedding, *portrait.rank)
         self.best = max(self.best, portrait, key=lambda one: one.rank)
-        if not step.is_crowded and (portrait.is_good or not self.evidence.is_good):
+        if portrait.is_good or not self.evidence.is_good:
             self._in_doubt = None
         return True
 

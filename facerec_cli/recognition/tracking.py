@@ -23,6 +23,8 @@ _REACH = 0.4
 _REACH_A_SECOND = 4.0
 _FARTHEST = 2.0
 """Sizes of the face: beyond, whoever it is is looked at anew."""
+_CROWDED = 0.8
+"""Sizes of the face within which another, or one that was lost there, may be taken for it."""
 _JUMP = 0.4
 """Sizes of the face by which it may be off where it is expected without being in doubt."""
 _GAP = 0.3
@@ -123,7 +125,7 @@ class Tracker:
         self._tracks = [track for track in self._tracks if position - track.seen <= LOST]
         costs = np.array([[_cost(track, face, position) for face in faces] for track in self._tracks])
         costs = costs.reshape(len(self._tracks), len(faces))
-        near = costs < 1
+        near = self._near(faces, position)
         known = {column: row for row, column in assign(costs, 1.0)}
         steps = []
         for number, face in enumerate(faces):
@@ -136,6 +138,13 @@ class Tracker:
                 steps.append(Step(Track.begun(face, position), face, True, False, bool(near[:, number].any())))
         self._tracks += [step.track for step in steps if step.is_new]
         return steps
+
+    def _near(self, faces: Sequence[Face], position: float) -> npt.NDArray[np.bool_]:
+        """Which tracks, by row, are expected so near to which faces that they may be taken for them."""
+        where = np.array([track.expected(position) for track in self._tracks]).reshape(-1, 1, 2)
+        places = [_place(face) for face in faces]
+        centres = np.array([centre for centre, _ in places]).reshape(1, -1, 2)
+        return np.asarray(np.linalg.norm(where - centres, axis=2) < _CROWDED * np.array([size for _, size in places]))
 
     def forget(self, track: Track) -> None:
         """End a track: nothing that is seen later belongs to it."""

@@ -118,9 +118,12 @@ class Stay:
         stay.subject, stay.frames = subject, subject.frames
         return stay
 
-    def is_seen(self, now: Instant) -> bool:
-        """Whether the frame of a moment shows it."""
-        return self.subject is not None and self.subject.last == now
+    def is_beside(self, subject: Subject) -> bool:
+        """Whether another was seen in this visit when somebody was seen last, so that they are two."""
+        own = self.subject
+        if own is None or own is subject:
+            return False
+        return own.first.position <= subject.last.position <= own.last.position
 
     def take(self, other: Subject | Stay) -> None:
         """Another track, or visit, is this one's."""

@@ -158,19 +158,19 @@ class _Watcher:
         looked = [
             (step, portrait)
             for step, portrait in zip(steps, portraits, strict=True)
-            if self._subjects[step.track].wants_look(portrait, step)
+            if self._subjects[step.track].wants_look(portrait)
         ]
         if not looked:
             return
         embeddings = self._recognizer.embed([portrait.face.chip for _, portrait in looked])
-        self._attendance.ask(self._identifier(), looked[0][1].at)
+        self._attendance.ask(self._identifier())
         learned = []
         for (step, portrait), embedding in zip(looked, embeddings, strict=True):
             subject = self._subjects[step.track]
-            if not subject.is_still(embedding, portrait, step):
+            if not subject.is_still(embedding, portrait):
                 subject = self._begin(step.track, portrait, interval)
                 subject.see(portrait, step, interval)
-                subject.is_still(embedding, portrait, step)
+                subject.is_still(embedding, portrait)
             elif not subject.is_in_doubt:
                 learned.append((subject, embedding, portrait))
         for subject, embedding, portrait in learned:  # once it is settled who is gone

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -87,6 +87,7 @@ class LiveSource:
         self._times: deque[float] = deque(maxlen=1_000)
         self._looked = 0
         self._there: dict[int, _There] = {}
+        self._forgotten: set[int] = set()  # visits of whoever is there and forgotten
         # Higher than any of a run before this one, so that a client who goes on behind its last event misses none.
         self._number = time.time_ns() // 1_000_000
         self._events: deque[_Told] = deque(maxlen=MOST_EVENTS)
@@ -122,8 +123,12 @@ class LiveSource:
             return [event.record for event in self._events if event.record["id"] > after]
 
     def forget(self, is_of: Callable[[Visit], bool]) -> None:
-        """Forget who came and went, where it is somebody's visit."""
+        """Forget who came and went, where it is somebody's visit; that they leave is not told then."""
         with self._lock:
+            for number, there in self._there.items():
+                if is_of(there.visit):
+                    there.is_known = False
+                    self._forgotten.add(number)
             self._events = deque((event for event in self._events if not is_of(event.visit)), MOST_EVENTS)
 
     # ------------------------------------------------------------------ what is watched
@@ -172,6 +177,15 @@ class LiveSource:
             # A visit that turned out to be another's goes on as that one, and nobody says that it is over.
             self._there = {number: there for number, there in self._there.items() if now - there.seen <= GONE}
 
+    def paced(self, stream: Stream) -> Iterator[Frame]:
+        """The frames of a stream in real time: those of a file when their time has come, and as if seen then."""
+        begun = time.monotonic()
+        for frame in stream:
+            if stream.is_live:
+                yield frame
+            elif not self._ended.wait(max(0.0, begun + frame.position - time.monotonic())):
+                yield replace(frame, time=datetime.now(timezone.utc))
+
     def stop(self) -> None:
         """Have it end soon."""
         self._ended.set()
@@ -184,6 +198,7 @@ class LiveSource:
         """It is not watched, for now: one sentence says why."""
         with self._lock:
             self._there.clear()
+            self._forgotten.clear()
         self._tell("failed", why)
 
     def _heard(self, _told: str) -> None:
@@ -200,10 +215,14 @@ class LiveSource:
 
     def _note(self, event: Event, now: float) -> None:
         number = event.visit.number
+        is_forgotten = number in self._forgotten
+        self._forgotten.discard(number)
         if event.kind == "arrived":
             self._there[number] = _There(event.visit, event.visit.decision.is_known, now)
         else:
             self._there.pop(number, None)
+            if is_forgotten:
+                return
         self._number += 1
         self._events.append(_Told(time.monotonic(), event.visit, {"id": self._number} | event.to_json()))
         self._forget_old()
@@ -317,7 +336,7 @@ class Live:
 
     def _looks(self, source: LiveSource, stream: Stream) -> Iterator[Look]:
         name, strangers = source.source.name, self._engine.strangers
-        with closing(self._in_turn(stream)) as frames:
+        with closing(self._in_turn(source.paced(stream))) as frames:
             yield from watch(
                 self._eyes(),
                 self._engine.latest_identifier,
@@ -333,8 +352,8 @@ class Live:
             self._recognizer = self._recognizer or Recognizer(self._engine.settings.model, quick=True)
             return self._recognizer
 
-    def _in_turn(self, frames: Stream) -> Generator[Frame]:
-        """The frames of a stream; whoever is given one has the turn until it asks for the next."""
+    def _in_turn(self, frames: Iterator[Frame]) -> Generator[Frame]:
+        """The frames of a source; whoever is given one has the turn until it asks for the next."""
         for frame in frames:
             with self._turn:
                 yield frame

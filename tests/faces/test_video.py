@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -223,13 +224,19 @@ def test_a_signal_may_stop_it(clip: Path) -> None:
 
 
 class Files(BaseHTTPRequestHandler):
-    """Serves one file, in parts where they are asked for, as web servers do; or some of it, and hangs up."""
+    """Serves one file, in parts where they are asked for, as web servers do, to whoever sends what is expected."""
 
-    def __init__(self, path: Path, most: int | None, *passed: object) -> None:
-        self.path_served, self.most = path, most
+    def __init__(self, path: Path, expected: str | None, *passed: object) -> None:
+        self.path_served, self.expected = path, expected
         super().__init__(*passed)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
+        if self.headers.get("Authorization") != self.expected:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="videos"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         content = self.path_served.read_bytes()
         asked = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         begin, end = int(asked[0]), int(asked[2] or len(content) - 1)
@@ -239,16 +246,16 @@ class Files(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(end + 1 - begin))
         self.end_headers()
         with suppress(OSError):  # whoever asked has what it wanted
-            self.wfile.write(content[begin : end + 1][: self.most])
+            self.wfile.write(content[begin : end + 1])
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 @contextmanager
-def served(path: Path, most: int | None = None) -> Iterator[str]:
-    """The URL of a file, or of its first bytes, for the block."""
-    handler: Callable[..., Files] = partial(Files, path, most)
+def served(path: Path, expected: str | None = None) -> Iterator[str]:
+    """The URL of a file for the block."""
+    handler: Callable[..., Files] = partial(Files, path, expected)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -265,6 +272,14 @@ def test_the_url_of_a_file_is_a_file(clip: Path) -> None:
         frames = list(stream)
     assert [frame.number for frame in frames] == list(range(2 * RATE))
     assert {frame.time for frame in frames} == {None}
+
+
+def test_a_password_may_have_any_characters(clip: Path) -> None:
+    expected = "Basic " + b64encode(b"me:p/w@:#?").decode()
+    with served(clip, expected) as url:
+        assert len(frames_of(url.replace("http://", "http://me:p%2Fw%40%3A%23%3F@"))) == 2 * RATE
+        with pytest.raises(UnreachableSourceError, match="gives no video"):
+            frames_of(url.replace("http://", "http://me:other@"))
 
 
 def test_a_server_that_has_no_video_is_told_without_the_password(samples: Path, tmp_path: Path) -> None:

@@ -79,11 +79,11 @@ class Room:
             subject = self.here.setdefault(name, Subject(self.likeness, portrait))
             subject.see(portrait, step, 1 / RATE)
             self.attendance.see([subject])
-            if subject.wants_look(portrait, step):
+            if subject.wants_look(portrait):
                 seen = embedding + self.noise.normal(0, self.spread, embedding.shape).astype(np.float32)
                 (seen,) = self.likeness.metric.scaled(seen[None])
-                assert subject.is_still(seen, portrait, step)
-                self.attendance.ask(self.identifier, now)
+                assert subject.is_still(seen, portrait)
+                self.attendance.ask(self.identifier)
                 self.attendance.learn(subject, seen, portrait)
         self.attendance.close(now)
         for name in names:

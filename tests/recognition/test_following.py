@@ -58,8 +58,8 @@ class Shown:
             portrait = Portrait(face, at)
             self.subject.see(portrait, step, 1 / 15 if self.frame else 0.0)
             self.frame += 1
-            if self.subject.wants_look(portrait, step):
-                yield at.position, self.subject.is_still(embedding, portrait, step)
+            if self.subject.wants_look(portrait):
+                yield at.position, self.subject.is_still(embedding, portrait)
 
 
 def test_a_face_is_embedded_at_once_and_then_seldom(likeness: Likeness, good: Face, own: Embedding) -> None:
@@ -101,16 +101,17 @@ def test_who_is_in_doubt_is_looked_at_at_once_and_once_is_enough(
         assert shown.subject.is_in_doubt == (not same)
 
 
-def test_doubt_lasts_while_others_are_near_and_not_for_ever(
+def test_who_has_others_near_is_looked_at_again_and_again_and_doubt_does_not_last_for_ever(
     likeness: Likeness, good: Face, poor: Face, own: Embedding
 ) -> None:
     shown = Shown(likeness, good)
     assert list(shown.looks(good, own, 15))
-    assert list(shown.looks(good, own, 4, doubtful=True, crowded=True))
-    assert shown.subject.is_in_doubt
-    assert list(shown.looks(good, own, 1))
+    looks = [moment for moment, _ in shown.looks(good, own, 15, doubtful=True, crowded=True)]
+    assert np.allclose(np.diff(looks), 4 / 15)
+    assert len(looks) == 4
     assert not shown.subject.is_in_doubt
-    list(shown.looks(good, own, 1, doubtful=True, crowded=True))
+    list(shown.looks(poor, own, 4, doubtful=True, crowded=True))
+    assert shown.subject.is_in_doubt
     assert not list(shown.looks(poor, own, 20))
     assert shown.subject.is_lost(shown.frame / 15)
 

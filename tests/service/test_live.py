@@ -199,7 +199,7 @@ def test_what_is_no_live_source_is_refused(client: httpx.Client, text: str) -> N
 def test_there_are_so_many_sources_and_no_more(client: httpx.Client) -> None:
     most = client.get("/live").json()["most"]
     for number in range(most):
-        watch(client, str(100 + number))
+        watch(client, str(90 + number))
     refused = client.post("/live", json={"source": "99"})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:facerec:problem:sources")
     first = sources(client)[0]["id"]
@@ -250,6 +250,19 @@ def test_sources_are_named_on_the_command_line(serve: Serve, door: Camera, sampl
         next_of(listening, "arrived")
         assert service.stop() == 0
         assert {event.kind for event in listening} <= {"source", "left"}
+
+
+def test_a_file_of_the_command_line_is_played_once(serve: Serve, samples: Path, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "the door.mp4", zoom(samples / "barack_obama.jpg", 3.0))
+    client = serve("--watch", str(film)).client
+    until(lambda: sources(client)[0]["state"] == "ended")
+    (source,) = sources(client)
+    assert (source["name"], source["present"]) == ("the door.mp4", [])
+    arrived, left = heard(client, source["id"])
+    assert (arrived["event"], left["event"]) == ("arrived", "left")
+    assert arrived["source"] == "the door.mp4"
+    assert arrived["time"]
+    assert 1 < left["seconds"] < 4
 
 
 @pytest.mark.parametrize("named", [["door.mp4"], ["ftp://camera/"], list("123456789")])
