@@ -290,6 +290,21 @@ def test_whoever_is_forgotten_is_told_of_no_more(
     assert heard(client, source) == []
 
 
+def test_whoever_is_forgotten_once_they_are_gone_is_not_told_to_leave(
+    client: httpx.Client, service: Service, door: Camera, samples: Path
+) -> None:
+    person = enrol(service, "Rishi Sunak", samples / "rishi_sunak.jpg")
+    source = watch(client, door.url)
+    door.show(samples / "rishi_sunak.jpg")
+    until(lambda: heard(client, source))
+    door.show(None)
+    client.delete(f"/people/{person}").raise_for_status()
+    assert {one["name"] for one in client.get(f"/live/{source}").json()["present"]} <= {"unknown"}
+    door.show(samples / "jacinda_ardern_2018.jpg")
+    until(lambda: [one["name"] for one in client.get(f"/live/{source}").json()["present"]] == ["Jacinda Ardern"])
+    assert {one["name"] for one in heard(client, source)} == {"Jacinda Ardern"}
+
+
 def test_so_many_wait_for_pictures_and_no_more(client: httpx.Client, door: Camera) -> None:
     door.close()
     source = watch(client, door.url)
