@@ -1,10 +1,11 @@
 """Which method groups a collection's faces by person best, and how good the threshold is that the calibration gives.
 
-    python benchmarks/clustering.py LFW [methods | rule | scale]
+    python benchmarks/clustering.py LFW [methods | rule | poor | scale]
 
 ``methods``: each at several thresholds, on embeddings from which their mean is taken: the best threshold is chosen by
 the answer. ``rule``: ``recognition.clustering``, which does not know the answer, on LFW, parts of it, and its photos
-spoilt. ``scale``: a hundred thousand faces, LFW's several times over with noise.
+spoilt. ``poor``: below which quality faces should begin no group, where photos are ruined. ``scale``: a hundred
+thousand faces, LFW's several times over with noise.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as PillowImage
+from PIL import ImageFilter
 
+from facerec_cli import Recognizer
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.encoders.bundle import resolve_bundle
 from facerec_cli.encoders.encoder import Embeddings, encode_all
@@ -31,6 +36,8 @@ Method = Callable[[Embeddings, float], Labels]
 NEIGHBOURS = 200
 SPOILT = 2_000
 """Faces that are spoilt in each way."""
+MIDDLE, NEAR = (125, 125), 60
+"""Where the face is whose person a photo of LFW is named after, pixels."""
 
 
 def unit(vectors: npt.NDArray[np.float32]) -> Embeddings:
@@ -214,6 +221,50 @@ def rule(chips: ChipSet, embeddings: Embeddings, people: Labels) -> None:
         run(f"{len(few):,} faces, {kind}", spoilt, in_order(people[few]))
 
 
+def ruined(photo: PillowImage.Image, kind: int) -> PillowImage.Image:
+    """A photo of LFW that says little: blurred, blurred more, reduced to 50 pixels, dark, compressed."""
+    if kind < 2:
+        return photo.filter(ImageFilter.GaussianBlur(4 + 2 * kind))
+    if kind == 2:
+        return photo.resize((50, 50), PillowImage.Resampling.BOX).resize(photo.size)
+    if kind == 3:
+        return PillowImage.fromarray((255 * (np.asarray(photo) / 255) ** 4).astype(np.uint8))
+    photo.save(buffer := BytesIO(), "JPEG", quality=3)
+    return PillowImage.open(buffer).convert("RGB")
+
+
+def poor(chips: ChipSet, embeddings: Embeddings, people: Labels) -> None:
+    """LFW with photos that are ruined, looked at anew, by the quality below which faces begin no group."""
+    rows = np.random.default_rng(5).permutation(len(people))[:SPOILT]
+    recognizer = Recognizer()
+
+    def photos() -> Iterator[npt.NDArray[np.uint8]]:
+        for kind, row in enumerate(rows.tolist()):
+            with PillowImage.open(chips.folder / chips.photos[row]) as photo:
+                yield np.asarray(ruined(photo.convert("RGB"), kind % 5))
+
+    vectors, there = embeddings.copy(), np.full(len(people), True)
+    quality = np.ones(len(people))
+    for row, found in zip(rows.tolist(), recognizer.embed_photos(photos()), strict=True):
+        middle = [
+            place
+            for place, face in enumerate(found.faces)
+            if np.hypot(*(np.add(face.box[:2], np.array(face.box[2:]) / 2) - MIDDLE)) < NEAR
+        ]
+        there[row] = bool(middle)
+        if middle:
+            face = found.faces[middle[0]]
+            vectors[row] = found.embeddings[middle[0]]
+            quality[row] = 0 if face.doubtful else face.quality_score
+    vectors, own, quality = vectors[there], in_order(people[there]), quality[there]
+    for limit in (0, 0.2, 0.4, 0.6, 0.7):
+        began = time.perf_counter()
+        labels = cluster(recognizer.bundle, vectors, None, quality < limit)
+        told(f"{(quality < limit).sum():,} faces below {limit}", labels, own, time.perf_counter() - began)
+        several = [set(own[labels == group].tolist()) for group in np.flatnonzero(np.bincount(labels) > 1)]
+        print(f"{sum(len(one) > 1 for one in several):,} of {len(several):,} groups hold several people", flush=True)
+
+
 def scale(chips: ChipSet, embeddings: Embeddings, people: Labels) -> None:
     """A hundred thousand faces."""
     copies = -(-100_000 // len(embeddings))
@@ -227,7 +278,7 @@ def scale(chips: ChipSet, embeddings: Embeddings, people: Labels) -> None:
 
 def main() -> None:
     """Run the parts that are asked for."""
-    parts = {"methods": methods, "rule": rule, "scale": scale}
+    parts = {"methods": methods, "rule": rule, "poor": poor, "scale": scale}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lfw", type=Path, help="LFW's photos, unpacked")
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts), help="all, by default")

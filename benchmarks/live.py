@@ -5,13 +5,14 @@
 ``latency``: a camera on loopback sends a video as MJPEG over HTTP, at its own pace, with people one after another. Told
 is the time from the moment when the first picture of somebody is sent until a reader of the command's output has the
 event, first with nothing else at work, then beside ``--busy`` processes that only spin. ``memory``: the video over and
-over, as one file of ``--minutes``; the command's resident memory on the way.
+over, as one file of ``--minutes``; the command's resident memory on the way, read each second.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -134,20 +135,18 @@ def memory(database: Path, video: Path, minutes: float, every: float) -> None:
     seconds = minutes * 60
     again = ["ffmpeg", "-y", "-loglevel", "error", "-stream_loop", "-1", "-i", str(video), "-t", str(seconds)]
     subprocess.run([*again, "-c", "copy", str(long)], check=True)
-    taken: list[tuple[float, float]] = []
     command = [*FACEREC, "watch", str(long), "-db", str(database), "--every", str(every), "--format", "json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        status = Path(f"/proc/{watching.pid}/status")
-        assert watching.stdout is not None and watching.stderr is not None
-        for line in watching.stdout:
-            record = json.loads(line)
-            fields = dict(row.split(":", 1) for row in status.read_text().splitlines())
-            if "VmRSS" in fields:
-                taken.append((record["position"] + record["seconds"], int(fields["VmRSS"].split()[0]) / 1024))
+    taken: list[float] = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stderr is not None
+        while watching.poll() is None:
+            resident = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{watching.pid}/status").read_text())
+            taken += [int(resident[1]) / 1024] if resident else []
+            time.sleep(1)
         said = watching.stderr.read()
-    for part in (0.05, 0.25, 0.5, 0.75, 1.0):
-        position, megabytes = min(taken, key=lambda one: abs(one[0] - part * seconds))
-        print(f"{position / 60:5.1f} min of {minutes:.0f}: {megabytes:6.1f} MB, {len(taken)} visits told in all")
+    for tenth in range(10):
+        part = taken[len(taken) * tenth // 10 : len(taken) * (tenth + 1) // 10]
+        print(f"to {(tenth + 1) * minutes / 10:4.0f} min: {min(part):6.1f} to {max(part):6.1f} MB")
     print(looked_at(said))
     long.unlink()
 

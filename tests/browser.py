@@ -26,5 +26,7 @@ def launching() -> Iterator[Launch]:
         pytest.skip("no Chromium is installed: apt install chromium")
     # Chromium's sandbox is not for root.
     needed = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # What a page shows in the end is tested, not how soon on a busy machine.
+    playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as driver:
         yield lambda *switches: driver.chromium.launch(executable_path=path, args=[*needed, *switches])

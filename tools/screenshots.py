@@ -1,4 +1,6 @@
-"""Makes the pictures of the page in docs/, from the sample photos: `python tools/screenshots.py`.
+"""Makes the pictures of pages in docs/, from the sample photos: `python tools/screenshots.py`, or `… people` for one.
+
+`people` is the page of a collection's people; without it the service's pages are made too.
 
 Needs playwright's Python client and Chromium.
 """
@@ -24,14 +26,47 @@ PEOPLE = {
 }
 
 
+FACEREC = [sys.executable, "-m", "facerec_cli"]
+
+
 def main() -> None:
+    """Make them."""
+    people()
+    if "people" not in sys.argv[1:]:
+        service()
+
+
+def people() -> None:
+    """The page of the sample photos' people, one of whom is enrolled."""
+    sys.path.insert(0, str(ROOT))
+    from tests.composed import side_by_side  # noqa: PLC0415 - found once the root is on the path
+
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as driver:
+        album, page_file = Path(place, "album"), Path(place, "people.html")
+        album.mkdir()
+        for photo in (*SAMPLES.glob("*.jpg"), *SAMPLES.glob("*.png")):
+            shutil.copy(photo, album)
+        several = ("jacinda_ardern_2022.jpg", "emmanuel_macron_2025.jpg", "rishi_sunak.jpg", "barack_obama.jpg")
+        side_by_side(album / "party.jpg", *((SAMPLES / name, 700) for name in several))
+        common = ["-db", f"{place}/database"]
+        enrolling = [*FACEREC, "enroll", *common, "--name", "Jacinda Ardern", str(SAMPLES / PEOPLE["Jacinda Ardern"])]
+        subprocess.run(enrolling, check=True, stdout=subprocess.DEVNULL)
+        clustering = [*FACEREC, "cluster", str(album), *common, "--index", f"{place}/index", "--page", str(page_file)]
+        subprocess.run(clustering, check=True, stdout=subprocess.DEVNULL)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = opened(browser, page_file.as_uri(), (900, 600), "light")
+        page.locator("section", has=page.get_by_alt_text("macron").first).get_by_role("textbox").fill("Emmanuel Macron")
+        page.screenshot(path=DOCS / "people.jpg", quality=85, full_page=True)
+        browser.close()
+
+
+def service() -> None:
     """Start a service, look at it, end it."""
     with tempfile.TemporaryDirectory() as place:
-        facerec = [sys.executable, "-m", "facerec_cli"]
         for name, photo in PEOPLE.items():
-            command = [*facerec, "enroll", "-db", f"{place}/database", "--name", name, str(SAMPLES / photo)]
+            command = [*FACEREC, "enroll", "-db", f"{place}/database", "--name", name, str(SAMPLES / photo)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        serving = [*facerec, "serve", "-db", f"{place}/database", "--port", "0"]
+        serving = [*FACEREC, "serve", "-db", f"{place}/database", "--port", "0"]
         with subprocess.Popen(serving, stderr=subprocess.PIPE, text=True) as service, sync_playwright() as driver:
             assert service.stderr
             told = next(line for line in service.stderr if line.startswith("Serving"))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
+from facerec_cli.cli.collections import through_index
+from facerec_cli.cli.identifying import begin, goes_through_index
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
@@ -18,6 +20,7 @@ from facerec_cli.words import count
 
 if TYPE_CHECKING:
     from facerec_cli.errors import FacerecError
+    from facerec_cli.faces.extraction import Extraction
     from facerec_cli.recognition.results import Identification
 
 _COLUMNS = ("photo", "faces", "hidden", "copy", "error")
@@ -42,6 +45,8 @@ _COLUMNS = ("photo", "faces", "hidden", "copy", "error")
 @options.threshold_option
 @options.size_option
 @options.thorough_option
+@options.index_option
+@options.no_index_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -56,24 +61,29 @@ def command(
     threshold: float | None,
     size: int | None,
     thorough: bool,
+    index: Path | None,
+    no_index: bool,
     output_format: str,
 ) -> int:
     """Make copies in which faces cannot be recognised.
 
     PHOTO is a photo, a folder, or - for paths on standard input. Each face is covered by plain grey, and what else of a
     file may show it is left out: the copy has no metadata but orientation and colour profile. All faces are hidden,
-    unless --keep, --only or --unknown says whose are.
+    unless --keep, --only or --unknown says whose are. What is found in a folder's photos is kept in an index, as
+    identify -r keeps it.
     """
     if sum(map(bool, (keep, only, unknown))) > 1:
         raise click.UsageError("Give one of --keep, --only and --unknown.")
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Hiding faces", asked.count, output_format=output_format)
-    status, looked_at = 0, _all_hidden(asked, size, thorough)
+    look = _Look(size, thorough, index, no_index)
     if keep or only or unknown:
         from facerec_cli.gallery.base import clean_name
 
         whose = _Whose(frozenset(map(clean_name, keep)), frozenset(map(clean_name, only)))
-        status, looked_at = _identified(asked, whose, database, model, fpir, threshold, size, thorough)
+        status, looked_at = _identified(asked, whose, database, model, fpir, threshold, look, reporter)
+    else:
+        status, looked_at = 0, _all_hidden(asked, model, look, reporter)
     hidden = 0
     with Results(output_format, _COLUMNS) as results, reporter:
         for seen in looked_at:
@@ -126,23 +136,44 @@ class _Seen:
     note: str | None = None
 
 
-def _all_hidden(asked: Photos, size: int | None, thorough: bool) -> Iterator[_Seen]:
-    """Photos with all their faces; nobody has to be known, and no model is loaded."""
+@dataclass(frozen=True)
+class _Look:
+    """How photos are looked at: the options of that name."""
+
+    size: int | None
+    thorough: bool
+    index: Path | None
+    no_index: bool
+
+
+def _all_hidden(asked: Photos, model: str, look: _Look, reporter: Reporter) -> Iterator[_Seen]:
+    """Photos with all their faces; nobody has to be known, and without the index no model is loaded."""
+    if goes_through_index(asked, **vars(look)):
+        from facerec_cli.recognition.recognizer import Recognizer
+
+        embedded = through_index(Recognizer(model), look.index, asked, reporter, by_content=True)
+        return (_whole(photo.source, photo.extraction, photo.error) for photo in embedded)
     from facerec_cli.errors import PhotoError
     from facerec_cli.faces.extraction import Extractor
     from facerec_cli.parallel import ordered_map
 
-    extractor = Extractor(size, thorough=thorough)
+    extractor = Extractor(look.size, thorough=look.thorough)
 
-    def look(photo: Path) -> _Seen:
+    def extract(photo: Path) -> _Seen:
         try:
-            seen = extractor.extract(photo)
+            return _whole(str(photo), extractor.extract(photo), None)
         except PhotoError as error:
-            return _Seen(str(photo), error=error)
-        boxes = tuple(face.box for face in seen.faces)
-        return _Seen(seen.source, (seen.width, seen.height), len(boxes), boxes, note=seen.note)
+            return _whole(str(photo), None, error)
 
-    return ordered_map(look, asked)
+    return ordered_map(extract, asked)
+
+
+def _whole(source: str, seen: Extraction | None, error: FacerecError | None) -> _Seen:
+    """A photo whose faces are all hidden."""
+    if seen is None:
+        return _Seen(source, error=error)
+    boxes = tuple(face.box for face in seen.faces)
+    return _Seen(source, (seen.width, seen.height), len(boxes), boxes, note=seen.note)
 
 
 def _identified(
@@ -152,25 +183,22 @@ def _identified(
     model: str,
     fpir: float,
     threshold: float | None,
-    size: int | None,
-    thorough: bool,
+    look: _Look,
+    reporter: Reporter,
 ) -> tuple[int, Iterator[_Seen]]:
     """Photos with the faces of those whose are hidden; and the exit status of looking at the database.
 
     Raises:
         UnknownPersonError: somebody is named who is not enrolled.
     """
-    from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
-    from facerec_cli.recognition.identification import Identifier
-    from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
-    gallery = open_gallery(database)
+    enrolled = open_gallery(database).snapshot()
     for name in sorted(whose.kept | whose.meant):
-        gallery.snapshot().person(name)
-    status = show_embedding(recognizer, gallery)
-    identifier = Identifier(recognizer, gallery, fpir=fpir, threshold=threshold)
+        enrolled.person(name)
+    status, identifier, embedded = begin(
+        *(asked, database, model, reporter), fpir=fpir, threshold=threshold, by_content=True, **vars(look)
+    )
     return status, (
         _Seen(
             result.source,
@@ -180,7 +208,7 @@ def _identified(
             result.error,
             result.note,
         )
-        for result in identifier.identify_all(asked)
+        for result in identifier.decide_photos(embedded)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,11 +59,14 @@ def command(
     Groups stay: photos that come later join them, and what you name, join or take apart remains so. Those enrolled in
     the database have their names.
     """
+    for place in filter(None, (copy_to, link_to)):
+        _refuse_inside(place, folders)
     from facerec_cli.datasets.clusters import Groups
     from facerec_cli.recognition.collecting import group_collection
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model)
+    # Where the index knows all photos, nothing is looked at.
+    recognizer = Recognizer(model, at_once=False)
     collection = open_index(index)
     filled = fill(recognizer, collection, folders)
     groups = Groups(collection)
@@ -86,6 +90,14 @@ def command(
             f"{reporter.seconds:.1f} s."
         )
         return max(filled.status, reporter.status)
+
+
+def _refuse_inside(folder: Path, searched: Sequence[Path]) -> None:
+    """Refuse to put photos where they would be found, and put there once more, the next time."""
+    place = Path(os.path.realpath(folder))
+    for other in searched:
+        if place.is_relative_to(os.path.realpath(other)):
+            raise click.UsageError(f"{folder} is in {other}, and would be searched too: choose a folder outside of it.")
 
 
 def _identifier(recognizer: Recognizer, database: str) -> Identifier | None:

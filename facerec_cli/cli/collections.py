@@ -25,9 +25,9 @@ def open_index(file: Path | None) -> Collection:
 
 
 def through_index(
-    recognizer: Recognizer, file: Path | None, photos: Iterable[Path], reporter: Reporter
+    recognizer: Recognizer, file: Path | None, photos: Iterable[Path], reporter: Reporter, *, by_content: bool = False
 ) -> Iterator[EmbeddedPhoto]:
-    """Embed photos by the index; where nobody named one and the usual one cannot be had, without any."""
+    """Embed photos by the index, as ``embed_indexed``; where nobody named one and the usual one fails, without any."""
     from facerec_cli.errors import CollectionError
     from facerec_cli.recognition.indexing import embed_indexed
 
@@ -38,7 +38,7 @@ def through_index(
             raise
         reporter.warn(error)
         return recognizer.embed_photos(photos)
-    return embed_indexed(recognizer, collection, photos)
+    return embed_indexed(recognizer, collection, photos, by_content=by_content)
 
 
 @dataclass(frozen=True, eq=False)

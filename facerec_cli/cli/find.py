@@ -66,7 +66,8 @@ def command(
         raise click.UsageError("Say whom to look for, and in which folders: facerec find NAME FOLDER.")
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model)
+    # Where the index knows all photos, nothing is looked at.
+    recognizer = Recognizer(model, at_once=like is not None)
     collection, digest = open_index(index), recognizer.bundle.digest
     status = 0
     if like:

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from facerec_cli.recognition.results import EmbeddedPhoto
 
 
+def goes_through_index(asked: Photos, *, size: int | None, thorough: bool, index: Path | None, no_index: bool) -> bool:
+    """Whether photos go through the index: where they are in folders, or one is named; the options are ``identify``'s.
+
+    Raises:
+        click.UsageError: another look is asked for, and an index.
+    """
+    is_usual = size is None and not thorough and not no_index
+    if index and not is_usual:
+        raise click.UsageError("--index takes no --no-index, --size or --thorough beside it.")
+    return is_usual and (index is not None or asked.has_folders)
+
+
 def begin(
     asked: Photos,
     database: str,
@@ -29,10 +41,11 @@ def begin(
     thorough: bool,
     index: Path | None,
     no_index: bool,
+    by_content: bool = False,
 ) -> tuple[int, Identifier, Iterator[EmbeddedPhoto]]:
-    """Begin to embed photos, and look at the gallery meanwhile; the options are ``identify``'s.
+    """Begin to embed photos, by the index or not, and look at the gallery meanwhile; the options are ``identify``'s.
 
-    Photos go through the index where they are in folders, or one is named.
+    ``by_content`` is ``recognition.indexing.embed_indexed``'s.
 
     Returns:
         The exit status of looking at the gallery, who names faces, and the photos as they are embedded.
@@ -43,13 +56,11 @@ def begin(
     """
     from facerec_cli.recognition.recognizer import Recognizer
 
-    is_usual = size is None and not thorough and not no_index
-    if index and not is_usual:
-        raise click.UsageError("--index takes no --no-index, --size or --thorough beside it.")
+    by_index = goes_through_index(asked, size=size, thorough=thorough, index=index, no_index=no_index)
     recognizer = Recognizer(model, detection_size=size, thorough=thorough)
     # Begun before the gallery is looked at, which goes on beside it.
-    if is_usual and (index or asked.has_folders):
-        embedded = through_index(recognizer, index, asked, reporter)
+    if by_index:
+        embedded = through_index(recognizer, index, asked, reporter, by_content=by_content)
     else:
         embedded = recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding

@@ -31,7 +31,8 @@ def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model:
     """
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model)
+    # Where the index knows all photos, nothing is looked at.
+    recognizer = Recognizer(model, at_once=False)
     collection = open_index(index)
     status = _fill(recognizer, collection, folders)
     if watches:

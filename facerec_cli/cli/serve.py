@@ -36,10 +36,10 @@ def _token(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 def _watched(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[Source, ...]:
-    from facerec_cli.service.settings import Limits, live_source
+    from facerec_cli.service.settings import Limits, watched_source
 
     try:
-        sources = tuple(dict.fromkeys(live_source(text) for text in value))
+        sources = tuple(dict.fromkeys(map(watched_source, value)))
     except VideoError as error:
         raise click.BadParameter(f"{error}: {error.remedy}.") from error
     if len(sources) > Limits().sources:
@@ -79,8 +79,8 @@ def _watched(_context: click.Context, _parameter: click.Parameter, value: tuple[
     callback=_watched,
     envvar="FACEREC_WATCH",
     metavar="SOURCE",
-    help="Watch a camera (its number) or a stream (rtsp://…, http://…); may be repeated. A password in an address is"
-    " safer in FACEREC_WATCH, sources apart by spaces: that does not appear in lists of processes.",
+    help="Watch a camera (its number), a stream (rtsp://…, http://…) or a file; may be repeated. A password in an"
+    " address is safer in FACEREC_WATCH, sources apart by spaces: that does not appear in lists of processes.",
 )
 @click.option("--certfile", type=options.GivenPath(exists=True, dir_okay=False), help="TLS certificate, PEM.")
 @click.option("--keyfile", type=options.GivenPath(exists=True, dir_okay=False), help="Its key, PEM.")

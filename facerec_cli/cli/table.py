@@ -21,6 +21,8 @@ Row = Mapping[str, Any]
 PAGE = 100
 """Rows that are looked at before the first is written."""
 _GAP = "  "
+_WHOLE = {"box", "time", "position"}
+"""Columns of text that are never folded."""
 _UNKNOWN = re.compile(r"unknown( \d+)?")
 _NARROWEST = 8
 """Cells of a terminal below which no column of text is squeezed."""
@@ -85,7 +87,9 @@ class Table:
     def _set_widths(self, lines: Sequence[Sequence[str]]) -> None:
         numeric = [any(isinstance(row[column], int | float) for row in self._page) for column in self._columns]
         self._numeric = numeric
-        self._folds = [not number and column != "box" for number, column in zip(numeric, self._columns, strict=True)]
+        self._folds = [
+            not number and column not in _WHOLE for number, column in zip(numeric, self._columns, strict=True)
+        ]
         least = [self._least.get(column, 0) for column in self._columns]
         wanted = [max(few, *map(_width, column)) for few, column in zip(least, zip(*lines, strict=True), strict=True)]
         self._widths = self._squeezed(wanted, [min(width, _NARROWEST) for width in wanted])

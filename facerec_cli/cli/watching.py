@@ -21,7 +21,7 @@ CSV_COLUMNS = (
     *("event", "source", "visit", "name", "stranger", "time", "position", "seconds", "frames"),
     *("distance", "threshold", "probability", "x", "y", "width", "height", "score", "quality", "at"),
 )
-LEAST_WIDTHS = {"time": 19, "position": 8, "name": 20, "nearest": 20, "distance": 8, "probability": 11, "seen for": 8}
+LEAST_WIDTHS = {"time": 8, "position": 8, "name": 20, "nearest": 20, "distance": 8, "probability": 11, "seen for": 8}
 """Cells of a table's columns: a visit is shown when it is known, and nobody knows those that follow."""
 _RECENT = 50
 """Frames by which the rate is told."""
@@ -117,7 +117,7 @@ def table_row(event: Event) -> dict[str, Any]:
     nearest = decision.candidates[0] if decision.candidates else None
     at = visit.last.time if event.kind == "left" else visit.first.time
     return {
-        "time": f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "",
+        "time": f"{at.astimezone():%H:%M:%S}" if at else "",
         "position": clock(visit.first.position),
         "event": event.kind,
         "name": visit.label,

@@ -161,15 +161,14 @@ class Collection:
     def survey(self, photos: Sequence[Path], digest: str) -> Survey:
         """What the index has of many photos, by the model of this digest, without their faces."""
         of = {key_of(photo): photo for photo in photos}
-        embeddings, refused = {}, {}
         with self.tables.reading() as db:
-            for key, _, row in _current(db, list(of), digest):
-                if row["error"]:
-                    refused[of[key]] = Refused(row["error"], row["problem"], row["remedy"])
-                else:
-                    embeddings[of[key]] = _vectors(row)
-        missing = [photo for photo in of.values() if photo not in embeddings and photo not in refused]
-        return Survey({photo: embeddings[photo] for photo in of.values() if photo in embeddings}, refused, missing)
+            rows = {key: row for key, _, row in _current(db, list(of), digest)}
+        usable = [row for key in of if (row := rows.get(key)) and not row["error"]]
+        embeddings = dict(zip((of[row["path"]] for row in usable), _all_vectors(usable), strict=True))
+        refused = {
+            of[key]: Refused(row["error"], row["problem"], row["remedy"]) for key, row in rows.items() if row["error"]
+        }
+        return Survey(embeddings, refused, [photo for key, photo in of.items() if key not in rows])
 
     def look(self, photos: Sequence[Path], digest: str) -> dict[Path, KeptPhoto]:
         """The photos that are in the index as they are now, with their embeddings by the model of this digest."""
@@ -283,6 +282,16 @@ def _vectors(row: sqlite3.Row) -> Embeddings:
     """A photo's embeddings; without faces there are none, of whatever length."""
     numbers = np.frombuffer(row["embeddings"], "<f4").astype(np.float32)
     return numbers.reshape(row["faces"], -1) if row["faces"] else numbers.reshape(0, 0)
+
+
+def _all_vectors(rows: Sequence[sqlite3.Row]) -> list[Embeddings]:
+    """The embeddings of photos, as ``_vectors``, which are parts of one array."""
+    ends = np.cumsum([row["faces"] for row in rows]).tolist()
+    if not ends or not ends[-1]:
+        return list(map(_vectors, rows))
+    numbers = np.frombuffer(b"".join(row["embeddings"] for row in rows), "<f4").astype(np.float32)
+    block = numbers.reshape(ends[-1], -1)
+    return [block[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _place(db: sqlite3.Connection, path: Path, photo: KeptPhoto) -> int:

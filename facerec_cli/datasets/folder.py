@@ -128,7 +128,7 @@ class _Walk:
     def photos(self) -> list[Path]:
         """All, sorted by folder."""
         folders = sorted(self._photos, key=lambda folder: folder.split(os.sep))  # noqa: PTH206
-        return [Path(folder, name) for folder in folders for name in self._photos[folder]]
+        return [place / name for folder in folders for place in [Path(folder)] for name in self._photos[folder]]
 
     def left_out(self) -> dict[LeftOut, list[Path]]:
         """What is left out, sorted."""

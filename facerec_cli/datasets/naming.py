@@ -1,7 +1,8 @@
 """The file in which people name groups of faces: CSV with the columns group, face and name.
 
 A row with a group and a name names that group; groups of one name are one. A row with a face takes it out of its group:
-to those of the name, or where there is none, to itself. A group without a name is passed over.
+to those of the name, or where there is none, to itself. A group without a name is passed over. So is a face without one
+where there is a column photo: that is the list of all faces, which ``facerec cluster --format csv`` writes, filled in.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ def read_names(path: Path) -> Names:
         if path.stat().st_size > _MOST_BYTES:
             raise NamesError(f"{path} is too large to be a list of names", "save the names anew")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _names(path, csv.DictReader(file))
+            header = file.readline()
+            file.seek(0)
+            # What spreadsheets write, by the language of their system.
+            delimiter = next((one for one in ",;\t" if one in header), ",")
+            return _names(path, csv.DictReader(file, delimiter=delimiter))
     except OSError as error:
         reason, remedy = refusal(error)
         raise NamesError(f"{path} cannot be read, {reason}", remedy) from error
@@ -47,12 +52,14 @@ def read_names(path: Path) -> Names:
 def _names(path: Path, rows: csv.DictReader[str]) -> Names:
     if not {"group", "name"} <= set(rows.fieldnames or ()):
         raise NamesError(f"{path} has no columns {', '.join(_COLUMNS)}", "save the names anew")
+    is_list = "photo" in (rows.fieldnames or ())
     names = Names()
     for row in rows:
         name = (row["name"] or "").strip()
         face, group = (_number(path, rows.line_num, row.get(column)) for column in ("face", "group"))
         if face is not None:
-            names.apart[face] = name or None
+            if name or not is_list:
+                names.apart[face] = name or None
         elif group is not None and name:
             names.groups[group] = name
     return names

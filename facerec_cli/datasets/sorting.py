@@ -14,6 +14,8 @@ from facerec_cli.files import new_file, refusal
 
 _UNFIT = re.compile(r'[\x00-\x1f<>:"/\\|?*]|^\.+|[. ]+$')
 """What some file system cannot have in a folder's name."""
+_MOST_BYTES = 200
+"""Of a folder's name; file systems take 255."""
 
 
 def sort_photo(photo: Path, name: str, folder: Path, *, links: bool) -> bool:
@@ -31,7 +33,8 @@ def sort_photo(photo: Path, name: str, folder: Path, *, links: bool) -> bool:
     Raises:
         SortingError: it cannot be read, or nothing can be written there.
     """
-    place = folder / (_UNFIT.sub("-", name)[:100] or "-")
+    fit = _UNFIT.sub("-", name).encode()[:_MOST_BYTES].decode(errors="ignore")
+    place = folder / (fit or "-")
     try:
         place.mkdir(parents=True, exist_ok=True)
         for number in count(1):

@@ -38,13 +38,16 @@ class Capture:
             check_file(source)
             _check_moving(source)
         begun = time.monotonic()
-        self._source = source
         self._capture = _opened(source)
         self._number = -1
         self._position = 0.0
-        if not self.advance():
+        self._stretch = self._pixel_shape()
+        first = self.image() if self.advance() else None
+        if first is None:
             self._capture.release()
             raise _problem(source, has_waited=time.monotonic() - begun >= TIMEOUT)
+        self.size = first.shape[1], first.shape[0]
+        """Width and height of the upright first frame, pixels."""
         self.rate = _known(self._capture.get(cv2.CAP_PROP_FPS))
         """Frames a second, as the source says; 0 where it does not."""
         frames = _known(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -53,9 +56,6 @@ class Capture:
         url = source.url
         self.is_live = source.is_live and not (url and url.scheme.startswith("http") and self.seconds)
         """It has no end; what has one is a file, or a URL of one."""
-        self._stretch = self._pixel_shape()
-        height, width = self.image().shape[:2]
-        self.size = width, height
 
     def __enter__(self) -> Capture:
         return self
@@ -80,18 +80,14 @@ class Capture:
         # Where nothing came in time, OpenCV still hands out what the decoder had kept, a timeout for each.
         return is_there and time.monotonic() - begun < TIMEOUT
 
-    def image(self) -> Image:
-        """The frame, uint8 [height, width, 3], RGB, upright.
-
-        Raises:
-            VideoError: it cannot be decoded.
-        """
+    def image(self) -> Image | None:
+        """The frame, uint8 [height, width, 3], RGB, upright; None where it cannot be decoded."""
         try:
             is_there, image = self._capture.retrieve()
         except cv2.error:
             is_there = False
         if not is_there:
-            raise _problem(self._source, has_waited=False)
+            return None
         if self._stretch != (1, 1):
             image = cv2.resize(image, None, fx=self._stretch[0], fy=self._stretch[1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -37,9 +37,12 @@ SEARCHED_SCORE = 0.6
 """Least score of what is looked at all the way round."""
 TURNED_SCORE = 0.6
 """Least score of a candidate in the photo turned."""
-GLANCES = 5
 TURNED_SIZE = 1024
 """Bound on the longer side of the photo turned, pixels."""
+GLANCES = 6
+"""Candidates below ``SCORE_THRESHOLD`` that a quick look goes closer to, the best, once. Of 60 of LFW's faces, five in
+a frame of 1280 x 720 and 32 pixels high, it finds all so, and 57 % without; turned by 20 degrees, 87 % and 30 %.
+"""
 UPRIGHT = 12.0
 """Degrees by which a face is turned that stays as it was first seen."""
 
@@ -101,7 +104,8 @@ class Detector:
             size: bound on the photo's longer side at detection, pixels, or None to have it chosen by the photo. Faces
                 from about 16 pixels up at this size are found; photos are never enlarged.
             thorough: turn every photo, and look closer at every face that is not plainly upright, to align it better.
-            quick: for the frames of a video: turn nothing, and look closer, once, only at what is a face already.
+            quick: for the frames of a video: turn nothing, and look closer at few candidates, once. Faces are found
+                that are about upright; of those turned by 40 degrees or more, most are not.
         """
         self.size = size
         self._thorough = thorough

@@ -137,7 +137,7 @@ class Extractor:
         Args:
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: turn every photo, and look twice at every face that is not plainly upright.
-            quick: for the frames of a video: upright faces alone, and no closer look at what may be one.
+            quick: for the frames of a video: faces that are about upright, in a third of the time where there are none.
         """
         self._detector = Detector(detection_size, thorough=thorough, quick=quick)
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.runtime import new_session
 
 WEIGHTS = Path(__file__).parent / "weights" / "yunet.onnx"
 SEED_SCORE = 0.3
@@ -30,6 +29,8 @@ class Network:
 
     def __init__(self) -> None:
         """Load it."""
+        from facerec_cli.runtime import new_session  # noqa: PLC0415 - who asks an index alone needs no networks
+
         self._session = new_session(WEIGHTS.read_bytes())
         self._outputs = [output.name for output in self._session.get_outputs()]
 

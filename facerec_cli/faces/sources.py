@@ -50,7 +50,7 @@ def parse_source(text: str) -> Source:
         return Source(int(text), True, f"camera {int(text)}")
     scheme = _SCHEME.match(text)
     if scheme:
-        return _parse_url(text, scheme[1].lower())
+        return _parse_url(scheme[1].lower() + text[scheme.end(1) :])
     device = _CAMERA.fullmatch(str(Path(text).resolve())) if text.startswith("/dev/") else None
     return Source(int(device[1]), True, text) if device else Source(text, False, text)
 
@@ -80,9 +80,9 @@ def check_file(source: Source) -> None:
         raise UnreadableVideoError(f"{source.name} is empty", "give a video file")
 
 
-def _parse_url(text: str, scheme: str) -> Source:
+def _parse_url(text: str) -> Source:
     name = _without_secrets(text)
-    if scheme not in PORTS:
+    if text.partition(":")[0] not in PORTS:
         raise UnusableSourceError(f"{name} is of a kind that is not watched", f"give a URL of {', '.join(PORTS)}")
     try:
         parts = urlsplit(text)
@@ -94,7 +94,7 @@ def _parse_url(text: str, scheme: str) -> Source:
         raise UnusableSourceError(
             problem, "check host and port, and write / : @ # ? of a password as %2F %3A %40 %23 %3F"
         )
-    return Source(scheme + text[len(scheme) :], True, name)
+    return Source(text, True, name)
 
 
 def _without_secrets(text: str) -> str:

@@ -51,7 +51,7 @@ class Stream:
     Attributes:
         is_live: frames come as they happen, and the source is sought where it is lost; else it is a file, or a URL of
             one, and ends.
-        size: width and height of the upright frames, pixels.
+        size: width and height of the upright first frame, pixels.
         rate: frames a second, as the source says; 0 where it does not.
         seconds: how long a file says it is; 0 where it does not, and of a live source.
         skipped: frames of a live source that were not looked at because the caller was busy.
@@ -157,10 +157,11 @@ class Stream:
                 self._number += 1
                 position = self._since_first() if self.is_live else capture.position
                 place = int((position + _JITTER) / self._every) if self._every else self._number
-                if place != self._place:
+                image = capture.image() if place != self._place else None
+                if image is not None:
                     self._place = place
                     received = datetime.now(timezone.utc) if self.is_live else None
-                    self._give(Frame(capture.image(), self._number, position, received))
+                    self._give(Frame(image, self._number, position, received))
                 if not capture.advance():
                     break
             if not self.is_live and not self._is_stopped and capture.missing(position):

@@ -8,11 +8,14 @@ calibration gives: whoever is alone meets somebody wrong with a probability of `
 2. These groups are the people of a gallery: what they share is taken away, and how alike they are moves the threshold
    (see ``encoders.cohort``). Each person weighs the same: the mean of all faces would be the very person whom most of
    the photos show. The faces are then joined anew, by a threshold for as many people as there are groups.
+3. Faces that are hardly seen are alike because of that, whoever they show. So they come last: each joins a group that
+   is near enough for ``POOR_RATE``, and none begins a group, or brings two together.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from facerec_cli.encoders.bundle import Bundle
 from facerec_cli.encoders.calibration import fmr_for
@@ -20,14 +23,19 @@ from facerec_cli.encoders.cohort import MOST_PEOPLE, Cohort, photos_each
 from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.encoders.metric import Metric, templates
 from facerec_cli.errors import UncalibratedModelError, UnsuitableModelError
-from facerec_cli.recognition.linkage import Labels, average_linkage
+from facerec_cli.recognition.linkage import Labels, average_linkage, in_order
 
 RATE = 0.05
 """The probability that somebody who is alone is near enough to anybody else. From 0.02 to 0.1 BCubed F on all of LFW's
 people is within 0.003 of the best; more joins strangers, less leaves a person in pieces."""
 
+POOR_RATE = 0.005
+"""The same of a face that is hardly seen."""
 
-def cluster(bundle: Bundle, embeddings: Embeddings, begun: Labels | None = None) -> Labels:
+
+def cluster(
+    bundle: Bundle, embeddings: Embeddings, begun: Labels | None = None, poor: npt.NDArray[np.bool_] | None = None
+) -> Labels:
     """Group faces by person.
 
     Args:
@@ -35,6 +43,7 @@ def cluster(bundle: Bundle, embeddings: Embeddings, begun: Labels | None = None)
         embeddings: float32 [n, d], of faces that are asked about.
         begun: int64 [n], the group of each face that is in one already, from 0; such groups stay, may take others in,
             and are never joined; -1 of a face in none.
+        poor: bool [n], the faces that join others at most.
 
     Returns:
         int64 [n], a label a face, from 0 in the order of the labels' first faces.
@@ -49,15 +58,43 @@ def cluster(bundle: Bundle, embeddings: Embeddings, begun: Labels | None = None)
         raise UnsuitableModelError(problem, "group with another model")
     if bundle.calibration is None:
         raise UncalibratedModelError(f"The model {bundle.name} is not calibrated", "calibrate it", bundle.name)
-    if not len(embeddings):
-        return np.zeros(0, np.int64)
-    alone = bundle.calibration.people.threshold(fmr_for(RATE, len(embeddings)))
-    groups = average_linkage(embeddings, 1 - alone, begun)
-    cohort = _cohort(embeddings, groups, metric)
+    begun = np.full(len(embeddings), -1) if begun is None else begun
+    good = np.full(len(embeddings), True) if poor is None else ~poor
+    # A group of poor faces alone, which somebody made, goes by these.
+    good |= (begun >= 0) & ~np.isin(begun, begun[good])
+    if not good.any():
+        return np.arange(len(embeddings))
+    alone = bundle.calibration.people.threshold(fmr_for(RATE, int(good.sum())))
+    groups = average_linkage(embeddings[good], 1 - alone, begun[good])
+    cohort = _cohort(embeddings[good], groups, metric)
     centre, distance, _ = bundle.calibration.gallery(cohort, fmr_for(RATE, cohort.people))
     if centre is not None:
         embeddings = metric.scaled(embeddings - centre.total)
-    return average_linkage(embeddings, 1 - distance, begun)
+    groups = average_linkage(embeddings[good], 1 - distance, begun[good])
+    _, closer, _ = bundle.calibration.gallery(cohort, fmr_for(POOR_RATE, cohort.people))
+    return _with_poor(embeddings, good, groups, begun, 1 - closer)
+
+
+def _with_poor(vectors: Embeddings, good: npt.NDArray[np.bool_], groups: Labels, begun: Labels, least: float) -> Labels:
+    """The labels of all faces, those of the good ones given: the others stay in their groups, or join the nearest."""
+    labels = np.full(len(vectors), -1)
+    labels[good] = groups
+    of = dict(zip(begun[good].tolist(), groups.tolist(), strict=True))
+    poor = np.flatnonzero(~good)
+    means = np.zeros((int(groups.max()) + 1, vectors.shape[1]), np.float32)
+    np.add.at(means, groups, vectors[good])
+    sizes = np.bincount(groups)
+    means /= sizes[:, None]
+    is_group = sizes > 1
+    is_group[groups[begun[good] >= 0]] = True
+    for face in poor.tolist():
+        if begun[face] >= 0:
+            labels[face] = of[int(begun[face])]
+            continue
+        alike = np.where(is_group, means @ vectors[face], -np.inf)
+        nearest = int(alike.argmax())
+        labels[face] = nearest if alike[nearest] >= least else len(means) + face
+    return in_order(labels)
 
 
 def _cohort(embeddings: Embeddings, groups: Labels, metric: Metric) -> Cohort:

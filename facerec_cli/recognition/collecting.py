@@ -22,7 +22,10 @@ from facerec_cli.recognition.results import Enrolment, rounded
 _MOST_ENROLLED = 20
 """Faces of a group that are enrolled: the best, of different photos."""
 _MIN_QUALITY = 0.4
-"""Below it most faces do not match a good photo of the same person (see ``faces.quality``)."""
+"""Below it most faces do not match a good photo of the same person (see ``faces.quality``): they are not enrolled."""
+_MIN_BEGINNING = 0.6
+"""A face of a lower quality begins no group: two of these are often near because both are blurred (see
+``benchmarks/clustering.py poor``). Of LFW as it is next to none is below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +87,9 @@ def group_collection(
     row_of = {face.id: row for row, face in enumerate(faces)}
     known = {group: number for number, group in enumerate(sorted({face.group for face in faces if face.group}))}
     begun = np.array([known[face.group] if face.group else -1 for face in faces], np.int64)
+    poor = np.array([face.quality < _MIN_BEGINNING for face in faces], np.bool_)
     members: dict[int, list[CollectedFace]] = {}
-    for face, label in zip(faces, cluster(recognizer.bundle, vectors, begun).tolist(), strict=True):
+    for face, label in zip(faces, cluster(recognizer.bundle, vectors, begun, poor).tolist(), strict=True):
         members.setdefault(label, []).append(face)
     groups.join(
         [
@@ -97,6 +101,8 @@ def group_collection(
     # What somebody else grouped meanwhile stays too.
     grouped: dict[tuple[int, int], list[CollectedFace]] = {}
     for face in groups.faces(list(photos)):
+        if face.id not in row_of:  # its photo changed meanwhile
+            continue
         grouped.setdefault((face.group or 0, 0 if face.group else face.id), []).append(face)
     made = []
     for some in grouped.values():

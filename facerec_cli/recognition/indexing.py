@@ -32,7 +32,9 @@ class IndexedFace(Face):
     quality: Quality = field(kw_only=True)
 
 
-def embed_indexed(recognizer: Recognizer, collection: Collection, photos: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
+def embed_indexed(
+    recognizer: Recognizer, collection: Collection, photos: Iterable[Path], *, by_content: bool = False
+) -> Iterator[EmbeddedPhoto]:
     """Find and embed the faces of photos as ``Recognizer.embed_photos`` does, those of the index without any work.
 
     What is new comes into the index batch by batch: whatever ends the work, what was done is kept. The recognizer has
@@ -42,6 +44,8 @@ def embed_indexed(recognizer: Recognizer, collection: Collection, photos: Iterab
         recognizer: the model.
         collection: the index.
         photos: read as they are needed.
+        by_content: also read each photo that the index knows, and look at it anew where its content has changed behind
+            a size and time that have not, as some programs turn photos: for what must not be wrong.
 
     Raises:
         CollectionError: the index cannot be read or written.
@@ -57,9 +61,9 @@ def embed_indexed(recognizer: Recognizer, collection: Collection, photos: Iterab
 
     def embed(item: tuple[Path, KeptPhoto | None]) -> tuple[Path, EmbeddedPhoto, KeptPhoto | None]:
         path, kept = item
-        if kept is not None:
-            return path, _restored(recognizer, path, kept), None
         try:
+            if kept is not None and not (by_content and _differs(path, kept)):
+                return path, _restored(recognizer, path, kept), None
             found, new = _look(recognizer, collection, path)
         except PhotoError as error:
             # What keeps it from being read may lie outside of it: it is tried again.
@@ -89,6 +93,18 @@ def _kept(
         # Also after Ctrl-C.
         if batch:
             collection.add(batch, digest)
+
+
+def _differs(path: Path, kept: KeptPhoto) -> bool:
+    """Whether a photo's content is no longer what the index knows.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    if kept.refused:
+        return False
+    with opened(path) as at_hand:
+        return at_hand.sha256 != kept.sha256
 
 
 def _look(recognizer: Recognizer, collection: Collection, path: Path) -> tuple[EmbeddedPhoto, KeptPhoto]:

@@ -6,6 +6,8 @@ import base64
 import html
 from collections.abc import Sequence
 
+import numpy as np
+
 from facerec_cli.datasets.clusters import CollectedFace, Groups
 from facerec_cli.recognition.collecting import Group
 from facerec_cli.words import count
@@ -14,10 +16,12 @@ _MOST_CHIPS = 24
 """Faces of a group that are shown: the best."""
 _MOST_ALONE = 200
 """Faces alone that are shown: the best."""
+_MOST_TOGETHER = 10_000
+"""Faces in groups that are shown: about 70 MB, which a browser opens in seconds."""
 
 
 def people_page(groups: Sequence[Group], kept: Groups) -> str:
-    """The page: a section a group, the faces alone last.
+    """The page: a section a group, the faces alone last; of very many groups the first.
 
     Args:
         groups: as ``group_collection`` gives them.
@@ -28,7 +32,12 @@ def people_page(groups: Sequence[Group], kept: Groups) -> str:
     """
     together = [group for group in groups if group.id is not None]
     alone = sorted((group.faces[0] for group in groups if group.id is None), key=lambda face: -face.quality)
-    sections = [_section(group, kept) for group in together]
+    faces = np.cumsum([min(len(group.faces), _MOST_CHIPS) for group in together])
+    first = together[: int(np.searchsorted(faces, _MOST_TOGETHER, "right"))]
+    sections = [_section(group, kept) for group in first]
+    if rest := together[len(first) :]:
+        most = count(len(rest[0].photos), "photo")
+        sections.append(f"<section><h2>{count(len(rest), 'person')} beside these, in {most} at most</h2></section>")
     if alone:
         shown = alone[:_MOST_ALONE]
         heading = f"{count(len(alone), 'face')} alone"
@@ -63,7 +72,8 @@ def _chip(face: CollectedFace, jpeg: bytes) -> str:
     data = base64.b64encode(jpeg).decode()
     return (
         f'<button type="button" aria-pressed="false" data-face="{face.id}" title="{photo}">'
-        f'<img alt="{photo}" width="112" height="112" src="data:image/jpeg;base64,{data}"></button>'
+        f'<img alt="{photo}" loading="lazy" decoding="async" width="112" height="112"'
+        f' src="data:image/jpeg;base64,{data}"></button>'
     )
 
 
@@ -77,6 +87,7 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem
 header { position: sticky; top: 0; background: #fff; padding: .5rem 0; border-bottom: 1px solid #767676; }
 h2 { font-size: 1rem; font-weight: normal; margin: 1.5rem 0 .5rem; }
 input, header button { font: inherit; padding: .25rem .5rem; }
+section { content-visibility: auto; contain-intrinsic-size: auto 10rem; }
 section > button { padding: 2px; margin: 0 4px 4px 0; border: 2px solid transparent; background: none; }
 section > button[aria-pressed=true] { border-color: #b05200; }
 section > button[aria-pressed=true] img { opacity: .35; }

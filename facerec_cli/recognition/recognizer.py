@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from facerec_cli.recognition.results import EmbeddedPhoto
 if TYPE_CHECKING:
     from facerec_cli.encoders.encoder import Embeddings, Encoder
     from facerec_cli.faces.alignment import Chip
-    from facerec_cli.faces.extraction import Extraction
+    from facerec_cli.faces.extraction import Extraction, Extractor
     from facerec_cli.faces.images import PhotoLike
 
 
@@ -30,6 +30,8 @@ class Recognizer:
         comparison: what its embeddings are compared by.
     """
 
+    _loaded: tuple[Future[Encoder], Extractor] | None = None
+
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
@@ -37,6 +39,7 @@ class Recognizer:
         detection_size: int | None = WORKING_SIZE,
         thorough: bool = False,
         quick: bool = False,
+        at_once: bool = True,
     ) -> None:
         """Choose a model; it loads in the background until it is first needed.
 
@@ -45,13 +48,27 @@ class Recognizer:
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
-            quick: for the frames of a video: upright faces alone, and no closer look at what may be one.
+            quick: for the frames of a video: faces that are about upright, in a third of the time where there are none.
+            at_once: begin to load; otherwise that begins when something is first looked at, which may be never.
 
         Raises:
             ModelError: there is no such model, or it cannot be read.
         """
         self.bundle = resolve_bundle(model)
         self.comparison = self.bundle.comparison()
+        self._detection_size, self._thorough, self._quick = detection_size, thorough, quick
+        self._lock = threading.Lock()
+        if at_once:
+            self._load()
+
+    def _load(self) -> tuple[Future[Encoder], Extractor]:
+        """What embeds and what finds faces, loading from the first call on."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._begin_to_load()
+            return self._loaded
+
+    def _begin_to_load(self) -> tuple[Future[Encoder], Extractor]:
         # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
         loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
         reading = loader.submit(self.bundle.encoder_bytes)
@@ -66,14 +83,13 @@ class Recognizer:
                 begun.set()
             return OnnxEncoder(self.bundle, encoder)
 
-        self._encoder = loader.submit(load)
-        self._thorough = thorough
+        encoder = loader.submit(load)
         loader.shutdown(wait=False)
         # The import below holds the interpreter for 25 ms: not before the loading is under way.
         begun.wait()
         from facerec_cli.faces.extraction import Extractor
 
-        self._extractor = Extractor(detection_size, thorough=thorough, quick=quick)
+        return encoder, Extractor(self._detection_size, thorough=self._thorough, quick=self._quick)
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo and their chips, largest first.
@@ -81,7 +97,7 @@ class Recognizer:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        return self._extractor.extract(photo)
+        return self._load()[1].extract(photo)
 
     def embed(self, chips: Sequence[Chip]) -> Embeddings:
         """Embed chips that are asked about, each uint8 [112, 112, 3] RGB; returns float32 [n, d].
@@ -89,11 +105,11 @@ class Recognizer:
         Raises:
             ModelError: the model cannot be loaded.
         """
-        return self.embed_enrolled(chips) if self._thorough else self._encoder.result().encode(chips)
+        return self.embed_enrolled(chips) if self._thorough else self._load()[0].result().encode(chips)
 
     def embed_enrolled(self, chips: Sequence[Chip]) -> Embeddings:
         """Embed chips to enrol: with the mirror image, where the model's metric allows it; otherwise as ``embed``."""
-        return enrolling(self._encoder.result(), self.comparison.metric).encode(chips)
+        return enrolling(self._load()[0].result(), self.comparison.metric).encode(chips)
 
     def embed_photo(self, photo: PhotoLike) -> EmbeddedPhoto:
         """Find and embed the faces of a photo.

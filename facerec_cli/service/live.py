@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -172,6 +172,15 @@ class LiveSource:
             # A visit that turned out to be another's goes on as that one, and nobody says that it is over.
             self._there = {number: there for number, there in self._there.items() if now - there.seen <= GONE}
 
+    def paced(self, stream: Stream) -> Iterator[Frame]:
+        """The frames of a stream in real time: those of a file when their time has come, and as if seen then."""
+        begun = time.monotonic()
+        for frame in stream:
+            if stream.is_live:
+                yield frame
+            elif not self._ended.wait(max(0.0, begun + frame.position - time.monotonic())):
+                yield replace(frame, time=datetime.now(timezone.utc))
+
     def stop(self) -> None:
         """Have it end soon."""
         self._ended.set()
@@ -316,7 +325,7 @@ class Live:
 
     def _looks(self, source: LiveSource, stream: Stream) -> Iterator[Look]:
         name, strangers = source.source.name, self._engine.strangers
-        with closing(self._in_turn(stream)) as frames:
+        with closing(self._in_turn(source.paced(stream))) as frames:
             yield from watch(
                 self._eyes(),
                 self._engine.latest_identifier,
@@ -332,8 +341,8 @@ class Live:
             self._recognizer = self._recognizer or Recognizer(self._engine.settings.model, quick=True)
             return self._recognizer
 
-    def _in_turn(self, frames: Stream) -> Generator[Frame]:
-        """The frames of a stream; whoever is given one has the turn until it asks for the next."""
+    def _in_turn(self, frames: Iterator[Frame]) -> Generator[Frame]:
+        """The frames of a source; whoever is given one has the turn until it asks for the next."""
         for frame in frames:
             with self._turn:
                 yield frame

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.errors import UnusableSourceError
-from facerec_cli.faces.sources import Source, parse_source
+from facerec_cli.faces.sources import Source, check_file, parse_source
 
 API = "/api/v1"
 """Below which all is that programs ask for."""
@@ -77,10 +78,26 @@ class Settings:
         return is_loopback(self.host)
 
 
-def live_source(text: str) -> Source:
-    """A live source by what people call it: a camera's number, or an address.
+def watched_source(text: str) -> Source:
+    """A source by what whoever starts the service calls it: a camera's number, an address, or a file.
 
-    A file is none: its place would be told to whoever looks, and a client could ask for any.
+    Clients are told a file's name, and not where it is.
+
+    Raises:
+        VideoError: it is something else, or a file that cannot be read.
+    """
+    source = parse_source(text)
+    if source.is_live:
+        return source
+    check_file(source)
+    path = Path(text).absolute()
+    return replace(source, address=str(path), name=path.name)
+
+
+def live_source(text: str) -> Source:
+    """A source by what a client calls it: a camera's number, or an address.
+
+    A file is none: a client could ask for any.
 
     Raises:
         UnusableSourceError: it is something else.

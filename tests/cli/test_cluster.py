@@ -168,6 +168,30 @@ def test_photos_are_sorted_into_a_folder_a_person(facerec: Run, album: Path, sam
     assert len(list((tmp_path / "copies").iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["..", "../../a/b", "c:\\d", "日" * 90, "group 1"])
+def test_no_name_leads_out_of_the_folder(name: str, facerec: Run, album: Path, tmp_path: Path) -> None:
+    (macron,) = (group for group in clustered(facerec) if "macron" in group["faces"][0]["photo"])
+    clustered(facerec, "--enroll", names_file(tmp_path, (macron["group"], "", name)))
+    before = set(tmp_path.rglob("*"))
+    clustered(facerec, "--link-to", "deep/er")
+    new = [path for path in set(tmp_path.rglob("*")) - before if path.is_symlink()]
+    assert sorted(link.name for link in new if "macron" in link.name) == [
+        "emmanuel_macron_2014.jpg",
+        "emmanuel_macron_2025.jpg",
+    ]
+    assert {link.parent.parent for link in new} == {tmp_path / "deep" / "er"}
+
+
+@pytest.mark.parametrize("folder", ["album/people", "album", "link/people"])
+def test_photos_are_not_sorted_into_what_is_searched(folder: str, facerec: Run, album: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(album)
+    for option in ("--copy-to", "--link-to"):
+        done = facerec("cluster", "album", option, folder)
+        assert done.returncode == 2
+        assert "choose a folder outside" in " ".join(done.stderr.split())
+    assert len(list(album.iterdir())) == 5
+
+
 @pytest.mark.parametrize("text", ["", "name\nAda\n", "group,face,name\nx,,Ada\n", "group,face,name\n99,,Ada\n"])
 def test_names_that_are_none_change_nothing(text: str, facerec: Run, album: Path, tmp_path: Path) -> None:
     before = clustered(facerec)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.composed import side_by_side
 from tests.conftest import Run
@@ -68,9 +70,38 @@ def test_without_names_no_database_is_needed_and_folders_keep_their_shape(
     assert not (tmp_path / "database").exists()
 
 
-def test_a_photo_without_a_face_is_told(facerec: Run, tmp_path: Path) -> None:
-    from PIL import Image
+@pytest.mark.parametrize("options", [[], ["--keep", ARDERN]])
+def test_a_folder_goes_through_the_index(options: list[str], facerec: Run, group: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    group.rename(folder / "group.png")
+    for out in ("new", "known"):
+        done = facerec("blur", folder, "--out", out, *options, "--index", "i")
+        assert done.returncode == 0, done.stderr
+    done = facerec("blur", folder, "--out", "none", *options, "--no-index")
+    assert len({(tmp_path / out / "group.png").read_bytes() for out in ("new", "known", "none")}) == 1
+    assert "looked at 0" in facerec("index", folder, "--index", "i").stderr
+    assert facerec("blur", folder, "--out", "out", "--index", "i", "--no-index").returncode == 2
 
+
+def test_a_photo_that_was_turned_behind_its_time_is_looked_at_anew(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    facerec("enroll", "--name", ARDERN, samples / "jacinda_ardern_2018.jpg")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo = folder / "photo.png"
+    with Image.open(samples / "rishi_sunak.jpg") as picture:
+        square = picture.crop((0, 0, picture.width, picture.width))
+    square.save(photo, compress_level=0)
+    facerec("index", folder, "--index", "i")
+    before = photo.stat()
+    square.rotate(180).save(photo, compress_level=0)
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert photo.stat().st_size == before.st_size
+    assert facerec("blur", folder, "--out", "out", "--index", "i").returncode == 0
+    assert named(facerec, tmp_path / "out" / "photo.png") == set()
+
+
+def test_a_photo_without_a_face_is_told(facerec: Run, tmp_path: Path) -> None:
     Image.linear_gradient("L").save(tmp_path / "nobody.png")
     done = facerec("blur", "nobody.png", "--out", "out")
     assert done.returncode == 0

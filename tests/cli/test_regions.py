@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from facerec_cli.metadata.areas import Area, area_of
 from facerec_cli.metadata.marks import read_marks
 from facerec_cli.metadata.regions import Region
 from tests.conftest import Run
+from tests.docs import program
 from tests.faces.pictures import STORED_AS
 from tests.metadata.packets import needs_exiftool, read_by_exiftool, write_by_exiftool
 
@@ -204,3 +206,18 @@ def test_faces_enrolled_are_not_the_collection_s(facerec: Run, folder: Path, tmp
     done = facerec("tag", tmp_path)
     assert "Left out 1 database" in done.stderr
     assert not list((tmp_path / "database").rglob("*.xmp"))
+
+
+def test_the_documentation_shows_what_is_written(facerec: Run, samples: Path, tmp_path: Path) -> None:
+    facerec("enroll", "--name", ARDERN, samples / "jacinda_ardern_2018.jpg")
+    shutil.copy(samples / "jacinda_ardern_2022.jpg", tmp_path / "party.jpg")
+    assert tagged(facerec, "party.jpg") == {"party.jpg": [(ARDERN, "tagged")]}
+
+    def lines(text: str) -> list[str]:
+        """Without indentation, and with as many digits as every machine's networks give."""
+        return [re.sub(r"(0\.\d{3})\d+", r"\1", line.strip()) for line in text.splitlines()]
+
+    shown = lines(program("docs/collections.md", "Names that other programs read", "xml"))
+    written = lines((tmp_path / "party.jpg.xmp").read_text())
+    begin = written.index(shown[0])
+    assert written[begin : begin + len(shown)] == shown

@@ -284,3 +284,27 @@ def test_the_converted_network_finds_what_opencv_finds_with_the_original(name: s
     found = suppress(Network().candidates(image))
     assert found[0, :14] == pytest.approx(rows[0, :14], abs=0.01)
     assert found[0, 14] == pytest.approx(rows[0, 14], abs=1e-4)
+
+
+def test_a_quick_look_finds_upright_faces(photos: dict[str, Pixels], detector: Detector) -> None:
+    quick = Detector(WORKING_SIZE, quick=True)
+    for photo in photos.values():
+        face, quickly = only(detector.detect(photo)), only(quick.detect(photo))
+        assert not quickly.doubtful
+        assert quickly.box == pytest.approx(face.box, abs=0.1 * face.box[3])
+
+
+def test_a_quick_look_goes_closer_to_what_is_small(photos: dict[str, Pixels], detector: Detector) -> None:
+    quick = Detector(WORKING_SIZE, quick=True)
+    for photo in photos.values():
+        small = to_height(photo, detector, 34)
+        frame = canvas(720, 1280, [(100, 500, small[:600, :700])])
+        assert len(quick.detect(frame)) == 1
+
+
+def test_a_quick_look_turns_nothing(photos: dict[str, Pixels], detector: Detector) -> None:
+    quick = Detector(WORKING_SIZE, quick=True)
+    for photo in photos.values():
+        turned = np.ascontiguousarray(np.rot90(to_height(photo, detector, 70)))
+        assert len(detector.detect(turned)) == 1
+        assert all(face.doubtful for face in quick.detect(turned))

@@ -87,3 +87,20 @@ def test_a_metric_without_means_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Cosine, "has_centre", False)
     with pytest.raises(UnsuitableModelError, match="cannot be averaged"):
         cluster(resolve_bundle("pretrained"), np.zeros((1, 128), np.float32))
+
+
+def test_poor_faces_join_groups_and_begin_none() -> None:
+    vectors = people(np.random.default_rng(0), 4, 6, 0.3)
+    poor = np.zeros(24, np.bool_)
+    poor[[4, 5]] = True  # of a group
+    poor[7:12] = True  # all but one of a person
+    poor[12:18] = True  # all of a person
+    begun = np.full(24, -1)
+    begun[[14, 15]] = 0  # somebody grouped two of these
+    labels = cluster(resolve_bundle("pretrained"), vectors, begun, poor)
+    assert len(set(labels[:6].tolist())) == 1
+    assert len(set(labels[6:12].tolist())) == 6
+    assert len(set(labels[12:18].tolist())) == 1
+    assert labels[18:].tolist() == [labels[18]] * 6
+    alone = cluster(resolve_bundle("pretrained"), vectors, None, np.ones(24, np.bool_))
+    assert alone.tolist() == list(range(24))

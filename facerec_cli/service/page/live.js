@@ -42,6 +42,7 @@ export async function show(root, { api, texts, service, id, notice, navigate, re
   function hear({ event, data }) {
     if (event !== "source") return visits.hear(data);
     stage.draw(data);
+    visits.see(data.present);
     // What the others are doing is asked for where there are any.
     if (sources.length > 1) api.get("/live", { signal: leaving.signal }).then((now) => drawSources(now.sources)).catch(noticeProblem);
     return null;

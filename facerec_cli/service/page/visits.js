@@ -6,7 +6,10 @@ import { texts } from "./texts.js";
 
 const MOST = 300;
 
-/** The list: `{element, hear(event)}`; `canName` says whether strangers are remembered, to be named. */
+/**
+ * The list: `{element, hear(event), see(present)}`, where `present` are those who are there now; `canName` says whether strangers are
+ * remembered, to be named.
+ */
 export function visitList({ canName }) {
   const words = texts.live;
   const byVisit = new Map();
@@ -17,13 +20,14 @@ export function visitList({ canName }) {
   function hear(event) {
     let row = byVisit.get(event.visit);
     if (!row || (event.event === "arrived" && row.hasLeft)) {
-      row = { element: h("li", { class: "visit" }), url: null, hasLeft: false };
+      row = { element: h("li", { class: "visit" }), stay: h("span"), hasLeft: false };
       byVisit.set(event.visit, row);
       list.prepend(row.element);
       none.hidden = true;
       while (list.children.length > MOST) list.lastElementChild.remove();
     }
     row.hasLeft = event.event === "left";
+    row.stay.hidden = false;
     draw(row, event);
   }
 
@@ -39,14 +43,21 @@ export function visitList({ canName }) {
         "div",
         {},
         h("p", { class: isUnknown ? "visit-name muted" : "visit-name" }, name),
-        h("p", { class: "small-print number" }, event.time && h("time", { datetime: event.time }, words.clock(event.time)), " · ", row.hasLeft ? words.stayed(event.seconds) : words.stillThere),
+        h("p", { class: "small-print number" }, event.time && h("time", { datetime: event.time }, words.clock(event.time)), row.stay),
       ),
       isUnknown && canName && event.stranger !== null && h("a", { class: "button small", href: "#/strangers", "aria-label": words.nameWhom(name) }, words.name),
     );
+    fill(row.stay, " · ", row.hasLeft ? words.stayed(event.seconds) : words.stillThere);
     if (!row.hasLeft) announce(words.came(name));
   }
 
-  return { element, hear };
+  /** A visit that turned out to be another's is not there any more, and nobody says that it is over. */
+  function see(present) {
+    const there = new Set(present.map(({ visit }) => visit));
+    for (const [visit, row] of byVisit) if (!row.hasLeft) row.stay.hidden = !there.has(visit);
+  }
+
+  return { element, hear, see };
 }
 
 const UNKNOWN = "unknown";
