@@ -140,9 +140,9 @@ def memory(database: Path, video: Path, minutes: float, every: float) -> None:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as watching:
         assert watching.stderr is not None
         while watching.poll() is None:
+            time.sleep(1)
             resident = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{watching.pid}/status").read_text())
             taken += [int(resident[1]) / 1024] if resident else []
-            time.sleep(1)
         said = watching.stderr.read()
     for tenth in range(10):
         part = taken[len(taken) * tenth // 10 : len(taken) * (tenth + 1) // 10]

@@ -110,10 +110,11 @@ def command(
             for look in views.attended(looks):
                 reporter.look(look)
                 for event in look.events:
-                    is_news = event.kind == "arrived" or departures if stream.is_live else event.kind == "left"
+                    is_whole = event.kind == "left" and event.joined is None
+                    is_news = event.kind == "arrived" or departures if stream.is_live else is_whole
                     told = [one for one in deliveries if is_news or one.wants_departures]
                     _tell(event, results if is_news else None, told)
-                    if event.kind == "left":
+                    if is_whole:
                         reporter.left(event.visit)
         reporter.sum_up()
     return max(status, reporter.status)

@@ -190,8 +190,10 @@ class Attendance:
         self._open.remove(other)
         if other.subject is not None:
             self.lose(other.subject)
-        stay.number = min(stay.number, other.number)
-        stay.told |= other.told
+        kept, gone = sorted((stay, other), key=lambda one: one.number)
+        if gone.told:
+            self._events.append(Event("left", gone.visit(), self._source, joined=kept.number))
+        stay.number, stay.told = kept.number, kept.told
         stay.take(other)
 
     def _number(self, stay: Stay) -> None:

@@ -64,11 +64,13 @@ class Event:
         kind: which of the two.
         visit: so far, or as it was.
         source: what people know the video by.
+        joined: of a visit that is over because it is part of another: the number of that.
     """
 
     kind: Literal["arrived", "left"]
     visit: Visit
     source: str
+    joined: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record of an event as every door writes it; see docs/output.schema.json."""
