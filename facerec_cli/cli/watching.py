@@ -55,6 +55,11 @@ class WatchReporter(Reporter):
             self._task = self._progress.add_task(shown(self.title), total=seconds or None, state="")
         return self
 
+    @property
+    def seconds(self) -> float:
+        """From the beginning to the last frame: what is waited for afterwards, other programs, is no work."""
+        return (self._looked[-1] if self._looked else time.monotonic()) - self._started
+
     def look(self, look: Look) -> None:
         """A frame was looked at."""
         if look.frame is self._last:  # the end, where whoever is there is gone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from facerec_cli.errors import VideoError
+from facerec_cli.errors import FacerecError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import Photo
 from facerec_cli.faces.video import Frame
@@ -79,7 +79,8 @@ def watch(
     Raises:
         UncalibratedModelError: the model does not say who is alike.
         ModelError, DatabaseError: the model or the gallery cannot be used.
-        VideoError: as the frames do, once what was seen until then is told.
+        VideoError: as the frames do.
+        Whatever ends the watch on its way, what was seen until then is told first.
     """
     likeness = Likeness(recognizer.bundle)
     watcher = _Watcher(recognizer, identifier, likeness, source, strangers or Remembered(likeness))
@@ -97,7 +98,7 @@ def _looks(
         for frame, faces in map(extract, frames) if is_live else ordered_map(extract, frames):
             last = frame
             yield watcher.look(frame, faces)
-    except VideoError:
+    except FacerecError:
         if last is not None:  # what was seen is told first
             yield watcher.end(last)
         raise

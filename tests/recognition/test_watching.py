@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from facerec_cli import Gallery, Identifier, Recognizer, enroll
-from facerec_cli.errors import VideoError
+from facerec_cli.errors import DatabaseError, VideoError
 from facerec_cli.faces.video import Frame
 from facerec_cli.gallery.base import Snapshot
 from facerec_cli.gallery.chipstore import decode_chip
@@ -184,6 +184,24 @@ def test_what_was_seen_of_a_video_that_breaks_off_is_told(
     looks = []
     with pytest.raises(VideoError, match="breaks off"):
         for look in watch(quick, lambda: identifier, broken(), source="clip.mp4", is_live=True):
+            looks.append(look)
+    assert told(looks) == [("arrived", MACRON), ("left", MACRON)]
+
+
+def test_a_gallery_that_is_gone_loses_nobody_who_was_seen(
+    quick: Recognizer, identifier: Identifier, people: dict[str, Pixels]
+) -> None:
+    asked = iter([identifier] * 3)
+
+    def current() -> Identifier:
+        if found := next(asked, None):
+            return found
+        raise DatabaseError("The disk is away", "bring it back")
+
+    looks = []
+    pictures = frames(scene([(people[MACRON], still(320, 180))], 5.0))
+    with pytest.raises(DatabaseError, match="away"):
+        for look in watch(quick, current, pictures, source="clip.mp4", is_live=True):
             looks.append(look)
     assert told(looks) == [("arrived", MACRON), ("left", MACRON)]
 
