@@ -286,3 +286,12 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a whole path is text, and not bytes that are none: over those OpenCV's videos end the process."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -15,7 +15,7 @@ import numpy as np
 from facerec_cli.errors import AnnotatedVideoError
 from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
-from facerec_cli.files import new_file, refusal
+from facerec_cli.files import is_text, new_file, refusal
 
 CODECS = {".mp4": "mp4v", ".webm": "VP80"}
 """By the ending of a video's name."""
@@ -48,6 +48,8 @@ class VideoFile:
         codec = CODECS.get(place.suffix.lower())
         if codec is None:
             raise AnnotatedVideoError(f"{place} is no kind of video that can be written", f"end it in {_or(CODECS)}")
+        if not is_text(place):
+            raise AnnotatedVideoError(f"{place} is no text in UTF-8", "choose another name")
         if place.is_dir():
             raise AnnotatedVideoError(f"{place} is a folder", "name a file in it")
         self._file = ExitStack()

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from facerec_cli.errors import UnreadableVideoError, UnusableSourceError
+from facerec_cli.files import is_text
 
 PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 """The schemes of URLs that are watched, each with its port where the URL names none."""
@@ -62,9 +63,12 @@ def check_file(source: Source) -> None:
     """See that a file is one before anything opens it: to open a FIFO is to wait.
 
     Raises:
-        UnreadableVideoError: it is missing, empty, something else than a file, or not readable for the user.
+        UnreadableVideoError: it is missing, empty, something else than a file, not readable for the user, or of a name
+            that OpenCV cannot take.
     """
     path = Path(str(source.address))
+    if not is_text(path):
+        raise UnreadableVideoError(f"{source.name} has a name that is no text in UTF-8", "rename it")
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):

@@ -74,7 +74,10 @@ def test_work_that_breaks_off_leaves_what_there_is(tmp_path: Path) -> None:
         assert len(list(stream)) == 1
 
 
-@pytest.mark.parametrize(("name", "said"), [("x.avi", "no kind of video"), ("folder.mp4", "is a folder")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("x.avi", "no kind of video"), ("folder.mp4", "is a folder"), ("caf\udce9.mp4", "is no text")],
+)
 def test_no_video_can_be_there(name: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(AnnotatedVideoError, match=said):
