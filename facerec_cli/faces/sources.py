@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,12 +28,12 @@ class Source:
     """Where a video comes from; see ``parse_source``.
 
     Attributes:
-        address: a camera's number, a file's path, or a URL.
+        address: a camera's number, a file's path, or a URL, with whatever password it has.
         is_live: it is a camera or a URL. A URL may turn out to be of a file: ``Stream.is_live`` knows.
         name: what people know it by: a URL without user and password.
     """
 
-    address: int | str
+    address: int | str = field(repr=False)
     is_live: bool
     name: str
 

@@ -149,7 +149,8 @@ def refusals(survey: Survey) -> list[PhotoError]:
 
 
 def _error(path: Path, why: Refused) -> PhotoError:
-    kind: type[PhotoError] = getattr(errors, why.error)
+    # Another facerec, which made the index, may have had more kinds.
+    kind: type[PhotoError] = getattr(errors, why.error, PhotoError)
     return kind(why.problem.replace(_SOURCE, str(path)), why.remedy)
 
 

@@ -25,6 +25,7 @@ def test_a_url_is_called_by_what_is_no_secret(text: str, name: str) -> None:
     source = parse_source(text)
     assert source.name == name
     assert source.is_live
+    assert "secret" not in repr(source)
 
 
 @pytest.mark.parametrize(
