@@ -56,12 +56,12 @@ class Grouping:
         self._recognizer = recognizer
         enrolled_rule(recognizer.bundle, {1: 1})
 
-    def add(self, db: sqlite3.Connection, seen: Seen) -> int:
-        """Put a face where it belongs, if it adds anything; returns the group."""
+    def add(self, db: sqlite3.Connection, seen: Seen, known: int | None = None) -> int:
+        """Put a face where it belongs, if it adds anything; returns the group, which may be known."""
         same = 'SELECT "group" FROM faces WHERE sha256 = ? AND embedding = ?'
-        if (known := db.execute(same, [seen.sha256, _bytes(seen.embedding)]).fetchone()) is not None:
-            return int(known[0])
-        group = self._nearest(db, seen.embedding)
+        if (twin := db.execute(same, [seen.sha256, _bytes(seen.embedding)]).fetchone()) is not None:
+            return int(twin[0])
+        group = self._nearest(db, seen.embedding) if known is None else known
         if group is None:
             values = self._recognizer.comparison.digest, _bytes(seen.embedding), 0, seen.time, seen.time
             added = db.execute("INSERT INTO groups (digest, mean, seen, first, last) VALUES (?, ?, ?, ?, ?)", values)

@@ -173,7 +173,8 @@ class Strangers:
             visit: so far.
 
         Returns:
-            The id of their group; None where the face is not remembered, as ``remember`` has it.
+            The id of their group, which stays a visit's; None where the face is not remembered, as ``remember`` has it,
+            and where the group was forgotten, named or merged meanwhile.
 
         Raises:
             DatabaseError: it cannot be kept.
@@ -185,7 +186,10 @@ class Strangers:
         sha256 = hashlib.sha256(chip).hexdigest()
         seen = Seen(sha256, source, time, face.quality_score, face.score, chip, visit.embedding)
         with self._file.changing() as db:
-            group = self._grouping.add(db, seen)
+            known = visit.stranger
+            if known is not None and not db.execute("SELECT 1 FROM groups WHERE id = ?", [known]).fetchone():
+                return None
+            group = self._grouping.add(db, seen, known)
             drop_oldest(db)
         return group
 

@@ -14,12 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facerec_cli import Gallery, Photo, Recognizer, enroll, open_gallery
+from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.errors import DatabaseError
 from facerec_cli.faces.extraction import Face
 from facerec_cli.faces.images import pixels
 from facerec_cli.gallery.base import Person
 from facerec_cli.gallery.place import STRANGERS
+from facerec_cli.recognition.following import Instant
+from facerec_cli.recognition.results import Decision
+from facerec_cli.recognition.visits import Visit
 from facerec_cli.service import grouping
 from facerec_cli.service.strangers import MIN_QUALITY, MOST_ENROLLED, SHOWN, Strangers
 
@@ -331,3 +335,17 @@ def test_a_group_is_what_its_faces_are(
         assert db.execute("SELECT count(*) FROM faces").fetchone() == (sum(seen for _, seen, *_ in rows),)
     looked = {(who, photo) for (who, photo, _) in looks}
     assert sum(seen for _, seen, *_ in rows) <= len(looked)
+
+
+def test_a_visit_stays_in_its_group_and_brings_back_nobody_who_was_forgotten(strangers: Strangers, face: Face) -> None:
+    def visit(embedding: Embedding, stranger: int | None) -> Visit:
+        first = Instant(0.0, None)
+        return Visit(1, Decision(UNKNOWN, (), 0.5), stranger, first, first, 9, face, first, embedding)
+
+    group = strangers.remember_visit("door", visit(person(0), None))
+    assert group is not None
+    assert strangers.remember_visit("door", visit(person(1), group)) == group
+    assert strangers.page(None, 9)[1] == 1
+    assert strangers.forget(group)
+    assert strangers.remember_visit("door", visit(person(0), group)) is None
+    assert strangers.page(None, 9)[1] == 0
