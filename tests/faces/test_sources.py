@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from facerec_cli.errors import UnusableSourceError
-from facerec_cli.faces.sources import parse_source
+from facerec_cli.faces.opencv import cv2
+from facerec_cli.faces.sources import Source, parse_source
+from facerec_cli.faces.video import Stream
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,9 @@ def test_numbers_are_cameras_and_paths_files() -> None:
     assert parse_source("/dev/video2").name == "/dev/video2"
     assert not parse_source("./0").is_live
     assert not parse_source("C:/clip.mp4").is_live
+
+
+def test_what_nobody_expects_is_no_end_of_the_video() -> None:
+    """Such as a number that OpenCV cannot take: ``parse_source`` lets none pass."""
+    with pytest.raises(cv2.error), Stream(Source(1 << 40, True, "a camera")):
+        pass

@@ -20,8 +20,7 @@ import pytest
 from facerec_cli.errors import FacerecError, UnreachableSourceError, UnreadableVideoError, UnsupportedVideoError
 from facerec_cli.faces import video
 from facerec_cli.faces.images import pixels
-from facerec_cli.faces.opencv import cv2
-from facerec_cli.faces.sources import Source, parse_source
+from facerec_cli.faces.sources import parse_source
 from facerec_cli.faces.video import Frame, Stream
 from tests.cameras import camera
 from tests.rtsp import RtspCamera, needs_rtsp
@@ -310,12 +309,6 @@ def seen(stream: Stream, enough: Callable[[Frame], bool]) -> list[Frame]:
         if enough(frame):
             return frames
     raise AssertionError("the stream ended before")
-
-
-def test_what_nobody_expects_is_no_end_of_the_video() -> None:
-    """Such as a number that OpenCV cannot take: ``parse_source`` lets none pass."""
-    with pytest.raises(cv2.error), Stream(Source(1 << 40, True, "a camera")):
-        pass
 
 
 def test_of_a_camera_only_the_newest_frame_is_kept() -> None:
