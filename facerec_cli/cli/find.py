@@ -86,7 +86,8 @@ def command(
         for photo in found:
             is_found = True
             if output_format == "json":
-                results.add(_record(photo, collection.look([photo.photo], digest)[photo.photo]))
+                for kept in collection.look([photo.photo], digest).values():  # none of one that changed meanwhile
+                    results.add(_record(photo, kept))
             else:
                 write_path(photo.photo, "\0" if ends_in_null else "\n")
     if not is_found:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from facerec_cli.datasets.collection import Collection
     from facerec_cli.recognition.recognizer import Recognizer
 
+_QUIET, _PATIENCE = 1_000, 20_000
+"""Milliseconds without a change after which photos are looked for, and at most since the first: they come in bursts."""
+
 
 @click.command("index", epilog="Example: facerec index ~/Pictures")
 @options.folders_argument
@@ -58,7 +61,7 @@ def _watch(recognizer: Recognizer, collection: Collection, folders: tuple[Path, 
     say("Watching for changes: Ctrl-C ends it.")
     # What came while the watching began is found by filling once more.
     is_due = True
-    for changes in watch(*folders, yield_on_timeout=True):
+    for changes in watch(*folders, yield_on_timeout=True, step=_QUIET, debounce=_PATIENCE):
         if changes or is_due:
             _fill(recognizer, collection, folders)
         is_due = False

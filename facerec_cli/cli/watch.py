@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _EVERY = 0.1
 """Seconds between two frames that are looked at, where no video is written."""
-_PATIENCE = 10.0
+_PATIENCE, _PATIENCE_OF_A_FILE = 10.0, 60.0
 """Seconds that the end waits for a receiver of events."""
 
 
@@ -132,7 +132,7 @@ def _tell(event: Event, results: Results | None, deliveries: Sequence[Delivery])
 def _deliveries(targets: Sequence[str], source: Source, reporter: WatchReporter) -> Iterator[list[Delivery]]:
     """Who is told of events; in the end they get a while to take what waits for them."""
     opened: list[Delivery] = []
-    patience = _PATIENCE
+    patience = _PATIENCE if source.is_live else _PATIENCE_OF_A_FILE
     try:
         if targets:
             from facerec_cli.delivery.opening import open_delivery
@@ -140,7 +140,7 @@ def _deliveries(targets: Sequence[str], source: Source, reporter: WatchReporter)
             for target in targets:
                 opened.append(open_delivery(target, source.name, lambda problem: reporter.warn(f"{problem}.")))
         yield opened
-    except BaseException:
+    except (KeyboardInterrupt, BrokenPipeError):
         patience = 0
         raise
     finally:

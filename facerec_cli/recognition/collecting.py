@@ -82,7 +82,8 @@ def group_collection(
         UncalibratedModelError, UnsuitableModelError: the model does not say who is near.
         CollectionError: the index cannot be changed.
     """
-    faces = groups.faces(list(photos))
+    # Of a photo that changed meanwhile there may be more.
+    faces = [face for face in groups.faces(list(photos)) if face.place < len(photos[face.photo])]
     vectors = np.stack([photos[face.photo][face.place] for face in faces]) if faces else np.zeros((0, 1), np.float32)
     row_of = {face.id: row for row, face in enumerate(faces)}
     known = {group: number for number, group in enumerate(sorted({face.group for face in faces if face.group}))}
