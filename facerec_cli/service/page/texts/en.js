@@ -360,8 +360,7 @@ export default {
     face: (source) => `Face in ${source}`,
   },
   live: {
-    title: "Live",
-    sources: "Sources",
+    title: "Live", sources: "Sources",
     none: "Nothing is watched yet",
     noneWhat: "Add a camera or a stream: you see what it shows, who is there, and who came and went.",
     noneReadOnly: "This service was started without a camera or a stream.",
@@ -377,8 +376,7 @@ export default {
     removeWhat: "Who came and went before it is forgotten.",
     picture: "Live picture",
     noPicture: "There is no picture yet.",
-    pause: "Pause",
-    resume: "Go on",
+    pause: "Pause", resume: "Go on",
     states: { opening: "Opening …", running: "Live", lost: "Lost", ended: "Ended", failed: "No picture" },
     there: (present) => (present.length ? `Now there: ${present.map(visitor).join(", ")}` : "Nobody is there now."),
     alt: ({ name, present }) => `${name}: ${present.map(visitor).join(", ") || "nobody"}`,
@@ -388,9 +386,7 @@ export default {
         `${looks.toLocaleString("en")} pictures looked at a second`,
         skipped && `${skipped.toLocaleString("en")} skipped`,
         interruptions && `lost ${interruptions === 1 ? "once" : `${interruptions.toLocaleString("en")} times`}`,
-      ]
-        .filter(Boolean)
-        .join(", "),
+      ].filter(Boolean).join(", "),
     visits: "Who came and went",
     nobodyYet: "Nobody so far.",
     nameOf: visitor,
