@@ -17,7 +17,7 @@ from facerec_cli.datasets.answers import Settings
 from facerec_cli.datasets.url_lists import ListedPhoto, fetch_listed
 from facerec_cli.errors import FetchError, PrivateAddressError
 from tests.datasets.server import Server, serving
-from tests.datasets.socks import socks
+from tests.datasets.socks_proxy import socks
 
 PRIVATE = [
     *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.0.9", "169.254.169.254", "172.16.0.1", "192.168.1.1"),
