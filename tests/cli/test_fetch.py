@@ -19,7 +19,7 @@ from facerec_cli.datasets.lfw import ARCHIVES, PROTOCOL_FILES, everybody, photo_
 from facerec_cli.errors import SourcesError, TermsError
 from tests.conftest import Run
 from tests.datasets.server import Server, serving
-from tests.datasets.socks import socks
+from tests.datasets.socks_proxy import socks
 
 NAMES = [photo_name(person.name, number) for person in everybody() for number in range(1, person.photos + 1)]
 """LFW's 13,233; each photo is a few bytes here."""
