@@ -132,6 +132,7 @@ def equal(one: list[npt.NDArray[np.float32]], other: list[npt.NDArray[np.float32
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 def test_two_devices_follow_the_mean_of_their_gradients(tmp_path: Path) -> None:
     # One epoch: in later ones small numbers' rounding has grown, as batch norm over few photos lets it.
     by_hand, expected = learn(tmp_path / "by hand", ByHand(), minutes=1e-9)
