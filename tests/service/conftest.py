@@ -95,13 +95,13 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 OpenPage = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two of them at once are refused
 def launch() -> Iterator[Launch]:
     with launching() as start:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(launch: Launch) -> Iterator[Browser]:
     browser = launch()
     yield browser
