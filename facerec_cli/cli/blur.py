@@ -11,7 +11,7 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.collections import through_index
-from facerec_cli.cli.identifying import begin, goes_through_index
+from facerec_cli.cli.identifying import Looking, begin
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
@@ -76,14 +76,14 @@ def command(
         raise click.UsageError("Give one of --keep, --only and --unknown.")
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Hiding faces", asked.count, output_format=output_format)
-    look = _Look(size, thorough, index, no_index)
+    looking = Looking(size, thorough, index, no_index)
     if keep or only or unknown:
         from facerec_cli.gallery.base import clean_name
 
         whose = _Whose(frozenset(map(clean_name, keep)), frozenset(map(clean_name, only)))
-        status, looked_at = _identified(asked, whose, database, model, fpir, threshold, look, reporter)
+        status, looked_at = _identified(asked, whose, database, model, fpir, threshold, looking, reporter)
     else:
-        status, looked_at = 0, _all_hidden(asked, model, look, reporter)
+        status, looked_at = 0, _all_hidden(asked, model, looking, reporter)
     hidden = 0
     with Results(output_format, _COLUMNS) as results, reporter:
         for seen in looked_at:
@@ -136,28 +136,18 @@ class _Seen:
     note: str | None = None
 
 
-@dataclass(frozen=True)
-class _Look:
-    """How photos are looked at: the options of that name."""
-
-    size: int | None
-    thorough: bool
-    index: Path | None
-    no_index: bool
-
-
-def _all_hidden(asked: Photos, model: str, look: _Look, reporter: Reporter) -> Iterator[_Seen]:
+def _all_hidden(asked: Photos, model: str, looking: Looking, reporter: Reporter) -> Iterator[_Seen]:
     """Photos with all their faces; nobody has to be known, and without the index no model is loaded."""
-    if goes_through_index(asked, **vars(look)):
+    if looking.goes_through_index(asked):
         from facerec_cli.recognition.recognizer import Recognizer
 
-        embedded = through_index(Recognizer(model), look.index, asked, reporter, by_content=True)
+        embedded = through_index(Recognizer(model), looking.index, asked, reporter, by_content=True)
         return (_whole(photo.source, photo.extraction, photo.error) for photo in embedded)
     from facerec_cli.errors import PhotoError
     from facerec_cli.faces.extraction import Extractor
     from facerec_cli.parallel import ordered_map
 
-    extractor = Extractor(look.size, thorough=look.thorough)
+    extractor = Extractor(looking.size, thorough=looking.thorough)
 
     def extract(photo: Path) -> _Seen:
         try:
@@ -183,7 +173,7 @@ def _identified(
     model: str,
     fpir: float,
     threshold: float | None,
-    look: _Look,
+    looking: Looking,
     reporter: Reporter,
 ) -> tuple[int, Iterator[_Seen]]:
     """Photos with the faces of those whose are hidden; and the exit status of looking at the database.
@@ -197,7 +187,7 @@ def _identified(
     for name in sorted(whose.kept | whose.meant):
         enrolled.person(name)
     status, identifier, embedded = begin(
-        *(asked, database, model, reporter), fpir=fpir, threshold=threshold, by_content=True, **vars(look)
+        *(asked, database, model, reporter, looking), fpir=fpir, threshold=threshold, by_content=True
     )
     return status, (
         _Seen(

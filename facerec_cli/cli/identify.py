@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.identifying import begin
+from facerec_cli.cli.identifying import Looking, begin
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
@@ -71,15 +71,8 @@ def command(
     """
     asked = Photos((*photos, *images), recursive=recursive)
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
-    status, identifier, embedded = begin(
-        *(asked, database, model, reporter),
-        fpir=fpir,
-        threshold=threshold,
-        size=size,
-        thorough=thorough,
-        index=index,
-        no_index=no_index,
-    )
+    looking = Looking(size, thorough, index, no_index)
+    status, identifier, embedded = begin(asked, database, model, reporter, looking, fpir=fpir, threshold=threshold)
     from facerec_cli.recognition.results import PhotoResult
 
     columns = _COLUMNS if output_format == "csv" else _table_columns(top)

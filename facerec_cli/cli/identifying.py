@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,25 @@ if TYPE_CHECKING:
     from facerec_cli.recognition.results import EmbeddedPhoto
 
 
-def goes_through_index(asked: Photos, *, size: int | None, thorough: bool, index: Path | None, no_index: bool) -> bool:
-    """Whether photos go through the index: where they are in folders, or one is named; the options are ``identify``'s.
+@dataclass(frozen=True)
+class Looking:
+    """How photos are looked at: the options of these names."""
 
-    Raises:
-        click.UsageError: another look is asked for, and an index.
-    """
-    is_usual = size is None and not thorough and not no_index
-    if index and not is_usual:
-        raise click.UsageError("--index takes no --no-index, --size or --thorough beside it.")
-    return is_usual and (index is not None or asked.has_folders)
+    size: int | None
+    thorough: bool
+    index: Path | None
+    no_index: bool
+
+    def goes_through_index(self, asked: Photos) -> bool:
+        """Whether photos go through the index: where they are in folders, or one is named.
+
+        Raises:
+            click.UsageError: another look is asked for, and an index.
+        """
+        is_usual = self.size is None and not self.thorough and not self.no_index
+        if self.index and not is_usual:
+            raise click.UsageError("--index takes no --no-index, --size or --thorough beside it.")
+        return is_usual and (self.index is not None or asked.has_folders)
 
 
 def begin(
@@ -34,13 +44,10 @@ def begin(
     database: str,
     model: str,
     reporter: Reporter,
+    looking: Looking,
     *,
     fpir: float,
     threshold: float | None,
-    size: int | None,
-    thorough: bool,
-    index: Path | None,
-    no_index: bool,
     by_content: bool = False,
 ) -> tuple[int, Identifier, Iterator[EmbeddedPhoto]]:
     """Begin to embed photos, by the index or not, and look at the gallery meanwhile; the options are ``identify``'s.
@@ -56,11 +63,11 @@ def begin(
     """
     from facerec_cli.recognition.recognizer import Recognizer
 
-    by_index = goes_through_index(asked, size=size, thorough=thorough, index=index, no_index=no_index)
-    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
+    by_index = looking.goes_through_index(asked)
+    recognizer = Recognizer(model, detection_size=looking.size, thorough=looking.thorough)
     # Begun before the gallery is looked at, which goes on beside it.
     if by_index:
-        embedded = through_index(recognizer, index, asked, reporter, by_content=by_content)
+        embedded = through_index(recognizer, looking.index, asked, reporter, by_content=by_content)
     else:
         embedded = recognizer.embed_photos(asked)
     from facerec_cli.cli.progress import show_embedding

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facerec_cli.cli import options
-from facerec_cli.cli.identifying import begin
+from facerec_cli.cli.identifying import Looking, begin
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
@@ -59,15 +59,8 @@ def command(
     """
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Tagging", asked.count, output_format=output_format)
-    status, identifier, embedded = begin(
-        *(asked, database, model, reporter),
-        fpir=fpir,
-        threshold=threshold,
-        size=size,
-        thorough=thorough,
-        index=index,
-        no_index=no_index,
-    )
+    looking = Looking(size, thorough, index, no_index)
+    status, identifier, embedded = begin(asked, database, model, reporter, looking, fpir=fpir, threshold=threshold)
     from facerec_cli.recognition.marking import Tagging, tag
     from facerec_cli.recognition.results import PhotoResult
 

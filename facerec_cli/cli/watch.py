@@ -110,11 +110,10 @@ def command(
             for look in views.attended(looks):
                 reporter.look(look)
                 for event in look.events:
-                    is_whole = event.kind == "left" and event.joined is None
-                    is_news = event.kind == "arrived" or departures if stream.is_live else is_whole
+                    is_news = event.kind == "arrived" or departures if stream.is_live else event.ends_visit
                     told = [one for one in deliveries if is_news or one.wants_departures]
                     _tell(event, results if is_news else None, told)
-                    if is_whole:
+                    if event.ends_visit:
                         reporter.left(event.visit)
         reporter.sum_up()
     return max(status, reporter.status)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, Literal
 
 from facerec_cli.encoders.encoder import Embedding
 from facerec_cli.faces.extraction import Face
+from facerec_cli.gallery.base import written
 from facerec_cli.gallery.chipstore import encode_chip
 from facerec_cli.recognition.following import Evidence, Instant, Portrait, Subject
 from facerec_cli.recognition.results import Decision, Identification, rounded
@@ -72,6 +72,11 @@ class Event:
     source: str
     joined: int | None = None
 
+    @property
+    def ends_visit(self) -> bool:
+        """Whether the person is gone, and was not only found to be part of another visit."""
+        return self.kind == "left" and self.joined is None
+
     def to_json(self) -> dict[str, Any]:
         """The record of an event as every door writes it; see docs/output.schema.json."""
         visit, decision = self.visit, self.visit.decision
@@ -81,7 +86,7 @@ class Event:
             "source": self.source,
             "visit": visit.number,
             "stranger": visit.stranger,
-            "time": _iso(visit.first.time),
+            "time": written(visit.first.time) if visit.first.time else None,
             "position": rounded(visit.first.position, 3),
             "seconds": rounded(visit.seconds, 3),
             "frames": visit.frames,
@@ -158,9 +163,3 @@ class Stay:
 def label(decision: Decision, stranger: int | None) -> str:
     """What to call somebody known, or a stranger by their number, if they have one."""
     return decision.name if stranger is None else f"{decision.name} {stranger}"
-
-
-def _iso(time: datetime | None) -> str | None:
-    if time is None:
-        return None
-    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

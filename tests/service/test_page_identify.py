@@ -130,7 +130,7 @@ def test_by_keyboard_alone(serve: Serve, open_page: OpenPage, database: Path, gr
     page.get_by_role("button", name="Choose photos").wait_for()
     _tab_to(page, "Choose photos")
     with page.expect_file_chooser() as chooser:
-        # Chromium is told by one channel to hand the chooser over, and of keys by another: what is answered there has come.
+        # Chromium is told to hand the chooser over by another channel than of keys: an answer says that it knows.
         page.evaluate("0")
         page.keyboard.press("Enter")
     chooser.value.set_files(group)
