@@ -1,8 +1,9 @@
 """Photos as people have them: files, bytes, pixels. Read and decode them safely, many at once.
 
-All photos in work share ``MEMORY``, whatever the threads: file, picture, and what the decoder holds beside them. A
-photo's header says what it needs, and it waits until there is so much; one that never fits is refused unread. A photo
-of more than ``FULL_PIXELS`` is worked on at half or a quarter of its width and height, as is a JPEG that fits only so.
+All photos in work share ``MEMORY``, whatever the threads: file, picture, and what the decoder holds beside them; the
+detector takes 60 MB a core besides. A photo's header says what it needs, and it waits until there is so much; one that
+never fits is refused unread. A photo of more than ``FULL_PIXELS`` is worked on at half or a quarter of its width and
+height, as is a JPEG that fits only so.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from facerec_cli.faces.decoding import Image
 from facerec_cli.faces.opencv import cv2
+from facerec_cli.parallel import usable_cores
 
 WEIGHTS = Path(__file__).parent / "weights" / "yunet.onnx"
 SEED_SCORE = 0.3
@@ -17,7 +19,7 @@ SEED_SCORE = 0.3
 NMS_THRESHOLD = 0.3
 STRIDES = (8, 16, 32)
 TILE = 1088
-"""Longest side that the network sees at once, pixels: it takes 80 bytes a pixel."""
+"""Longest side that the network sees at once, pixels: a call takes 60 MB then, and what calls took together is kept."""
 OVERLAP = 48
 """Pixels that neighbouring tiles share: what is larger than that is found at a smaller size."""
 Rows = npt.NDArray[np.float32]
@@ -33,6 +35,8 @@ class Network:
 
         self._session = new_session(WEIGHTS.read_bytes())
         self._outputs = [output.name for output in self._session.get_outputs()]
+        # More calls at once than there are cores would take more memory and no less time.
+        self._turns = threading.BoundedSemaphore(usable_cores())
 
     def candidates(self, image: Image) -> Rows:
         """Where faces may be, before suppression, in the image's pixels.
@@ -53,7 +57,9 @@ class Network:
         # The network halves its input five times; what is added is black.
         down, right = (-side % STRIDES[-1] for side in image.shape[:2])
         padded = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)
-        named = dict(zip(self._outputs, self._session.run(None, {"image": padded[np.newaxis]}), strict=True))
+        with self._turns:
+            found = self._session.run(None, {"image": padded[np.newaxis]})
+        named = dict(zip(self._outputs, found, strict=True))
         return np.concatenate([_decode(named, stride, padded.shape[1] // stride) for stride in STRIDES])
 
 

@@ -8,8 +8,10 @@ from random import Random
 
 import pytest
 
+from facerec_cli.faces.images import MEMORY
 from facerec_cli.faces.memory import Memory
-from tests.faces.pictures import GIGABYTE_MB, PEAK, deep_png, deep_tiff, in_subprocess, jpeg, needs_posix, png, tiff
+from facerec_cli.parallel import usable_cores
+from tests.faces.pictures import PEAK, deep_png, deep_tiff, in_subprocess, jpeg, needs_posix, png, tiff
 from tests.faces.pictures import packed_rows as packed
 
 SECONDS = 30  # what a test waits for what must come, and fails after
@@ -115,10 +117,10 @@ LARGE: dict[str, Callable[[], bytes]] = {
 
 
 @needs_posix
-def test_eight_threads_take_a_gigabyte_together(tmp_path: Path) -> None:
+def test_eight_threads_take_a_gigabyte_together_and_the_detector_some_for_each_core(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in LARGE]
     for path in paths:
         path.write_bytes(LARGE[path.name]())
     (found,) = in_subprocess(TOGETHER, *paths, *paths[:3])
     assert found["outcomes"] == [SIDE * SIDE] * 8
-    assert found["peak"] - found["before"] < GIGABYTE_MB
+    assert found["peak"] - found["before"] < MEMORY.size / 1e6 + 60 * usable_cores()
