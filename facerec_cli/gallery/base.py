@@ -80,7 +80,11 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class NewFace:
-    """A face to enrol: its chip as the JPEG that will be kept, and the embedding of that JPEG's pixels."""
+    """A face to enrol: its chip as the JPEG that will be kept, and the embedding of that JPEG's pixels.
+
+    Attributes:
+        created: when it was enrolled first, for a copy of another gallery's; None: now.
+    """
 
     name: str
     jpeg: bytes
@@ -88,6 +92,7 @@ class NewFace:
     sha256: str
     source: str
     score: float
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,13 @@ class Gallery(Protocol):
 
     def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
+
+    def read_jpeg(self, face: EnrolledFace) -> bytes:
+        """A face's chip as the JPEG that was enrolled, without what a store writes into it.
+
+        Raises:
+            LostChipError: it is missing or damaged.
+        """
 
     def read_chip(self, face: EnrolledFace) -> Chip:
         """A face's chip, uint8 [112, 112, 3] RGB, decoded from the kept JPEG.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
@@ -176,6 +178,24 @@ def test_a_chip_comes_back_as_it_was_enrolled(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     (enrolled,) = gallery.snapshot().faces("Ada")
     assert np.array_equal(gallery.read_chip(enrolled), decode_chip(JPEG))
+
+
+def test_a_jpeg_comes_back_byte_by_byte(gallery: Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    gallery.rename("Ada", "Ada Lovelace")
+    (enrolled,) = gallery.snapshot().faces("Ada Lovelace")
+    assert gallery.read_jpeg(enrolled) == JPEG
+    gallery.remove("Ada Lovelace")
+    with pytest.raises(LostChipError):
+        gallery.read_jpeg(enrolled)
+
+
+def test_a_copied_face_keeps_when_it_was_enrolled(gallery: Gallery) -> None:
+    then = datetime(2001, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+    gallery.add(COMPARISON, [replace(face("Ada", unit(1, 0), 1), created=then), face("Ada", unit(1, 0), 2)])
+    now = gallery.snapshot()
+    first, second = now.faces("Ada")
+    assert now.person("Ada").created == first.created == then < second.created
 
 
 def test_a_version_tells_whether_anything_changed(gallery: Gallery) -> None:
