@@ -38,7 +38,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
 _MOST_CONNECTIONS = 16
-_CONNECT_SECONDS = "10"
+_CONNECT_SECONDS = 10
 _TRIES = 5
 """Of a transaction that others get in the way of."""
 _CONFLICTS = {"40001", "40P01"}
@@ -181,15 +181,16 @@ class Server:
 
     def _connected(self) -> Connection:
         try:
-            given = conninfo_to_dict(self.location.conninfo)
+            given: dict[str, Any] = conninfo_to_dict(self.location.conninfo)
         except psycopg.Error:
             raise UnusableLocationError(  # libpq's words may quote a password
                 f"{self.location} has parameters that libpq does not know", "correct them"
             ) from None
-        patience = {} if "connect_timeout" in given or "PGCONNECT_TIMEOUT" in os.environ else _CONNECT_SECONDS
-        given = {"fallback_application_name": "facerec", "connect_timeout": patience or None} | given
+        given.setdefault("fallback_application_name", "facerec")
+        if "PGCONNECT_TIMEOUT" not in os.environ:
+            given.setdefault("connect_timeout", _CONNECT_SECONDS)
         try:
-            connection = psycopg.connect(**{name: value for name, value in given.items() if value}, autocommit=True)
+            connection = psycopg.connect(**given, autocommit=True)
         except psycopg.Error as error:
             raise _not_connected(error, self.location) from error
         try:

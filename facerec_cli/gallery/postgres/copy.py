@@ -1,6 +1,6 @@
 """A process's copy, in memory, of who is enrolled on a server: it follows the server by version.
 
-A change on the server marks whoever it concerns with a new version, so that a copy which knows the one before is brought
+A change on the server marks whoever it concerns with a new version, so that a copy that has the one before is brought
 those people alone, and only the segments that hold them are made anew. Embeddings stay on the server: comparisons need
 templates.
 """
@@ -95,9 +95,8 @@ class _Those:
 
     def asked(self, cursor: Cursor, query: str, column: str, **values: str) -> tuple[Any, ...]:
         """The answer of a query that packs all rows into one."""
-        found = cursor.execute(
-            query.format(self.condition.format(column)).encode(), {**self.values, **values}
-        ).fetchone()
+        statement = query.format(self.condition.format(column)).encode()
+        found = cursor.execute(statement, {**self.values, **values}).fetchone()
         assert found is not None
         return found
 
