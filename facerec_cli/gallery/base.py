@@ -13,7 +13,7 @@ from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
-from facerec_cli.errors import UnusableNameError
+from facerec_cli.errors import UnknownPersonError, UnusableNameError
 from facerec_cli.gallery.letters import flaw, looks_like
 
 if TYPE_CHECKING:
@@ -291,6 +291,11 @@ def clean_name(name: str) -> str:
     if looks_like(cleaned, UNKNOWN):
         raise UnusableNameError(f"{cleaned!r} is what strangers are called", "choose another name")
     return " ".join(cleaned.split())
+
+
+def nobody_named(name: str, location: str) -> UnknownPersonError:
+    """The error of a name that nobody enrolled has."""
+    return UnknownPersonError(f"Nobody named {name!r} is enrolled in {location}", "look who is")
 
 
 def written(moment: datetime) -> str:
