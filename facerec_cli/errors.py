@@ -162,6 +162,34 @@ class NoDatabaseError(DatabaseError):
     """There is no database at a location."""
 
 
+class NoServerDatabaseError(NoDatabaseError):
+    """A server has no database of that name."""
+
+
+class NoSchemaError(NoDatabaseError):
+    """A database on a server has no tables of facerec's; ``subject`` is its location."""
+
+
+class OlderSchemaError(DatabaseError):
+    """A database's tables on a server are an older facerec's; ``subject`` is its location."""
+
+
+class UnreachableDatabaseError(DatabaseError):
+    """A database's server does not answer, or the connection to it was lost; nothing was changed."""
+
+
+class UncertainChangeError(DatabaseError):
+    """The connection to a database's server was lost as a change became final: it is made, or it is not."""
+
+
+class DatabaseLoginError(DatabaseError):
+    """A database's server does not let this user in."""
+
+
+class DatabaseRightsError(DatabaseError):
+    """A database's server does not let this user do that."""
+
+
 class UnusableLocationError(DatabaseError):
     """A database cannot be at a location: something else is there, or facerec does not know the kind of store."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from facerec_cli import Recognizer
+from tests.servers import Server, postgres_server
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,6 +49,13 @@ def samples() -> Path:
 @pytest.fixture(scope="session")
 def recognizer() -> Recognizer:
     return Recognizer("pretrained")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server with pgvector; each test makes databases of its own."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

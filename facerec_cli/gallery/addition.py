@@ -45,8 +45,9 @@ class Addition:
         if (face.name, face.sha256) in self._seen or self._index.has_photo(face.name, face.sha256):
             return False
         self._seen.add((face.name, face.sha256))
-        number, person = self._people.get(face.name) or self._person(face.name)
-        record = ChipRecord(self._id(), face.name, face.sha256, face.source, face.score, self._now)
+        created = self._now if face.created is None else int(face.created.timestamp())
+        number, person = self._people.get(face.name) or self._person(face.name, created)
+        record = ChipRecord(self._id(), face.name, face.sha256, face.source, face.score, created)
         key = self._chips.free_key(face.name, face.sha256, self.jpegs.keys())
         self.jpegs[key] = with_record(face.jpeg, record)
         self._faces.setdefault(number, []).append(AddedFace(person, record, key))
@@ -63,12 +64,12 @@ class Addition:
             segments[number] = changes.with_embeddings(grown, comparison, self._embeddings)
         return self._index.with_segments(segments, self._next_id)
 
-    def _person(self, name: str) -> tuple[int, int]:
+    def _person(self, name: str, created: int) -> tuple[int, int]:
         """The number of the segment of a person, who is new if need be, and their id."""
         place = self._index.place(name)
         if place is None:
             number, person = len(self._index.segments) - 1, self._id()
-            self._new_people.append((person, name, self._now))
+            self._new_people.append((person, name, created))
         else:
             number = place[0]
             person = int(self._index.segments[number].people["id"][place[1]])

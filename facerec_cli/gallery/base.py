@@ -13,7 +13,7 @@ from facerec_cli.defaults import UNKNOWN
 from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
-from facerec_cli.errors import UnusableNameError
+from facerec_cli.errors import UnknownPersonError, UnusableNameError
 from facerec_cli.gallery.letters import flaw, looks_like
 
 if TYPE_CHECKING:
@@ -80,7 +80,11 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class NewFace:
-    """A face to enrol: its chip as the JPEG that will be kept, and the embedding of that JPEG's pixels."""
+    """A face to enrol: its chip as the JPEG that will be kept, and the embedding of that JPEG's pixels.
+
+    Attributes:
+        created: when it was enrolled first, for a copy of another gallery's; None: now.
+    """
 
     name: str
     jpeg: bytes
@@ -88,6 +92,7 @@ class NewFace:
     sha256: str
     source: str
     score: float
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,13 @@ class Gallery(Protocol):
     def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
 
+    def read_jpeg(self, face: EnrolledFace) -> bytes:
+        """A face's chip as the JPEG that was enrolled, without what a store writes into it.
+
+        Raises:
+            LostChipError: it is missing or damaged.
+        """
+
     def read_chip(self, face: EnrolledFace) -> Chip:
         """A face's chip, uint8 [112, 112, 3] RGB, decoded from the kept JPEG.
 
@@ -279,6 +291,11 @@ def clean_name(name: str) -> str:
     if looks_like(cleaned, UNKNOWN):
         raise UnusableNameError(f"{cleaned!r} is what strangers are called", "choose another name")
     return " ".join(cleaned.split())
+
+
+def nobody_named(name: str, location: str) -> UnknownPersonError:
+    """The error of a name that nobody enrolled has."""
+    return UnknownPersonError(f"Nobody named {name!r} is enrolled in {location}", "look who is")
 
 
 def written(moment: datetime) -> str:

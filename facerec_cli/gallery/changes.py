@@ -50,7 +50,7 @@ def without(segment: Segment, face_ids: Sequence[int]) -> Segment:
     """
     faces = ~np.isin(segment.faces["id"], face_ids)
     left = np.bincount(segment.owner[faces], minlength=len(segment))
-    smaller = _taken(segment, left > 0, faces)
+    smaller = taken(segment, left > 0, faces)
     fewer = (left < segment.photo_counts)[left > 0]
     rows = fewer[smaller.owner]
     return replace(
@@ -118,15 +118,16 @@ def with_embeddings(
 
 
 def joined(one: Segment, other: Segment) -> Segment:
-    """Two segments as one, whose people of the other were enrolled later."""
+    """Two segments as one, of different people."""
     # Who was enrolled earlier may have photos that came later.
-    order = np.argsort(np.concatenate([one.faces["id"], other.faces["id"]]))
+    people, faces = _joined(one.people, other.people), _joined(one.faces, other.faces)
+    people_order, order = np.argsort(people["id"]), np.argsort(faces["id"])
     return Segment(
-        people=_joined(one.people, other.people),
-        faces={name: column[order] for name, column in _joined(one.faces, other.faces).items()},
+        people={name: column[people_order] for name, column in people.items()},
+        faces={name: column[order] for name, column in faces.items()},
         embeddings=_of_both(one.embeddings, other.embeddings, len(one.owner), len(other.owner), order),
         embedded=_of_both(one.embedded, other.embedded, len(one.owner), len(other.owner), order),
-        templates=_of_both(one.templates, other.templates, len(one), len(other), slice(None)),
+        templates=_of_both(one.templates, other.templates, len(one), len(other), people_order),
     )
 
 
@@ -137,10 +138,10 @@ def parted(segment: Segment, most: int) -> list[Segment]:
         return [segment]
     weight = np.cumsum(segment.photo_counts + 1) / (len(segment.owner) + len(segment)) * whole
     part = (weight / most).astype(np.int64)
-    return [_taken(segment, part == number, part[segment.owner] == number) for number in np.unique(part)]
+    return [taken(segment, part == number, part[segment.owner] == number) for number in np.unique(part)]
 
 
-def _taken(segment: Segment, people: npt.NDArray[np.bool_], faces: npt.NDArray[np.bool_]) -> Segment:
+def taken(segment: Segment, people: npt.NDArray[np.bool_], faces: npt.NDArray[np.bool_]) -> Segment:
     """Some people of a segment, and some of their faces."""
     return Segment(
         people={name: _narrowed(column[people]) for name, column in segment.people.items()},
@@ -156,7 +157,7 @@ def _joined(one: Mapping[str, Column], other: Mapping[str, Column]) -> dict[str,
 
 
 def _of_both(
-    mine: Mapping[str, Column], theirs: Mapping[str, Column], count: int, other_count: int, order: Rows | slice
+    mine: Mapping[str, Column], theirs: Mapping[str, Column], count: int, other_count: int, order: Rows
 ) -> dict[str, Column]:
     """Each model's rows of two segments, in an order; nothing where one has none of that model."""
     whole: dict[str, Column] = {}

@@ -190,12 +190,18 @@ def kept_source(source: str) -> str:
 
 def with_record(jpeg: bytes, record: ChipRecord) -> bytes:
     """The same JPEG with a record in a comment segment (ITU-T T.81, B.2.4.5), in place of any earlier one."""
+    plain, start = without_record(jpeg), _after_app0(jpeg)
+    payload = json_text(asdict(record), ensure_ascii=False).encode()
+    return plain[:start] + _COMMENT + (len(payload) + 2).to_bytes(2, "big") + payload + plain[start:]
+
+
+def without_record(jpeg: bytes) -> bytes:
+    """The same JPEG without a record."""
     start = _after_app0(jpeg)
     rest = jpeg[start:]
     if rest[:2] == _COMMENT:
         rest = rest[2 + int.from_bytes(rest[2:4], "big") :]
-    payload = json_text(asdict(record), ensure_ascii=False).encode()
-    return jpeg[:start] + _COMMENT + (len(payload) + 2).to_bytes(2, "big") + payload + rest
+    return jpeg[:start] + rest
 
 
 def read_record(jpeg: bytes) -> ChipRecord | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,20 @@ from facerec_cli.gallery.segment import Rows, Segment, damaged
 
 _HEAD = np.dtype([("head", ">u8"), ("rest", "S56")])
 """A SHA-256 in hexadecimal digits; by its beginning, as a number, the lowest of a million are found in no time."""
+ReadEmbeddings = Callable[[Sequence[tuple[Segment, Rows]]], Embeddings]
+"""The embeddings of some rows of the faces of segments, float32 [faces, d], in that order."""
 _ROUNDING = 1e-3
 """Of lengths that are one."""
 
 
-def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
-    """See ``Snapshot.cohort``; in time that grows with the segments, and with all people where they are sampled."""
+def cohort_of(segments: Sequence[Segment], digest: str, embeddings_of: ReadEmbeddings | None = None) -> Cohort:
+    """See ``Snapshot.cohort``; in time that grows with the segments, and with all people where they are sampled.
+
+    Args:
+        segments: everybody.
+        digest: of the model.
+        embeddings_of: reads the embeddings of some faces; None: they are in the segments.
+    """
     known = [segment for segment in segments if digest in segment.templates and len(segment)]
     able = [_able(segment, digest, is_let_go=len(known) > RESIDENT) for segment in known]
     totals = [_checked(segment.total(digest), len(rows)) for segment, rows in zip(known, able, strict=True)]
@@ -31,14 +39,18 @@ def cohort_of(segments: Sequence[Segment], digest: str) -> Cohort:
     if len({len(total) for total in totals}) > 1:
         raise damaged()
     total = np.sum([total[:-1] for total in totals], axis=0)
-    templates, embeddings, owner, count = [], [], [], 0
+    templates, looked_at, owner, count = [], [], [], 0
     for segment, rows in zip(known, _chosen(known, able, people), strict=True):
         faces, owners = _faces(segment, digest, rows, photos_each(min(people, MOST_PEOPLE)))
         templates.append(segment.templates[digest][rows])
-        embeddings.append(segment.embeddings[digest][faces])
+        looked_at.append((segment, faces))
         owner.append(owners + count)
         count += len(rows)
-    cohort = Cohort(people, total, np.concatenate(templates), np.concatenate(embeddings), np.concatenate(owner))
+    if embeddings_of is None:
+        embeddings = np.concatenate([segment.embeddings[digest][faces] for segment, faces in looked_at])
+    else:
+        embeddings = embeddings_of(looked_at)
+    cohort = Cohort(people, total, np.concatenate(templates), embeddings, np.concatenate(owner))
     if not all(_is_of_unit_length(rows) for rows in (cohort.templates, cohort.embeddings)):
         raise damaged()
     return cohort

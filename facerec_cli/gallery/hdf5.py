@@ -35,7 +35,7 @@ from facerec_cli.gallery import changes
 from facerec_cli.gallery.addition import Addition, record_of
 from facerec_cli.gallery.base import EnrolledFace, Gallery, NewFace, clean_name
 from facerec_cli.gallery.changes import AddedFace
-from facerec_cli.gallery.chipstore import ChipFolder, decode_chip, with_record
+from facerec_cli.gallery.chipstore import ChipFolder, decode_chip, with_record, without_record
 from facerec_cli.gallery.index import Index
 from facerec_cli.gallery.indexfile import IndexFile
 from facerec_cli.gallery.place import other_things
@@ -88,10 +88,16 @@ class Hdf5Gallery(Gallery):
         except OSError as error:
             raise self._unreadable(error) from error
 
+    def read_jpeg(self, face: EnrolledFace) -> bytes:
+        try:
+            return without_record(self._chips.read(face.chip))
+        except (OSError, ValueError) as error:
+            raise self._lost(face, error) from error
+
     def read_chip(self, face: EnrolledFace) -> Chip:
         try:
-            return self.chip(face.chip)
-        except (OSError, ValueError) as error:
+            return decode_chip(self.read_jpeg(face))
+        except ValueError as error:
             raise self._lost(face, error) from error
 
     # ------------------------------------------------------------------ writing

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from facerec_cli.encoders.cohort import Cohort
 from facerec_cli.encoders.encoder import Embedding, Embeddings
 from facerec_cli.encoders.metric import Comparison
-from facerec_cli.errors import NotEmbeddedError, UnknownPersonError
-from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapshot
+from facerec_cli.errors import NotEmbeddedError
+from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapshot, nobody_named
 from facerec_cli.gallery.cohort import cohort_of
 from facerec_cli.gallery.index import Index
 
@@ -30,6 +30,10 @@ class IndexSnapshot(Snapshot):
     def version(self) -> Hashable:
         return self.index
 
+    def known_by(self, digest: str) -> Index:
+        """The index with what a model knows."""
+        return self.index
+
     def place(self, name: str) -> tuple[int, int]:
         """Where a person is in the index: the number of the segment, and the row in it.
 
@@ -38,7 +42,7 @@ class IndexSnapshot(Snapshot):
         """
         place = self.index.place(name)
         if place is None:
-            raise UnknownPersonError(f"Nobody named {name!r} is enrolled in {self.location}", "look who is")
+            raise nobody_named(name, self.location)
         return place
 
     def people(self, after: int = 0) -> Iterator[Person]:
@@ -61,31 +65,31 @@ class IndexSnapshot(Snapshot):
         return self.index.photo_counts
 
     def records(self, digest: str) -> Iterator[Record]:
-        return self.index.records(digest)
+        return self.known_by(digest).records(digest)
 
     def pending(self, digest: str) -> Iterator[EnrolledFace]:
-        return self.index.pending(digest)
+        return self.known_by(digest).pending(digest)
 
     def pending_count(self, digest: str) -> int:
-        return self.index.pending_count(digest)
+        return self.known_by(digest).pending_count(digest)
 
     def template(self, digest: str, name: str) -> Embedding:
-        template = self.index.template(digest, self.place(name))
+        template = self.known_by(digest).template(digest, self.place(name))
         if template is None:
             raise NotEmbeddedError(f"None of the photos of {name} in {self.location} is embedded", "enrol one again")
         return template
 
     def templates(self, digest: str) -> Iterator[tuple[list[str], Embeddings]]:
-        return self.index.templates(digest)
+        return self.known_by(digest).templates(digest)
 
     def without_template(self, digest: str) -> Iterator[str]:
-        return self.index.without_template(digest)
+        return self.known_by(digest).without_template(digest)
 
     def cohort(self, digest: str) -> Cohort:
-        return cohort_of(self.index.segments, digest)
+        return cohort_of(self.known_by(digest).segments, digest)
 
     def search(self, comparison: Comparison, probes: Embeddings, top: int = 1) -> list[list[Match]]:
-        nearest = self.index.search(comparison, probes, top)
+        nearest = self.known_by(comparison.digest).search(comparison, probes, top)
         if not any(nearest) and not self.index.is_empty and next(self.templates(comparison.digest), None) is None:
             raise NotEmbeddedError(
                 f"None of the photos in {self.location} is embedded by this model", "embed them, or enrol them again"

@@ -170,8 +170,11 @@ class MemoryGallery(Gallery):
         return self.state
 
     def read_chip(self, face: EnrolledFace) -> Chip:
+        return decode_chip(self.read_jpeg(face))
+
+    def read_jpeg(self, face: EnrolledFace) -> bytes:
         try:
-            return decode_chip(self.chips.read(face.chip))
+            return self.chips.read(face.chip)
         except FileNotFoundError as error:
             raise LostChipError(f"The chip of {face.name} is missing", subject=face.source) from error
 
@@ -185,7 +188,7 @@ class MemoryGallery(Gallery):
                     continue
                 if face.name not in names.values():
                     names[next_id], next_id = face.name, next_id + 1
-                created = datetime.fromtimestamp(int(time.time()), timezone.utc)
+                created = face.created or datetime.fromtimestamp(int(time.time()), timezone.utc)
                 key = self.chips.free_key(face.name, face.sha256, ())
                 score = float(np.float32(face.score))
                 enrolled.append(EnrolledFace(next_id, face.name, key, face.sha256, face.source, score, created))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -28,6 +31,7 @@ from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from facerec_cli.gallery.opening import open_gallery
 from tests.gallery.faces import COMPARISON, DIGEST, JPEG, OTHER, OTHER_COMPARISON, face, sha256, unit
 from tests.gallery.memory import MemoryGallery
+from tests.servers import Server
 
 
 def of_many_segments(place: Path) -> Gallery:
@@ -37,16 +41,24 @@ def of_many_segments(place: Path) -> Gallery:
     return gallery
 
 
-STORES: dict[str, Callable[[Path], Gallery]] = {
+Make = Callable[[Path], Gallery]
+STORES: dict[str, Make] = {
     "folder": lambda place: open_gallery(place / "database", create=True),
     "segments": of_many_segments,
     "memory": lambda _: MemoryGallery(),
 }
 
 
-@pytest.fixture(params=STORES)
+def on(postgres: Server) -> Make:
+    """What makes a gallery in a new schema of a server."""
+    url = postgres.create_database()
+    return lambda _: open_gallery(f"{url}?schema=s{uuid4().hex}", create=True)
+
+
+@pytest.fixture(params=[*STORES, "server"])
 def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> Gallery:
-    return STORES[request.param](tmp_path)
+    make = on(request.getfixturevalue("postgres")) if request.param == "server" else STORES[request.param]
+    return make(tmp_path)
 
 
 def names(snapshot: Snapshot) -> list[str]:
@@ -176,6 +188,24 @@ def test_a_chip_comes_back_as_it_was_enrolled(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     (enrolled,) = gallery.snapshot().faces("Ada")
     assert np.array_equal(gallery.read_chip(enrolled), decode_chip(JPEG))
+
+
+def test_a_jpeg_comes_back_byte_by_byte(gallery: Gallery) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    gallery.rename("Ada", "Ada Lovelace")
+    (enrolled,) = gallery.snapshot().faces("Ada Lovelace")
+    assert gallery.read_jpeg(enrolled) == JPEG
+    gallery.remove("Ada Lovelace")
+    with pytest.raises(LostChipError):
+        gallery.read_jpeg(enrolled)
+
+
+def test_a_copied_face_keeps_when_it_was_enrolled(gallery: Gallery) -> None:
+    then = datetime(2001, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+    gallery.add(COMPARISON, [replace(face("Ada", unit(1, 0), 1), created=then), face("Ada", unit(1, 0), 2)])
+    now = gallery.snapshot()
+    first, second = now.faces("Ada")
+    assert now.person("Ada").created == first.created == then < second.created
 
 
 def test_a_version_tells_whether_anything_changed(gallery: Gallery) -> None:
@@ -413,6 +443,11 @@ def test_threads_that_write_lose_nothing(gallery: Gallery) -> None:
     assert len({record.face.id for record in now.records(DIGEST)}) == 15
 
 
+@pytest.fixture(scope="module")
+def server(postgres: Server) -> Make:
+    return on(postgres)
+
+
 PEOPLE = st.sampled_from(["Ada", "Bob", "王芳"])
 STEPS = st.one_of(
     st.tuples(st.just("add"), PEOPLE, st.integers(0, 4), st.sampled_from([COMPARISON, OTHER_COMPARISON])),
@@ -426,9 +461,11 @@ STEPS = st.one_of(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=8))
-def test_all_stores_answer_alike(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[object, ...]]) -> None:
+def test_all_stores_answer_alike(
+    tmp_path_factory: pytest.TempPathFactory, server: Make, steps: list[tuple[object, ...]]
+) -> None:
     place = tmp_path_factory.mktemp("alike")
-    answers = [seen_after(STORES[store](place), steps) for store in STORES]
+    answers = [seen_after(make(place), steps) for make in (*STORES.values(), server)]
     assert all(answer == answers[0] for answer in answers)
 
 

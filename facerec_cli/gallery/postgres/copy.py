@@ -1,0 +1,240 @@
+"""A process's copy, in memory, of who is enrolled on a server: it follows the server by version.
+
+A change on the server marks whoever it concerns with a new version, so that a copy that has the one before is brought
+those people alone, and only the segments that hold them are made anew. Embeddings stay on the server: comparisons need
+templates.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.gallery.changes import joined, parted, taken
+from facerec_cli.gallery.index import Index
+from facerec_cli.gallery.postgres.connecting import Cursor, Server
+from facerec_cli.gallery.postgres.packing import floats, integers, texts, vectors
+from facerec_cli.gallery.segment import EMPTY, Segment
+
+_PEOPLE_EACH = 4096
+"""Of a segment, when everybody is brought."""
+_VERSION = "select id, version from gallery"
+_PEOPLE = """
+select string_agg(int8send(id), ''),
+       string_agg(convert_to(name, 'UTF8'), '\\x00'),
+       string_agg(int8send(extract(epoch from created)::bigint), '')
+from (select * from person where {} order by id) as person
+"""
+_FACES = """
+select string_agg(int8send(id), ''),
+       string_agg(int8send(person), ''),
+       string_agg(convert_to(sha256, 'UTF8'), '\\x00'),
+       string_agg(convert_to(source, 'UTF8'), '\\x00'),
+       string_agg(float4send(score), ''),
+       string_agg(int8send(extract(epoch from created)::bigint), '')
+from (select id, person, sha256, source, score, created from face where {} order by id) as face
+"""
+_TEMPLATES = """
+select string_agg(int8send(person), ''), string_agg(vector_send(template), '')
+from (
+    select person, template from template where digest = %(digest)s and template is not null and {} order by person
+) as template
+"""
+_NOT_EMBEDDED = """
+select string_agg(int8send(id), '') from face
+where {} and not exists (select from embedding where digest = %(digest)s and embedding.face = face.id)
+"""
+_FIRST_OF_EACH = """
+select string_agg(int8send(id), '' order by id)
+from (select id, row_number() over (order by id) as place from person) as numbered
+where place %% %(each)s = 1
+"""
+_CHANGED = "select string_agg(int8send(id), '') from person where version > %s"
+_FORGOTTEN = "select string_agg(int8send(person), '') from forgotten where version > %s"
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Who is enrolled at one version; never changed, only replaced.
+
+    Attributes:
+        gallery: its id, which no other has.
+        version: of the gallery.
+        index: everybody, without embeddings.
+        digests: the models whose templates it has.
+    """
+
+    gallery: UUID
+    version: int
+    index: Index
+    digests: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Those:
+    """Some people, as a condition on the column of their ids."""
+
+    condition: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def between(cls, first: int, last: int) -> _Those:
+        return cls("{} between %(first)s and %(last)s", {"first": first, "last": last})
+
+    @classmethod
+    def of(cls, ids: Ids) -> _Those:
+        return cls("{} = any(%(ids)s)", {"ids": ids.tolist()})
+
+    def asked(self, cursor: Cursor, query: str, column: str, **values: str) -> tuple[Any, ...]:
+        """The answer of a query that packs all rows into one."""
+        statement = query.format(self.condition.format(column)).encode()
+        found = cursor.execute(statement, {**self.values, **values}).fetchone()
+        assert found is not None
+        return found
+
+
+_EVERYBODY = _Those.between(0, 2**63 - 1)
+
+
+class Copy:
+    """The copy that the threads of a process share."""
+
+    def __init__(self, server: Server) -> None:
+        """Bring everybody when they are first asked about."""
+        self._server = server
+        self._state: State | None = None
+        self._lock = threading.Lock()
+
+    def now(self) -> State:
+        """Everybody as they are now: one short question where nothing has changed.
+
+        Raises:
+            DatabaseError: the server refuses, or does not answer.
+        """
+        state = self._state
+        if state is not None and self._server.row(_VERSION) == (state.gallery, state.version):
+            return state
+        with self._lock:
+            self._state = self._server.read(lambda cursor: _followed(cursor, self._state))
+            return self._state
+
+    def with_model(self, state: State, digest: str) -> State:
+        """A state with the templates of a model, which are brought now; whoever has changed since has their new one.
+
+        Raises:
+            DatabaseError: the server refuses, or does not answer.
+        """
+        with self._lock:
+            # Whoever changes meanwhile is brought again by the next that asks for everybody as they are now.
+            now = self._state
+            if now and digest in now.digests and (now.gallery, now.version) == (state.gallery, state.version):
+                return now
+            brought = self._server.read(lambda cursor: _with_model(cursor, state, digest))
+            if self._state is state:
+                self._state = brought
+            return brought
+
+
+def _followed(cursor: Cursor, state: State | None) -> State:
+    """The state that a transaction sees, made from an earlier one."""
+    gallery, version = cursor.execute(_VERSION).fetchone() or (None, None)
+    if state is None or state.gallery != gallery or state.version > version:
+        return _everybody(cursor, gallery, version, frozenset() if state is None else state.digests)
+    if state.version == version:
+        return state
+    changed, forgotten = (
+        integers((cursor.execute(query, [state.version]).fetchone() or (None,))[0]) for query in (_CHANGED, _FORGOTTEN)
+    )
+    those = _Those.of(changed)
+    part = _people(cursor, those)
+    for digest in state.digests:
+        part = _with_templates(cursor, part, those, digest, _not_embedded(cursor, those, digest))
+    segments = _with_people(state.index.segments, part, np.concatenate([changed, forgotten]))
+    return replace(state, version=version, index=Index(segments, 0))
+
+
+def _everybody(cursor: Cursor, gallery: UUID, version: int, digests: frozenset[str]) -> State:
+    (packed,) = cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}).fetchone() or (None,)
+    first = integers(packed).tolist()
+    last = [*(number - 1 for number in first[1:]), 2**63 - 1]
+    segments = [_people(cursor, _Those.between(*ids)) for ids in zip(first, last, strict=bool(first))]
+    state = State(gallery, version, Index(segments or [EMPTY], 0), frozenset())
+    for digest in digests:
+        state = _with_model(cursor, state, digest)
+    return state
+
+
+def _with_model(cursor: Cursor, state: State, digest: str) -> State:
+    pending = _not_embedded(cursor, _EVERYBODY, digest)
+    segments = [
+        _with_templates(cursor, segment, _Those.between(*segment.people["id"][[0, -1]].tolist()), digest, pending)
+        for segment in state.index.segments
+        if len(segment)
+    ]
+    return replace(state, index=Index(segments or [EMPTY], 0), digests=state.digests | {digest})
+
+
+def _people(cursor: Cursor, those: _Those) -> Segment:
+    """Some people and their faces."""
+    ids, names, created = those.asked(cursor, _PEOPLE, "id")
+    people = {"id": integers(ids), "name": texts(names), "created": integers(created)}
+    ids, owner, sha256, source, score, created = those.asked(cursor, _FACES, "person")
+    numbers = integers(ids)
+    faces = {
+        "id": numbers,
+        "person": integers(owner),
+        "chip": numbers.astype(f"S{len(str(numbers.max(initial=0)))}"),
+        "sha256": texts(sha256),
+        "source": texts(source),
+        "score": floats(score),
+        "created": integers(created),
+    }
+    return Segment(people, faces, {}, {}, {})
+
+
+def _not_embedded(cursor: Cursor, those: _Those, digest: str) -> Ids:
+    """The faces of some people that a model has not embedded."""
+    return integers(those.asked(cursor, _NOT_EMBEDDED, "person", digest=digest)[0])
+
+
+def _with_templates(cursor: Cursor, segment: Segment, those: _Those, digest: str, pending: Ids) -> Segment:
+    """A segment of some people with their templates of a model; a server that has others by now keeps those."""
+    owner, packed = those.asked(cursor, _TEMPLATES, "person", digest=digest)
+    ids, rows = integers(owner), vectors(packed)
+    templates = dict(segment.templates)
+    if len(rows):
+        is_here = np.isin(ids, segment.people["id"])
+        templates[digest] = np.full((len(segment), rows.shape[1]), np.nan, np.float32)
+        templates[digest][np.searchsorted(segment.people["id"], ids[is_here])] = rows[is_here]
+    is_embedded = ~np.isin(segment.faces["id"], pending)
+    return replace(segment, templates=templates, embedded={**segment.embedded, digest: is_embedded.astype(np.uint8)})
+
+
+def _with_people(segments: Sequence[Segment], part: Segment, changed: Ids) -> list[Segment]:
+    """Segments in which some people are as in ``part``, or gone; those that hold none of them are the same."""
+    starts = np.array([segment.people["id"][0] if len(segment) else 0 for segment in segments], np.int64)
+
+    def place(ids: Ids) -> npt.NDArray[np.intp]:
+        return np.maximum(np.searchsorted(starts, ids, side="right") - 1, 0)
+
+    of_changed, of_part = place(changed), place(part.people["id"])
+    now = list(segments)
+    for number in set(of_changed.tolist()):
+        segment, ids = segments[number], changed[of_changed == number]
+        others = taken(segment, ~np.isin(segment.people["id"], ids), ~np.isin(segment.faces["person"], ids))
+        come = of_part == number
+        now[number] = joined(others, taken(part, come, come[part.owner]))
+    sized = (
+        parted(segment, segment.size * _PEOPLE_EACH // len(segment)) if len(segment) > 2 * _PEOPLE_EACH else [segment]
+        for segment in now
+        if len(segment)
+    )
+    return [segment for few in sized for segment in few] or [EMPTY]
