@@ -33,7 +33,8 @@ Fetch = Callable[[str, Mapping[str, Any]], Rows]
 _PAGE = 4096
 """Rows brought at once."""
 _TEMPLATES = """
-select template.person, person.name, vector_send(template.template) from template join person on person.id = template.person
+select template.person, person.name, vector_send(template.template)
+from template join person on person.id = template.person
 where digest = %(digest)s and template.template is not null and template.person > %(person)s
 order by template.person limit %(most)s
 """
