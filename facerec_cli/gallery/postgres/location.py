@@ -31,7 +31,7 @@ class Location:
         shown: the URL for people to read.
         schema: where in the database the tables are.
         search: who searches: this process's copy, or the server, exactly or by its HNSW index.
-        ef_search: how many candidates an HNSW search keeps; None: the server's setting.
+        ef_search: how many candidates an HNSW search keeps; None: 400.
     """
 
     conninfo: str = field(repr=False)
