@@ -21,10 +21,9 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types import TypeInfo
 
 from facerec_cli.errors import (
+    DatabaseAccessError,
     DatabaseError,
-    DatabaseLoginError,
     DatabaseRefusedError,
-    DatabaseRightsError,
     NoSchemaError,
     NoServerDatabaseError,
     UncertainChangeError,
@@ -223,7 +222,7 @@ def _not_connected(error: psycopg.Error, location: Location) -> DatabaseError:
         )
     is_refused = "authentication failed" in reason or "no password supplied" in reason or "role " in reason
     if is_refused or "pg_hba.conf" in reason:
-        return DatabaseLoginError(
+        return DatabaseAccessError(
             f"{location} lets nobody in ({reason})",
             "name a user that it has in the URL, with the password in PGPASSWORD or in the file ~/.pgpass",
         )
@@ -244,7 +243,7 @@ def refused(error: psycopg.Error, location: Location, *, is_lost: bool) -> Datab
         case "3F000" | "42P01":
             return no_schema(location)
         case "42501":
-            return DatabaseRightsError(
+            return DatabaseAccessError(
                 f"{location} does not let this user do that ({reason})", "have its owner grant it, or name another user"
             )
         case "25006":
