@@ -19,7 +19,7 @@ from facerec_cli.errors import UnsuitableModelError
 from facerec_cli.gallery.base import Match
 from facerec_cli.gallery.index import nearest_rows
 from facerec_cli.gallery.postgres.connecting import Cursor, Server
-from facerec_cli.gallery.postgres.location import Location
+from facerec_cli.gallery.postgres.location import MOST_EF_SEARCH, Location
 from facerec_cli.gallery.postgres.packing import vectors
 
 _MOST_INDEXED = 2000
@@ -169,7 +169,8 @@ def _likely(cursor: Cursor, comparison: Comparison, probe: Embedding, top: int, 
     """
     centre = comparison.metric.centre if isinstance(comparison.metric, Cosine) else None
     most = max(top, location.ef_search or _EF_SEARCH)
-    cursor.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(most)))
+    ef_search = min(most, MOST_EF_SEARCH)
+    cursor.execute(sql.SQL("set local hnsw.ef_search = {}").format(sql.Literal(ef_search)))
     given = {"toward": probe if centre is None else probe - centre.total, "most": most}
     distance = sql.SQL("{} <#> %(toward)s::vector").format(_indexed(len(probe)))
     return _asked(cursor, comparison.digest, distance, distance, given)
