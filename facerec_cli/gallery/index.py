@@ -157,7 +157,7 @@ class Index:
             if len(self.segments) > RESIDENT:
                 release(segment.templates[comparison.digest])
             for found, row_distances in zip(near, distances, strict=True):
-                rows = _nearest(row_distances, top)
+                rows = nearest_rows(row_distances, top)
                 found += [(float(row_distances[row]), number, int(row)) for row in rows]
         return [
             [
@@ -168,7 +168,7 @@ class Index:
         ]
 
 
-def _nearest(distances: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.intp]:
+def nearest_rows(distances: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.intp]:
     """The rows of the smallest values, smallest first, lower rows first among equals; NaN never."""
     count = min(top, len(distances))
     if np.isnan(distances).any():

@@ -134,7 +134,7 @@ class Server:
 
         def whole(connection: Connection) -> T:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-            connection.read_only = False
+            connection.read_only = None  # as the server has it: a standby then says that it can only be read
             number = None
             try:
                 with connection.transaction(), connection.cursor(binary=True) as cursor:
