@@ -182,12 +182,8 @@ class UncertainChangeError(DatabaseError):
     """The connection to a database's server was lost as a change became final: it is made, or it is not."""
 
 
-class DatabaseLoginError(DatabaseError):
-    """A database's server does not let this user in."""
-
-
-class DatabaseRightsError(DatabaseError):
-    """A database's server does not let this user do that."""
+class DatabaseAccessError(DatabaseError):
+    """A database's server does not let this user in, or not do that."""
 
 
 class UnusableLocationError(DatabaseError):

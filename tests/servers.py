@@ -138,7 +138,7 @@ def postgres_server(*, passwords: bool = False, durable: bool = False, **setting
         if under and subprocess.run([*under, "test", "-r", installed / "bin" / "postgres"], check=False).returncode:
             installed = _copied(installed, folder)
         durability = {} if durable else {"fsync": "off", "full_page_writes": "off"}
-        server = Server(_free_port(), folder, installed, under, durability | settings)
+        server = Server(free_port(), folder, installed, under, durability | settings)
         host = "scram-sha-256" if passwords else "trust"
         options = ("--encoding=UTF8", "--locale=C", "--auth-local=trust", f"--auth-host={host}")
         server.run("initdb", "-D", str(folder / "data"), f"--username={_SUPERUSER}", *options)
@@ -181,7 +181,8 @@ def _no_root() -> tuple[str, ...]:
     return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

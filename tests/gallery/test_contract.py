@@ -49,16 +49,21 @@ STORES: dict[str, Make] = {
 }
 
 
-def on(postgres: Server) -> Make:
+ON_SERVERS = {"server": "memory", "server search": "server"}
+"""Who searches."""
+
+
+def on(postgres: Server, search: str) -> Make:
     """What makes a gallery in a new schema of a server."""
     url = postgres.create_database()
-    return lambda _: open_gallery(f"{url}?schema=s{uuid4().hex}", create=True)
+    return lambda _: open_gallery(f"{url}?schema=s{uuid4().hex}&search={search}", create=True)
 
 
-@pytest.fixture(params=[*STORES, "server"])
+@pytest.fixture(params=[*STORES, *ON_SERVERS])
 def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> Gallery:
-    make = on(request.getfixturevalue("postgres")) if request.param == "server" else STORES[request.param]
-    return make(tmp_path)
+    if request.param in STORES:
+        return STORES[request.param](tmp_path)
+    return on(request.getfixturevalue("postgres"), ON_SERVERS[request.param])(tmp_path)
 
 
 def names(snapshot: Snapshot) -> list[str]:
@@ -410,6 +415,7 @@ def test_a_cohort_is_of_photos_that_are_embedded(gallery: Gallery) -> None:
     assert cohort.total == pytest.approx([0.6, 0.8], abs=1e-6)
 
 
+@pytest.mark.parametrize("gallery", [*STORES, "server"], indirect=True)  # a server that searches keeps nothing
 def test_a_snapshot_stays_as_it_was(gallery: Gallery) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     before = gallery.snapshot()
@@ -444,8 +450,8 @@ def test_threads_that_write_lose_nothing(gallery: Gallery) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(postgres: Server) -> Make:
-    return on(postgres)
+def servers(postgres: Server) -> list[Make]:
+    return [on(postgres, search) for search in ON_SERVERS.values()]
 
 
 PEOPLE = st.sampled_from(["Ada", "Bob", "王芳"])
@@ -462,10 +468,10 @@ STEPS = st.one_of(
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=8))
 def test_all_stores_answer_alike(
-    tmp_path_factory: pytest.TempPathFactory, server: Make, steps: list[tuple[object, ...]]
+    tmp_path_factory: pytest.TempPathFactory, servers: list[Make], steps: list[tuple[object, ...]]
 ) -> None:
     place = tmp_path_factory.mktemp("alike")
-    answers = [seen_after(make(place), steps) for make in (*STORES.values(), server)]
+    answers = [seen_after(make(place), steps) for make in (*STORES.values(), *servers)]
     assert all(answer == answers[0] for answer in answers)
 
 

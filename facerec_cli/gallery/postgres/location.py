@@ -17,7 +17,7 @@ _SHOWN = {
 }
 """The parameters that are no secret; of all others, not even the name is shown."""
 _HEAD = re.compile(r"(?P<scheme>\w+)://(?:(?P<user>[^:@/]*)(?::[^@/]*)?@)?(?P<rest>[^@]*)")
-_MOST_EF_SEARCH = 1000
+MOST_EF_SEARCH = 1000
 _MOST_SCHEMA = 63
 """Bytes that PostgreSQL keeps of a name."""
 
@@ -31,7 +31,7 @@ class Location:
         shown: the URL for people to read.
         schema: where in the database the tables are.
         search: who searches: this process's copy, or the server, exactly or by its HNSW index.
-        ef_search: how many candidates an HNSW search keeps; None: the server's setting.
+        ef_search: how many candidates an HNSW search keeps; None: 400.
     """
 
     conninfo: str = field(repr=False)
@@ -64,9 +64,9 @@ class Location:
             raise UnusableLocationError(f"{schema!r} cannot be a schema's name", "leave schema= out, or give another")
         if search not in get_args(Search):
             raise UnusableLocationError(f"search={search} is unknown", "choose memory, server or hnsw")
-        if ef_search is not None and not (ef_search.isdecimal() and 0 < int(ef_search) <= _MOST_EF_SEARCH):
+        if ef_search is not None and not (ef_search.isdecimal() and 0 < int(ef_search) <= MOST_EF_SEARCH):
             raise UnusableLocationError(
-                f"ef_search={ef_search} is no whole number from 1 to {_MOST_EF_SEARCH}", "leave it out, or give one"
+                f"ef_search={ef_search} is no whole number from 1 to {MOST_EF_SEARCH}", "leave it out, or give one"
             )
         return cls(
             f"{head}?{rest}" if rest else head,

@@ -92,7 +92,7 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
     _check_known(max(known, default=0), location)
     new = [migration for migration in migrations() if migration.number not in known]
     for number, name, statements in new:
-        cursor.execute(statements.encode())
+        cursor.execute(statements.encode(), binary=False)
         cursor.execute("insert into migration (number, name) values (%s, %s)", [number, name])
     return [name for _, name, _ in new]
 

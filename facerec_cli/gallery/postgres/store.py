@@ -25,6 +25,7 @@ from facerec_cli.gallery.postgres.copy import Copy
 from facerec_cli.gallery.postgres.location import Location
 from facerec_cli.gallery.postgres.packing import integers, vectors
 from facerec_cli.gallery.postgres.schema import check, init
+from facerec_cli.gallery.postgres.searching import ServerSnapshot
 from facerec_cli.gallery.postgres.snapshot import CopySnapshot
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class PostgresGallery(Gallery):
     # ------------------------------------------------------------------ reading
 
     def snapshot(self) -> Snapshot:
+        if self.server.location.search != "memory":
+            return ServerSnapshot(self.server)
         return CopySnapshot(self.server, self._copy, self._copy.now())
 
     def read_jpeg(self, face: EnrolledFace) -> bytes:

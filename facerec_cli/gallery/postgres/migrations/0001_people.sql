@@ -33,6 +33,7 @@ create table face (
     created timestamptz not null,
     unique (person, sha256)
 );
+create index on face (sha256);
 
 create table embedding (
     face bigint not null references face on delete cascade,
