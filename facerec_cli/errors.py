@@ -214,10 +214,6 @@ class LostChipError(DatabaseError):
     """An enrolled chip is missing or damaged; ``subject`` is the photo that it came from."""
 
 
-class UnequalCopyError(DatabaseError):
-    """A copied photo is not the same as the one that it is a copy of."""
-
-
 class NotEmbeddedError(DatabaseError):
     """People cannot be searched, since a model has not embedded them."""
 

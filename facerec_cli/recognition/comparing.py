@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from facerec_cli.errors import DatabaseError, LostChipError, UnequalCopyError, UnknownPersonError
+from facerec_cli.errors import DatabaseError, LostChipError, UnknownPersonError
 from facerec_cli.gallery.base import EnrolledFace, Gallery, Person, Snapshot
 from facerec_cli.gallery.chipstore import decode_chip
 from facerec_cli.parallel import ordered_map
@@ -113,10 +113,10 @@ def _pair(source: Gallery, target: Gallery, face: EnrolledFace, copied: Enrolled
         return _Pair(original, copy, is_there, error)
     problem = None
     if copy != original:
-        what = "has another chip" if copied else "is missing"
-        problem = UnequalCopyError(
-            f"{face.source} of {face.name} {what} in {target.location}", "forget it there, and copy again"
+        what, remedy = (
+            ("has another chip", "forget it there, and copy again") if copied else ("is missing", "copy again")
         )
+        problem = DatabaseError(f"{face.source} of {face.name} {what} in {target.location}", remedy)
     return _Pair(original, copy, is_there, problem)
 
 
