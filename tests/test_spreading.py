@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,34 +22,10 @@ from facerec_cli.recognition import pacing
 from facerec_cli.recognition.indexing import embed_indexed
 from facerec_cli.storage import Url
 
-if not find_spec("ray"):
-    pytest.skip("Ray is not installed", allow_module_level=True)
-# Which silences Ray before it imports it.
-from facerec_cli import spreading
-
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Cluster]:
-    """A cluster of two nodes with a core each, which notices the death of one within seconds."""
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
-        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
-        noticing = {
-            "health_check_initial_delay_ms": 0,
-            "health_check_period_ms": 500,
-            "health_check_failure_threshold": 4,
-        }
-        head = node | {"include_dashboard": False, "_system_config": noticing}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        cluster.add_node(**node)
-        yield cluster
-        cluster.shutdown()
+spreading = pytest.importorskip("facerec_cli.spreading")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +65,7 @@ def test_results_come_in_order_and_items_are_read_as_they_are_needed(spread: Ord
 
     results = spread(lambda number: number * number, items())
     assert [next(results) for _ in range(50)] == [number * number for number in range(50)]
+    assert isinstance(results, Generator)
     results.close()
     assert len(read) < 200
     assert not list(spread(str, []))
