@@ -82,6 +82,10 @@ class NestedPeopleError(PhotoError):
     """A folder that should be one person's has its photos in folders of its own; ``subject`` is what holds those."""
 
 
+class ClusterError(FacerecError):
+    """Other machines cannot be had, or are of no use."""
+
+
 class VideoError(FacerecError):
     """A video, a camera or a stream cannot be watched."""
 

@@ -7,10 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class OrderedMap(Protocol):
+    """What applies a function to items, several at once: ``ordered_map``, or on other machines ``spreading.Cluster``.
+
+    Other machines get the function, items and results pickled.
+    """
+
+    def __call__(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 4
+    ) -> Iterator[Result]:
+        """As ``ordered_map``."""
 
 
 def usable_cores() -> int:

@@ -76,8 +76,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 
 FLOORS: list[set[str]] = [
     {"defaults", "errors", "json_text", "locks", "words"},
-    {"environment", "files", "parallel", "runtime", "untrusted"},
-    {"columns", "http", "tables"},
+    {"environment", "files", "parallel", "runtime", "storage", "untrusted"},
+    {"columns", "http", "spreading", "tables"},
     {"faces"},
     {"encoders", "metadata"},
     {"datasets", "delivery", "drawing", "gallery"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
+from facerec_cli.parallel import OrderedMap, ordered_map
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.collection import Collection
@@ -58,13 +59,16 @@ class Filled:
     status: int
 
 
-def fill(recognizer: Recognizer, collection: Collection, named: Sequence[Path]) -> Filled:
+def fill(
+    recognizer: Recognizer, collection: Collection, named: Sequence[Path], spread: OrderedMap = ordered_map
+) -> Filled:
     """Have the index know the photos of folders as they are, with a bar; what cannot be used is told.
 
     Args:
         recognizer: the model.
         collection: the index.
         named: folders, and photos.
+        spread: where photos are looked at.
     """
     from facerec_cli.recognition.indexing import embed_indexed, refusals
 
@@ -76,7 +80,7 @@ def fill(recognizer: Recognizer, collection: Collection, named: Sequence[Path]) 
             reporter.error(error)
         for error in refusals(survey):
             reporter.error(error)
-        for photo in embed_indexed(recognizer, collection, survey.missing):
+        for photo in embed_indexed(recognizer, collection, survey.missing, spread=spread):
             reporter.advance()
             if photo.error:
                 reporter.error(photo.error)

@@ -15,6 +15,9 @@ from facerec_cli.cli.photos import Photos
 from facerec_cli.cli.progress import Reporter
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.render import Results
+from facerec_cli.cli.spreading import ray_option, spread_over
+from facerec_cli.parallel import OrderedMap, ordered_map
+from facerec_cli.storage import Url
 from facerec_cli.words import count
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     cls=options.PhotosCommand,
     epilog="Example: facerec enroll --name 'Ada Lovelace' ada1.jpg ada2.jpg",
 )
-@options.photos_argument
+@click.argument("photos", nargs=-1, type=options.PHOTO_OR_URL, metavar="[PHOTO]...")
 @options.image_option
 @click.option("--name", help="The person in the photos.")
 @click.option(
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 @options.model_option
 @options.largest_option
 @options.size_option
+@ray_option
 @options.format_option
 def command(
     photos: tuple[Path, ...],
@@ -48,23 +52,28 @@ def command(
     model: str,
     largest: bool,
     size: int | None,
+    ray: str | None,
     output_format: str,
 ) -> int:
     """Enrol people from one photo each, or more.
 
     PHOTO is a photo of the person named by --name. A folder needs no --name: each sub-folder is a person, and so is
     each photo directly in it, named by its file. With --name a folder's photos are all of that person, and with
-    --from-regions the photos' metadata, and sidecars beside them, say who is where.
+    --from-regions the photos' metadata, and sidecars beside them, say who is where. Folders and photos of object
+    storage are named by URL, such as s3://bucket/people.
     """
     if from_regions and (name is not None or largest):
         raise click.UsageError(
             "With --from-regions the photos say whose face is where: leave out --name and --largest."
         )
+    if from_regions and any(isinstance(photo, Url) for photo in photos):
+        raise click.UsageError("--from-regions reads photos and their sidecars in folders: copy them to one.")
     reporter = Reporter("Enrolling", output_format=output_format)
     asked = Photos((*photos, *images), recursive=True)
     work, refused = _marked(asked, reporter) if from_regions else _work(asked, name, reporter)
     reporter.total = len(work)
-    status, outcomes = _enroll(work, database, model, largest, size)
+    spread = click.get_current_context().with_resource(spread_over(ray if work else None))
+    status, outcomes = _enroll(work, database, model, largest, size, spread)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with Results(output_format, _columns(output_format)) as results, reporter:
@@ -171,6 +180,8 @@ def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], 
         if os.path.exists(folder) and not is_folder(folder):  # noqa: PTH110 - Path.exists raises where a parent refuses
             raise click.UsageError(f"Whose photo is {folder}? Say it with --name, or give a folder of people.")
         found = asked.search(folder)
+        if found.photos == [folder]:
+            raise click.UsageError(f"Whose photo is {folder}? Say it with --name, or give a folder of people.")
         for error in found.refused:
             reporter.error(error)
             refused.append(Enrolment(error.subject, Path(error.subject).name, error=error))
@@ -202,7 +213,12 @@ def _unusable(person: str, place: Path) -> FacerecError | None:
 
 
 def _enroll(
-    work: Sequence[tuple[str, Path | Marked]], database: str, model: str, largest: bool, size: int | None
+    work: Sequence[tuple[str, Path | Marked]],
+    database: str,
+    model: str,
+    largest: bool,
+    size: int | None,
+    spread: OrderedMap,
 ) -> tuple[int, Iterator[Enrolment]]:
     """Enrol; a database is made where there is somebody to enrol. Returns the exit status of looking at it, too."""
     if not work:
@@ -212,10 +228,10 @@ def _enroll(
     from facerec_cli.recognition.enrolment import enroll_all
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size)
+    recognizer = Recognizer(model, detection_size=size, at_once=spread is ordered_map)
     gallery = open_gallery(database, create=True)
     status = show_embedding(recognizer, gallery)
-    return status, enroll_all(recognizer, gallery, work, largest=largest)
+    return status, enroll_all(recognizer, gallery, work, largest=largest, spread=spread)
 
 
 def _tell(outcome: Enrolment, reporter: Reporter) -> None:

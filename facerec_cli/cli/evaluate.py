@@ -13,6 +13,7 @@ import click
 from facerec_cli.cli import options
 from facerec_cli.cli.progress import Reporter, load_data_set
 from facerec_cli.cli.render import Results
+from facerec_cli.cli.spreading import ray_option, spread_over
 from facerec_cli.defaults import DEFAULT_MODEL
 from facerec_cli.words import count, some
 
@@ -97,6 +98,7 @@ def _counts(context: click.Context, parameter: click.Parameter, value: str) -> t
     metavar="DIR",
     help="Write metrics.json, pictures and a self-contained report.html to this folder.",
 )
+@ray_option
 @options.format_option
 def command(
     models: tuple[str, ...],
@@ -105,6 +107,7 @@ def command(
     photos: tuple[int, ...],
     groups_file: Path | None,
     report_folder: Path | None,
+    ray: str | None,
     output_format: str,
 ) -> int:
     """Measure models on LFW or on your own folder of people, with 95 % confidence intervals.
@@ -132,8 +135,9 @@ def command(
         check_report(report_folder)
     groups = read_groups(groups_file) if groups_file else None
     bundles = {model: resolve_bundle(model) for model in models}
+    spread = click.get_current_context().with_resource(spread_over(ray))
     with Reporter("Finding faces", output_format=output_format) as reporter:
-        chips = load_data_set(data, reporter)
+        chips = load_data_set(data, reporter, spread)
         columns = _columns(groups, chips, reporter) if groups else {}
         choice = choose_protocols(chips, bundles.values(), None if asked == "all" else asked, photos)
         for error in choice.refused:
@@ -155,7 +159,7 @@ def command(
                 for row in _rows(evaluation, protocol):
                     results.add(row)
 
-        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show, breakdowns)
+        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show, breakdowns, spread)
         _tell_of_mislabelled(evaluation, embedding)
     if report_folder:
         write_report(report_folder, evaluation)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from facerec_cli.errors import DependencyError
 
-_MAIN = {"train": "keras", "serve": "fastapi"}
+_MAIN = {"train": "keras", "serve": "fastapi", "ray": "ray"}
 """The library that most of all is missing where an extra is."""
 
 

@@ -10,7 +10,9 @@ import click
 
 from facerec_cli.cli import options
 from facerec_cli.cli.collections import fill, open_index
+from facerec_cli.cli.spreading import ray_option, spread_over
 from facerec_cli.cli.streams import say
+from facerec_cli.parallel import OrderedMap, ordered_map
 from facerec_cli.words import count
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ _QUIET, _PATIENCE = 1_000, 20_000
 @click.option("--watch", "watches", is_flag=True, help="Go on: index what comes or changes, until Ctrl-C.")
 @options.index_option
 @options.model_option
-def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model: str) -> int:
+@ray_option
+def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model: str, ray: str | None) -> int:
     """Find and embed the faces of all photos in folders, once.
 
     What is found is kept in one file, for you alone: find, cluster and identify -r then take a second. New and changed
@@ -37,15 +40,18 @@ def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model:
     # Where the index knows all photos, nothing is looked at.
     recognizer = Recognizer(model, at_once=False)
     collection = open_index(index)
-    status = _fill(recognizer, collection, folders)
+    with spread_over(ray) as spread:
+        status = _fill(recognizer, collection, folders, spread)
     if watches:
         _watch(recognizer, collection, folders)
     return status
 
 
-def _fill(recognizer: Recognizer, collection: Collection, folders: tuple[Path, ...]) -> int:
+def _fill(
+    recognizer: Recognizer, collection: Collection, folders: tuple[Path, ...], spread: OrderedMap = ordered_map
+) -> int:
     started = time.monotonic()
-    filled = fill(recognizer, collection, folders)
+    filled = fill(recognizer, collection, folders, spread)
     faces = sum(map(len, filled.embeddings.values()))
     say(
         f"{count(len(filled.embeddings), 'photo')} with {count(faces, 'face')} in {collection.tables.path}: looked at "

@@ -12,6 +12,7 @@ from facerec_cli.cli import options
 from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, load_data_set
 from facerec_cli.cli.render import Results
+from facerec_cli.cli.spreading import ray_option, spread_over
 from facerec_cli.cli.training_extra import prepare_keras
 from facerec_cli.defaults import MODELS
 from facerec_cli.words import count, percent
@@ -95,7 +96,8 @@ def show_model(name: str, output_format: str) -> int:
 )
 @options.model_option
 @options.data_option
-def calibrate(model: str, data: Path) -> int:
+@ray_option
+def calibrate(model: str, data: Path, ray: str | None) -> int:
     """Measure a model's error rates on people that it was not trained on, and store the thresholds in it.
 
     Of LFW the people of View 1's peopleDevTrain serve, so that all others can be reported on. A bundled model is copied
@@ -105,12 +107,13 @@ def calibrate(model: str, data: Path) -> int:
     from facerec_cli.evaluation.calibrating import calibrate_model
 
     bundle = resolve_bundle(model)
+    spread = click.get_current_context().with_resource(spread_over(ray))
     with Reporter("Finding faces") as reporter:
-        chips = load_data_set(data, reporter)
+        chips = load_data_set(data, reporter, spread)
     # A model named by its folder is changed where it lies, also the bundled one.
     folder = bundle.folder if Path(model) == bundle.folder else None
     with Reporter(f"Embedding with {bundle.name}") as embedding:
-        calibrated = calibrate_model(bundle, chips, folder, embedding.update)
+        calibrated = calibrate_model(bundle, chips, folder, embedding.update, spread)
     assert calibrated.calibration is not None
     with Results("table", ("field", "value")) as results:
         results.add({}, calibration_rows(calibrated.calibration))

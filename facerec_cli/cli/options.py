@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
+from facerec_cli.storage import Url, is_url
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -29,6 +30,17 @@ class GivenPath(click.Path):
 
 PHOTO = GivenPath(allow_dash=True, readable=False)
 """One that cannot be read is told in its place, and ends nothing."""
+
+
+class _PhotoOrUrl(GivenPath):
+    """A path, or a URL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return Url(value) if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
+
+
+PHOTO_OR_URL = _PhotoOrUrl(allow_dash=True, readable=False)
+"""Of photos that may be in object storage."""
 
 
 class PhotosCommand(click.Command):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from facerec_cli.errors import UnreadablePhotoError
+from facerec_cli.storage import Url
 
 if TYPE_CHECKING:
     from facerec_cli.datasets.folder import Found
@@ -69,9 +70,10 @@ class Photos:
 
     def search(self, folder: Path) -> Found:
         """What a folder holds; noted in ``searched``."""
+        from facerec_cli.datasets.bucket import search_bucket
         from facerec_cli.datasets.folder import search
 
-        found = search(folder)
+        found = search_bucket(folder) if isinstance(folder, Url) else search(folder)
         self.searched.append(found)
         return found
 
@@ -107,7 +109,7 @@ class Photos:
             return False
         from facerec_cli.datasets.folder import is_folder
 
-        return is_folder(path)
+        return isinstance(path, Url) or is_folder(path)
 
 
 def _absolute(path: Path) -> Path:

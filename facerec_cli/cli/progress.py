@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.streams import say, shown
+from facerec_cli.parallel import OrderedMap, ordered_map
 from facerec_cli.words import count, some
 
 if TYPE_CHECKING:
@@ -272,11 +273,14 @@ class TrainingView(_Bars):
             self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"
 
 
-def load_data_set(data: Path, reporter: Reporter) -> ChipSet:
+def load_data_set(data: Path, reporter: Reporter, spread: OrderedMap = ordered_map) -> ChipSet:
     """The chips of a data set, and a word about what gives none."""
     from facerec_cli.datasets.chips import load_chips
 
-    chips = load_chips(data, reporter.update, lambda who: reporter.note(f"Waiting for {who}, which does the same."))
+    def waiting(who: str) -> None:
+        reporter.note(f"Waiting for {who}, which does the same.")
+
+    chips = load_chips(data, reporter.update, waiting, spread)
     for error in chips.unreadable:
         reporter.error(error)
     if chips.faceless:

@@ -29,7 +29,7 @@ from facerec_cli.faces.extraction import Extraction, Extractor, Face, extraction
 from facerec_cli.faces.quality import Quality
 from facerec_cli.files import refusal
 from facerec_cli.locks import LockHeldError, locked
-from facerec_cli.parallel import ordered_map
+from facerec_cli.parallel import OrderedMap, ordered_map
 
 FORMAT = 1
 _PENDING, _FACE, _NO_FACE, _UNREADABLE = range(4)
@@ -86,6 +86,7 @@ def load_chips(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
     waiting: Callable[[str], None] | None = None,
+    spread: OrderedMap = ordered_map,
 ) -> ChipSet:
     """The chips of a data set's photos, computed where they are not there yet.
 
@@ -95,6 +96,7 @@ def load_chips(
         folder: a sub-folder, or a photo, a person.
         progress: told how many photos are done, of how many.
         waiting: told who else computes them, ``process 4711 on ada``, where one has to wait for more than a moment.
+        spread: where the work is done.
 
     Raises:
         PhotoError: the folder cannot be read, or holds no photo.
@@ -110,7 +112,7 @@ def load_chips(
     path = folder.with_name(f"{folder.name}.chips.h5")
     with _writing(path, waiting):
         columns = _matching(path, _listing(folder, photos), in_centre)
-        unreadable = _fill(path, columns, folder, photos, in_centre, progress)
+        unreadable = _fill(path, columns, folder, photos, _Look(in_centre), progress, spread)
     return ChipSet(
         folder=folder,
         photos=photos,
@@ -195,8 +197,9 @@ def _fill(
     columns: dict[str, Column],
     folder: Path,
     photos: list[str],
-    in_centre: bool,
+    look: _Look,
     progress: Callable[[int, int], None] | None,
+    spread: OrderedMap,
 ) -> list[PhotoError]:
     """Compute the rows that are missing; returns why photos cannot be read."""
     # What could not be read is tried again: the reason is not kept, and the cause may be gone.
@@ -204,20 +207,9 @@ def _fill(
     if not todo:
         return []
     _allocate(path)
-    extractor = Extractor()
-
-    def extract(row: int) -> tuple[Face, Quality] | PhotoError | None:
-        try:
-            extraction = extractor.extract(folder / photos[row])
-        except PhotoError as error:
-            return error
-        if not extraction.faces:
-            return None
-        face = nearest_to_centre(extraction) if in_centre else extraction.faces[0]
-        return face, face.quality
-
+    looked_at = spread(look, (folder / photos[row] for row in todo))
     unreadable = []
-    for done, (row, result) in enumerate(zip(todo, ordered_map(extract, todo), strict=True), start=1):
+    for done, (row, result) in enumerate(zip(todo, looked_at, strict=True), start=1):
         if isinstance(result, PhotoError):
             unreadable.append(result)
             columns["state"][row] = _UNREADABLE
@@ -234,6 +226,23 @@ def _fill(
         if progress:
             progress(done, len(todo))
     return unreadable
+
+
+class _Look:
+    """A photo's face and its measures; None without any, and the error of one that cannot be used."""
+
+    def __init__(self, in_centre: bool) -> None:
+        self._in_centre, self._extractor = in_centre, Extractor()
+
+    def __call__(self, photo: Path) -> tuple[Face, Quality] | PhotoError | None:
+        try:
+            extraction = self._extractor.extract(photo)
+        except PhotoError as error:
+            return error
+        if not extraction.faces:
+            return None
+        face = nearest_to_centre(extraction) if self._in_centre else extraction.faces[0]
+        return face, face.quality
 
 
 def nearest_to_centre(extraction: Extraction) -> Face:

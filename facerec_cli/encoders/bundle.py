@@ -10,10 +10,11 @@ import contextlib
 import errno
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from facerec_cli.defaults import MODELS, VERSION
 from facerec_cli.encoders.calibration import Calibration
@@ -77,6 +78,12 @@ class Bundle:
     stored_calibration: dict[str, Any] | None = None
     about: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=lambda: dict(CHIP_INPUT))
+    _carried: ClassVar[Mapping[str, bytes]] = {}
+    """Files that came along from another machine, by name."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled it goes to another machine, which may not have the folder: with the files that embedding takes."""
+        return vars(self) | {"_carried": {ENCODER: self.encoder_bytes(), **self.load_metric().files}}
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -160,6 +167,8 @@ class Bundle:
 
     def _read(self, name: str) -> bytes:
         """A file of the bundle's own, in its folder or a folder in it, and never what a link names."""
+        if name in self._carried:
+            return self._carried[name]
         path = self.folder / name
         try:
             if path.parent != self.folder and path.parent.is_symlink():

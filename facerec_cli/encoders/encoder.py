@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.encoders.metric import Metric
-from facerec_cli.parallel import ordered_map
+from facerec_cli.parallel import OrderedMap, ordered_map
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
@@ -63,7 +63,11 @@ def enrolled_views(metric: Metric) -> str:
 
 
 def encode_all(
-    encoder: Encoder, chips: Iterable[Chip], count: int, progress: Callable[[int, int], None] | None = None
+    encoder: Encoder,
+    chips: Iterable[Chip],
+    count: int,
+    progress: Callable[[int, int], None] | None = None,
+    spread: OrderedMap = ordered_map,
 ) -> Embeddings:
     """Embed many chips on all cores.
 
@@ -72,12 +76,18 @@ def encode_all(
         chips: each uint8 [112, 112, 3] RGB, read as they are needed.
         count: how many they are.
         progress: told how many are done, of how many.
+        spread: where the work is done.
 
     Returns:
         float32 [count, d].
     """
+
+    def encode(chip: Chip) -> Embedding:
+        embedding: Embedding = encoder.encode([chip])[0]
+        return embedding
+
     embeddings = np.empty((count, encoder.size), np.float32)
-    for row, embedded in enumerate(ordered_map(lambda chip: encoder.encode([chip])[0], chips)):
+    for row, embedded in enumerate(spread(encode, chips)):
         embeddings[row] = embedded
         if progress:
             progress(row + 1, count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class OnnxEncoder(Encoder):
         Raises:
             DamagedModelError: it is not a graph that ONNX Runtime can run, or needs more than its own file.
         """
-        self._path = bundle.folder / ENCODER
+        self._bundle, self._path = bundle, bundle.folder / ENCODER
         check_graph(encoder, self._path)
         with self._understood("loaded"):
             self._session = new_session(encoder)
@@ -82,6 +82,10 @@ class OnnxEncoder(Encoder):
                 )
             embeddings[row] = given[0]
         return self._metric.scaled(embeddings)
+
+    def __reduce__(self) -> tuple[Callable[[Bundle], OnnxEncoder], tuple[Bundle]]:
+        """Pickled for another machine, it is loaded there."""
+        return load_encoder, (self._bundle,)
 
     @contextmanager
     def _understood(self, what: str) -> Iterator[None]:

@@ -22,6 +22,7 @@ from facerec_cli.evaluation.impostors import Draw, Reader, impostor_draws, rank
 from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.pairs import MOST_PHOTOS, pair_distances
 from facerec_cli.evaluation.strangers import check_promise
+from facerec_cli.parallel import OrderedMap, ordered_map
 
 MIN_PAIRS = 50
 """Fewest impostor pairs that a rate is read off from."""
@@ -52,7 +53,11 @@ class UncalibratableError(ValueError):
 
 
 def calibrate_model(
-    bundle: Bundle, chips: ChipSet, folder: Path | None = None, progress: Callable[[int, int], None] | None = None
+    bundle: Bundle,
+    chips: ChipSet,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    spread: OrderedMap = ordered_map,
 ) -> Bundle:
     """Calibrate a model on the people of a data set that it was not trained on, and write it.
 
@@ -63,6 +68,7 @@ def calibrate_model(
         chips: the data set's.
         folder: where the calibrated model goes; by default where the model lies, and for a bundled one ``models``.
         progress: told how many photos are embedded, of how many.
+        spread: where they are embedded.
 
     Returns:
         The calibrated model.
@@ -80,7 +86,7 @@ def calibrate_model(
     people = sorted(names)
     rows = [chips.rows_of[name] for name in people]
     every = sorted(row for own in rows for row in own)
-    looks = embed_rows(bundle, chips, every, every, progress)
+    looks = embed_rows(bundle, chips, every, every, progress, spread)
     data = f"{chips.folder.name}, the people of View 1's peopleDevTrain" if chips.is_lfw else chips.folder.name
     data += " whom it was not trained on" if trained else ""
     metric = bundle.load_metric()

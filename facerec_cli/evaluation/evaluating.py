@@ -19,6 +19,7 @@ from facerec_cli.evaluation.measuring import Protocol
 from facerec_cli.evaluation.mislabelled import find_mislabelled
 from facerec_cli.evaluation.protocols import LFW_PROTOCOLS, PROTOCOLS, Exclusions, identifications
 from facerec_cli.evaluation.results import Evaluation
+from facerec_cli.parallel import OrderedMap, ordered_map
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def embed_rows(
     probes: Sequence[int],
     enrolled: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
+    spread: OrderedMap = ordered_map,
 ) -> Looks:
     """Embed some photos of a data set.
 
@@ -99,6 +101,7 @@ def embed_rows(
         probes: which photos as they are asked about.
         enrolled: which of those also as they are enrolled.
         progress: told how many are done, of how many.
+        spread: where the work is done.
 
     Returns:
         The rows of the others are NaN.
@@ -117,14 +120,14 @@ def embed_rows(
             progress(before + done, total)
 
     before = 0
-    looks.probes[probes] = encode_all(encoder, (chips.chips[row] for row in probes), len(probes), embedded)
+    looks.probes[probes] = encode_all(encoder, (chips.chips[row] for row in probes), len(probes), embedded, spread)
     looks.enrolled[enrolled] = looks.probes[enrolled]
     before, metric = len(probes), bundle.load_metric()
     if not metric.adds_views:
         embedded(len(enrolled), len(enrolled))
     else:  # what ``encoders.encoder.enrolling`` gives, without embedding the face itself again
         images = (mirror_image(chips.chips[row]) for row in enrolled)
-        mirrored = encode_all(encoder, images, len(enrolled), embedded)
+        mirrored = encode_all(encoder, images, len(enrolled), embedded, spread)
         looks.enrolled[enrolled] = metric.scaled(looks.probes[enrolled] + mirrored)
     return looks
 
@@ -136,6 +139,7 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     measured: Callable[[Evaluation, Protocol], None] | None = None,
     breakdowns: Sequence[Breakdown] = (),
+    spread: OrderedMap = ordered_map,
 ) -> Evaluation:
     """Measure models in protocols, and look for wrong names among the photos that these need.
 
@@ -148,6 +152,7 @@ def evaluate(
         progress: told how many photos are embedded, of how many, each once for each model.
         measured: told of each protocol in which all models are measured, with the results so far.
         breakdowns: people's groups, by which results are told too.
+        spread: where photos are embedded.
 
     Raises:
         ModelError: a model, or its calibration, is damaged.
@@ -167,7 +172,7 @@ def evaluate(
             if progress:
                 progress(before + done, len(models) * photos)
 
-        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded)
+        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded, spread)
         ready.append((looks, bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:

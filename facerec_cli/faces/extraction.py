@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +141,11 @@ class Extractor:
             quick: for the frames of a video: faces that are about upright, in a third of the time where there are none.
         """
         self._detector = Detector(detection_size, thorough=thorough, quick=quick)
+        self._made = partial(Extractor, detection_size, thorough=thorough, quick=quick)
+
+    def __reduce__(self) -> tuple[Callable[[], Extractor], tuple[()]]:
+        """Pickled for another machine, it is made anew there."""
+        return self._made, ()
 
     def extract(self, photo: PhotoLike) -> Extraction:
         """The faces of a photo.

@@ -26,6 +26,7 @@ from facerec_cli.faces.header import Header
 from facerec_cli.faces.headers import inspect
 from facerec_cli.faces.memory import Memory
 from facerec_cli.faces.opencv import MAX_PIXELS
+from facerec_cli.storage import Url, read
 
 MEMORY = Memory(1_000_000_000)
 """What the photos in work may take, all threads together, bytes."""
@@ -72,6 +73,12 @@ def opened(photo: PhotoLike, beside: int = 0) -> Iterator[Photo]:
         UnsupportedPhotoError: the file is no picture, or is damaged.
         PhotoTooLargeError: it is not read for its size.
     """
+    if isinstance(photo, Url):
+        with _telling(photo):
+            content = read(photo, MAX_BYTES)
+        with opened(Photo(str(photo), content), beside) as at_hand:
+            yield at_hand
+        return
     if isinstance(photo, str | Path):
         path = Path(photo)
         with photo_file(path) as (file, size):

@@ -13,7 +13,7 @@ from facerec_cli.faces.images import PhotoLike, opened, source_of
 from facerec_cli.faces.quality import complaint, measure_chip
 from facerec_cli.gallery.base import Gallery, Match, NewFace, Snapshot, clean_name
 from facerec_cli.gallery.chipstore import decode_chip, encode_chip, kept_source
-from facerec_cli.parallel import ordered_map
+from facerec_cli.parallel import OrderedMap, ordered_map
 from facerec_cli.recognition.belonging import Belonging, Shown
 from facerec_cli.recognition.embedding import embed_pending
 from facerec_cli.recognition.marked import Marked
@@ -51,6 +51,7 @@ def enroll_all(
     largest: bool = False,
     at: tuple[float, float] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
+    spread: OrderedMap = ordered_map,
 ) -> Iterator[Enrolment]:
     """Enrol many photos, each with its person's name, in constant memory.
 
@@ -65,6 +66,7 @@ def enroll_all(
         largest: take the largest face of a photo with several, whatever the others are.
         at: take the face at this point, x and y in pixels of the upright photo.
         is_stopped: asked before a photo is looked at, on any thread; once it says so, photos have no outcome any more.
+        spread: where photos are looked at.
 
     Raises:
         UnusableNameError: a name cannot be a person's.
@@ -73,15 +75,14 @@ def enroll_all(
     """
     embed_pending(recognizer, gallery)
 
-    def extract(item: tuple[str, PhotoLike | Marked]) -> _Ready | None:
-        return None if is_stopped() else _extract(recognizer, gallery, *item, largest, at)
+    def extract(item: tuple[str, PhotoLike | Marked, frozenset[str]]) -> _Ready | None:
+        return None if is_stopped() else _extract(recognizer, *item, largest, at)
 
-    named = ((clean_name(name), photo) for name, photo in photos)
     batch: list[_Ready] = []
     together: list[_Ready] = []
     pace = Pace()
     try:
-        for outcome in ordered_map(extract, named, ahead=_AHEAD):
+        for outcome in spread(extract, _asked(gallery, photos), ahead=_AHEAD):
             if outcome is None:
                 continue
             if together and (outcome.enrolment.name != together[0].enrolment.name or len(together) == _TOGETHER):
@@ -166,11 +167,31 @@ class _Ready:
         return self.candidates[0].face if self.candidates and not self.is_open else None
 
 
+def _asked(
+    gallery: Gallery, photos: Iterable[tuple[str, PhotoLike | Marked]]
+) -> Iterator[tuple[str, PhotoLike | Marked, frozenset[str]]]:
+    """Names, cleaned, and photos, with the SHA-256 of the photos that the person has already."""
+    before, known = "", frozenset[str]()
+    for name, photo in photos:
+        person = clean_name(name)
+        if person != before:
+            before, known = person, _photos_of(gallery.snapshot(), person)
+        yield person, photo, known
+
+
+def _photos_of(snapshot: Snapshot, name: str) -> frozenset[str]:
+    """The SHA-256 of all photos of a person, of which there may be none."""
+    try:
+        return frozenset(face.sha256 for face in snapshot.faces(name))
+    except UnknownPersonError:
+        return frozenset()
+
+
 def _extract(
     recognizer: Recognizer,
-    gallery: Gallery,
     name: str,
     asked: PhotoLike | Marked,
+    known: frozenset[str],
     largest: bool,
     at: tuple[float, float] | None,
 ) -> _Ready:
@@ -180,7 +201,7 @@ def _extract(
     try:
         with opened(photo) as at_hand:
             sha256 = at_hand.sha256
-            if gallery.snapshot().has_photo(name, sha256):
+            if sha256 in known:
                 return _Ready(Enrolment(source, name))
             seen = recognizer.extract(at_hand)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,13 +14,15 @@ from facerec_cli.faces.extraction import Extraction, Face
 from facerec_cli.faces.images import opened
 from facerec_cli.faces.quality import Quality
 from facerec_cli.gallery.chipstore import decode_chip, encode_chip
-from facerec_cli.parallel import ordered_map
+from facerec_cli.parallel import OrderedMap, ordered_map
 from facerec_cli.recognition.pacing import Pace
 from facerec_cli.recognition.recognizer import Recognizer
 from facerec_cli.recognition.results import EmbeddedPhoto
 
 _TOGETHER = 200
 """Photos that are looked up at once."""
+_Twin = Callable[[str, Version, str], "KeptPhoto | None"]
+"""``Collection.twin``."""
 _SOURCE = "\0"
 """Stands in texts for what a photo is known by, which another way to it changes."""
 
@@ -33,7 +35,12 @@ class IndexedFace(Face):
 
 
 def embed_indexed(
-    recognizer: Recognizer, collection: Collection, photos: Iterable[Path], *, by_content: bool = False
+    recognizer: Recognizer,
+    collection: Collection,
+    photos: Iterable[Path],
+    *,
+    by_content: bool = False,
+    spread: OrderedMap = ordered_map,
 ) -> Iterator[EmbeddedPhoto]:
     """Find and embed the faces of photos as ``Recognizer.embed_photos`` does, those of the index without any work.
 
@@ -46,12 +53,15 @@ def embed_indexed(
         photos: read as they are needed.
         by_content: also read each photo that the index knows, and look at it anew where its content has changed behind
             a size and time that have not, as some programs turn photos: for what must not be wrong.
+        spread: where photos are looked at; elsewhere than here also those that the index has by another path.
 
     Raises:
         CollectionError: the index cannot be read or written.
         ModelError: the model cannot be loaded.
     """
     digest = recognizer.bundle.digest
+    # The index is a file of this machine.
+    twin: _Twin = collection.twin if spread is ordered_map else _no_twin
 
     def looked_up() -> Iterator[tuple[Path, KeptPhoto | None]]:
         waiting = iter(photos)
@@ -64,14 +74,14 @@ def embed_indexed(
         try:
             if kept is not None and not (by_content and _differs(path, kept)):
                 return path, _restored(recognizer, path, kept), None
-            found, new = _look(recognizer, collection, path)
+            found, new = _look(recognizer, twin, path)
         except PhotoError as error:
             # What keeps it from being read may lie outside of it: it is tried again.
             return path, EmbeddedPhoto(str(path), None, recognizer.embed([]), error), None
         return path, found, new
 
     # Begun at once, as ``Recognizer.embed_photos`` is.
-    return _kept(collection, digest, ordered_map(embed, looked_up()))
+    return _kept(collection, digest, spread(embed, looked_up()))
 
 
 def _kept(
@@ -107,7 +117,11 @@ def _differs(path: Path, kept: KeptPhoto) -> bool:
         return at_hand.sha256 != kept.sha256
 
 
-def _look(recognizer: Recognizer, collection: Collection, path: Path) -> tuple[EmbeddedPhoto, KeptPhoto]:
+def _no_twin(_sha256: str, _version: Version, _digest: str) -> KeptPhoto | None:
+    return None
+
+
+def _look(recognizer: Recognizer, twin_of: _Twin, path: Path) -> tuple[EmbeddedPhoto, KeptPhoto]:
     """Look at a photo, or at what the index has of the same content under another path.
 
     Raises:
@@ -117,7 +131,7 @@ def _look(recognizer: Recognizer, collection: Collection, path: Path) -> tuple[E
     try:
         with opened(path) as at_hand:
             sha256 = at_hand.sha256
-            if twin := collection.twin(sha256, version, recognizer.bundle.digest):
+            if twin := twin_of(sha256, version, recognizer.bundle.digest):
                 return _restored(recognizer, path, twin), twin
             photo = recognizer.embed_photo(at_hand)
     except (UnreadablePhotoError, MissingDecoderError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
-from facerec_cli.encoders.bundle import resolve_bundle
+from facerec_cli.encoders.bundle import Bundle, resolve_bundle
 from facerec_cli.encoders.encoder import enrolling
 from facerec_cli.errors import PhotoError
 from facerec_cli.parallel import ordered_map
@@ -34,7 +35,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: str | Path = DEFAULT_MODEL,
+        model: str | Path | Bundle = DEFAULT_MODEL,
         *,
         detection_size: int | None = WORKING_SIZE,
         thorough: bool = False,
@@ -44,7 +45,7 @@ class Recognizer:
         """Choose a model; it loads in the background until it is first needed.
 
         Args:
-            model: a bundle's folder, or a name found in ./models or among the bundled models.
+            model: a bundle, its folder, or a name found in ./models or among the bundled models.
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
@@ -54,12 +55,17 @@ class Recognizer:
         Raises:
             ModelError: there is no such model, or it cannot be read.
         """
-        self.bundle = resolve_bundle(model)
+        self.bundle = model if isinstance(model, Bundle) else resolve_bundle(model)
         self.comparison = self.bundle.comparison()
         self._detection_size, self._thorough, self._quick = detection_size, thorough, quick
         self._lock = threading.Lock()
         if at_once:
             self._load()
+
+    def __reduce__(self) -> tuple[Callable[[Bundle], Recognizer], tuple[Bundle]]:
+        """Pickled for another machine, it loads anew there."""
+        made = partial(Recognizer, detection_size=self._detection_size, thorough=self._thorough, quick=self._quick)
+        return made, (self.bundle,)
 
     def _load(self) -> tuple[Future[Encoder], Extractor]:
         """What embeds and what finds faces, loading from the first call on."""

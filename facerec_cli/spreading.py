@@ -1,0 +1,171 @@
+"""Work on several machines: the one place that imports Ray.
+
+Nodes need facerec of the same version and whatever is read by a path; the function comes to them, once each, with all
+that it holds. What a lost node had in work is done by another.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from facerec_cli.defaults import VERSION
+from facerec_cli.errors import ClusterError, FacerecError
+from facerec_cli.parallel import Item, OrderedMap, Result, usable_cores
+
+LOCAL = "local"
+"""In place of an address: start Ray on this machine, for as long as the work takes."""
+_AUTO = "auto"
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# What Ray itself has to say goes to its log files: it would run into results on stdout.
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "^"
+os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
+os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+
+import ray  # noqa: E402 - it reads the above when it is imported
+
+_TOGETHER = 4
+"""Items a task: of a few milliseconds' overhead each, while little is done again when a node is lost."""
+_AHEAD = 4
+"""Least tasks a core that are on their way: one in work, the others so that it has never to wait for the next."""
+_RETRIES = 5
+"""How often a task is begun anew after its node, or its process, is lost; an item may be what ends the process."""
+_STORE = 256 * 1024 * 1024
+"""Bytes of memory that nodes of a Ray started here share for what is on its way."""
+_PATIENCE = 5.0
+"""Seconds in which a cluster's address has to answer."""
+
+
+@contextmanager
+def joined(address: str = LOCAL) -> Iterator[OrderedMap]:
+    """Ray at work for the block: what applies functions to items on all its cores, as ``parallel.ordered_map``.
+
+    Args:
+        address: ``local``; ``auto`` for the cluster that this machine is a node of; ``HOST:PORT`` for the same by its
+            head; ``ray://HOST:PORT`` for one that this machine is no node of.
+
+    Raises:
+        ClusterError: there is no such cluster, or Ray cannot be started; in the block: a node is of no use.
+    """
+    # Ray puts a handler of its own in place, which would end the process before what is done is kept.
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        _begin(address)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    try:
+        yield _spread
+    finally:
+        ray.shutdown()
+
+
+def _begin(address: str) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    try:
+        if address == LOCAL:
+            # Nobody else is to reach it.
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+            here = {"num_cpus": usable_cores(), "object_store_memory": _STORE, "include_dashboard": False}
+            ray.init(LOCAL, **here, **quiet)
+        else:
+            if address != _AUTO:
+                # Ray would try for a minute.
+                place = urlsplit(address if "://" in address else f"//{address}")
+                socket.create_connection((place.hostname or "", place.port or 10001), _PATIENCE).close()
+            ray.init(address, **quiet)
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        why = str(error).strip().partition("\n")[0]
+        if address == LOCAL:
+            raise ClusterError(f"Ray cannot be started here ({why})", "see its log files in /tmp/ray") from error
+        problem = f"The Ray cluster {address} cannot be joined ({why})"
+        raise ClusterError(problem, "check its address, and that it runs the same Ray and Python as here") from error
+
+
+def _spread(function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = _AHEAD) -> Iterator[Result]:
+    """As ``parallel.ordered_map``, on the cores of a cluster, also those that join later.
+
+    Raises:
+        ClusterError: a node cannot do the work, or a task ends every process that it is given to.
+    """
+    held = ray.put(function)
+    task = ray.remote(_work).options(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")
+    waiting = iter(items)
+    in_flight: deque[tuple[Any, Sequence[Item]]] = deque()
+
+    def send() -> None:
+        cores = max(1, int(ray.cluster_resources().get("CPU", 0)))
+        for _ in range(cores * max(_AHEAD, ahead // _TOGETHER) - len(in_flight)):
+            if not (some := list(islice(waiting, _TOGETHER))):
+                break
+            # Within a list what is held is not fetched for every task.
+            in_flight.append((task.remote(VERSION, str(Path.cwd()), [held], some), some))
+
+    def results() -> Iterator[Result]:
+        try:
+            yield None  # type: ignore[misc]
+            while in_flight:
+                results, error = _received(*in_flight.popleft())
+                send()
+                yield from results
+                if error:
+                    raise error
+        finally:
+            if ray.is_initialized():
+                for task_result, _ in in_flight:
+                    ray.cancel(task_result)
+
+    # Begun here, as ``parallel.ordered_map`` is.
+    send()
+    begun = results()
+    next(begun)
+    return begun
+
+
+def _received(task_result: Any, some: Sequence[Item]) -> tuple[list[Any], FacerecError | None]:
+    """The results of a task, and the error that ended it."""
+    try:
+        done: tuple[list[Any], FacerecError | None] = ray.get(task_result)
+        return done
+    except ray.exceptions.RayTaskError as error:
+        why = str(error).strip().rpartition("\n")[2]
+        problem = f"A node of the Ray cluster failed ({why})"
+        raise ClusterError(problem, f"see that each has facerec {VERSION} with all that it needs") from error
+    except ray.exceptions.RayError as error:
+        problem = f"Every node that was given {some[0]} or one of the {len(some) - 1} after it was lost"
+        raise ClusterError(problem, "see that the nodes have enough memory, or leave these out") from error
+
+
+def _work(
+    version: str, folder: str, held: Sequence[Any], some: Sequence[Item]
+) -> tuple[list[Any], FacerecError | None]:
+    """On a node: the results of a function for items, up to the first error that is told to people."""
+    if version != VERSION:
+        problem = f"A node of the Ray cluster has facerec {VERSION}, and this is {version}"
+        return [], ClusterError(problem, "install the same on all")
+    function = _fetched(held[0], folder)
+    results: list[Any] = []
+    for item in some:
+        try:
+            results.append(function(item))
+        except FacerecError as error:
+            return results, error
+    return results, None
+
+
+@lru_cache(maxsize=1)
+def _fetched(held: Any, folder: str) -> Callable[[Any], Any]:
+    """The function, once a process; relative paths mean there what they mean here, where the same folder is there."""
+    if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
+        os.chdir(folder)
+    function: Callable[[Any], Any] = ray.get(held)
+    return function
