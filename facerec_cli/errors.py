@@ -6,32 +6,22 @@ from __future__ import annotations
 class FacerecError(Exception):
     """Base of every error that facerec reports to people.
 
-    ``str(error)`` says what is wrong, in a clause that names the file. What to do about it, where that is the same for
-    every program, is ``remedy``; a program with options of its own finds a better one by the error's class.
+    ``str(error)`` says what is wrong, in a clause that names the file. A program with options of its own finds a better
+    remedy by the error's class.
+
+    Attributes:
+        remedy: what to do about it, as a clause that follows a colon; empty where only the program can say.
+        subject: what a program's own remedy may have to name: a database's location, a model's name.
     """
 
     def __init__(self, problem: str, remedy: str = "", subject: str = "") -> None:
-        """Describe it.
-
-        Args:
-            problem: what is wrong, without a full stop.
-            remedy: what to do, as a clause that follows a colon.
-            subject: what a program's own remedy may have to name: a database's location, a model's name.
-        """
+        """Describe it; the problem is without a full stop."""
         super().__init__(problem, remedy, subject)
+        self.remedy = remedy
+        self.subject = subject
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it, as a clause; empty where only the program can say."""
-        return str(self.args[1])
-
-    @property
-    def subject(self) -> str:
-        """What a program's own remedy may have to name."""
-        return str(self.args[2])
 
 
 class PhotoError(FacerecError):
@@ -186,10 +176,6 @@ class UncertainChangeError(DatabaseError):
     """The connection to a database's server was lost as a change became final: it is made, or it is not."""
 
 
-class DatabaseAccessError(DatabaseError):
-    """A database's server does not let this user in, or not do that."""
-
-
 class UnusableLocationError(DatabaseError):
     """A database cannot be at a location: something else is there, or facerec does not know the kind of store."""
 
@@ -203,7 +189,7 @@ class DamagedIndexError(DamagedDatabaseError):
 
 
 class DatabaseRefusedError(DatabaseError):
-    """The disk or the system refuses to read or write a database."""
+    """The disk, the system or the server refuses to read or write a database."""
 
 
 class UnfinishedChangeError(DatabaseError):

@@ -22,7 +22,6 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types import TypeInfo
 
 from facerec_cli.errors import (
-    DatabaseAccessError,
     DatabaseError,
     DatabaseRefusedError,
     NoSchemaError,
@@ -242,7 +241,7 @@ def _not_connected(error: psycopg.Error, location: Location) -> DatabaseError:
         )
     is_refused = "authentication failed" in reason or "no password supplied" in reason or "role " in reason
     if is_refused or "pg_hba.conf" in reason:
-        return DatabaseAccessError(
+        return DatabaseRefusedError(
             f"{location} lets nobody in ({reason})",
             "name a user that it has in the URL, with the password in PGPASSWORD or in the file ~/.pgpass",
         )
@@ -263,7 +262,7 @@ def refused(error: psycopg.Error, location: Location, *, is_lost: bool) -> Datab
         case "3F000" | "42P01":
             return no_schema(location)
         case "42501":
-            return DatabaseAccessError(
+            return DatabaseRefusedError(
                 f"{location} does not let this user do that ({reason})", "have its owner grant it, or name another user"
             )
         case "25006":
