@@ -73,7 +73,7 @@ class Server:
         self._process = os.getpid()
         weakref.finalize(self, _close, self._idle)
 
-    def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+    def row(self, query: str | sql.Composed, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of one statement, which is a transaction of its own.
 
         Raises:

@@ -66,7 +66,9 @@ def check(server: Server) -> None:
         OlderSchemaError: they are an older facerec's.
         DatabaseError: they are a newer facerec's.
     """
-    (number,) = server.row("select max(number) from migration")
+    # By its whole name: where a user may not look into a schema, the search path passes over it.
+    ledger = sql.Identifier(server.location.schema, "migration")
+    (number,) = server.row(sql.SQL("select max(number) from {}").format(ledger))
     _check_known(number, server.location)
     if number is None or number < migrations()[-1].number:
         raise OlderSchemaError(
