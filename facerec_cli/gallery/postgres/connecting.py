@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from pgvector.psycopg.vector import register_vector_info
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types import TypeInfo
 
@@ -31,12 +32,16 @@ from facerec_cli.errors import (
     UnusableLocationError,
 )
 from facerec_cli.gallery.postgres.location import Location
+from facerec_cli.parallel import ordered_map
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 _MOST_CONNECTIONS = 16
+_READERS = 4
+"""Connections that read a large gallery together."""
 _CONNECT_SECONDS = 10
 _TRIES = 5
 """Of a transaction that others get in the way of."""
@@ -68,7 +73,7 @@ class Server:
         self._process = os.getpid()
         weakref.finalize(self, _close, self._idle)
 
-    def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+    def row(self, query: str | sql.Composed, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of one statement, which is a transaction of its own.
 
         Raises:
@@ -76,17 +81,18 @@ class Server:
         """
 
         def asked(connection: Connection) -> tuple[Any, ...]:
-            found = connection.execute(query, values).fetchone()
+            found = connection.execute(query, values, binary=True).fetchone()
             assert found is not None
             return found
 
         return self._run(asked)
 
-    def read(self, work: Callable[[Cursor], T]) -> T:
+    def read(self, work: Callable[[Cursor], T], moment: str | None = None) -> T:
         """What is read in one transaction, which sees the database at one moment.
 
         Args:
             work: called again, from the start, where the connection was lost or others got in the way.
+            moment: that of a transaction under way, as it exports it; None: now.
 
         Raises:
             DatabaseError: the server refuses, or does not answer.
@@ -95,10 +101,24 @@ class Server:
         def whole(connection: Connection) -> T:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            with connection.transaction(), connection.cursor() as cursor:
+            with connection.transaction(), connection.cursor(binary=True) as cursor:
+                if moment is not None:
+                    cursor.execute(sql.SQL("set transaction snapshot {}").format(moment))
                 return work(cursor)
 
         return self._run(whole)
+
+    def read_each(self, cursor: Cursor, work: Callable[[Cursor, Item], T], items: Sequence[Item]) -> list[T]:
+        """What is read of each of many things at the moment that a transaction sees, on several connections.
+
+        Raises:
+            DatabaseError: the server refuses, or does not answer.
+        """
+        if len(items) < _READERS:
+            return [work(cursor, item) for item in items]
+        (moment,) = cursor.execute("select pg_export_snapshot()").fetchone() or ("",)
+        read = ordered_map(lambda item: self.read(lambda own: work(own, item), moment), items, _READERS)
+        return list(read)
 
     def write(self, work: Callable[[Cursor], T]) -> T:
         """What one transaction changes: all of it or, whatever happens, nothing.
@@ -117,7 +137,7 @@ class Server:
             connection.read_only = None  # as the server has it: a standby then says that it can only be read
             number = None
             try:
-                with connection.transaction(), connection.cursor() as cursor:
+                with connection.transaction(), connection.cursor(binary=True) as cursor:
                     result = work(cursor)
                     (number,) = cursor.execute("select pg_current_xact_id_if_assigned()::text").fetchone() or (None,)
             except psycopg.Error as error:

@@ -22,13 +22,14 @@ from facerec_cli.gallery.postgres.connecting import Cursor, Server
 from facerec_cli.gallery.postgres.packing import floats, integers, texts, vectors
 from facerec_cli.gallery.segment import EMPTY, Segment
 
-_PEOPLE_EACH = 4096
+_PEOPLE_EACH = 8192
 """Of a segment, when everybody is brought."""
+_LAST_ID = 2**63 - 1
 _VERSION = "select id, version from gallery"
 _PEOPLE = """
 select string_agg(int8send(id), ''),
        string_agg(convert_to(name, 'UTF8'), '\\x00'),
-       string_agg(int8send(extract(epoch from created)::bigint), '')
+       string_agg(int8send(date_part('epoch', created)::bigint), '')
 from (select * from person where {} order by id) as person
 """
 _FACES = """
@@ -37,7 +38,7 @@ select string_agg(int8send(id), ''),
        string_agg(convert_to(sha256, 'UTF8'), '\\x00'),
        string_agg(convert_to(source, 'UTF8'), '\\x00'),
        string_agg(float4send(score), ''),
-       string_agg(int8send(extract(epoch from created)::bigint), '')
+       string_agg(int8send(date_part('epoch', created)::bigint), '')
 from (select id, person, sha256, source, score, created from face where {} order by id) as face
 """
 _TEMPLATES = """
@@ -46,10 +47,8 @@ from (
     select person, template from template where digest = %(digest)s and template is not null and {} order by person
 ) as template
 """
-_NOT_EMBEDDED = """
-select string_agg(int8send(id), '') from face
-where {} and not exists (select from embedding where digest = %(digest)s and embedding.face = face.id)
-"""
+_EMBEDDED = "select string_agg(int8send(face), '') from embedding where digest = %(digest)s"
+_EMBEDDED_OF_SOME = f"{_EMBEDDED} and face in (select id from face where {{}})"
 _FIRST_OF_EACH = """
 select string_agg(int8send(id), '' order by id)
 from (select id, row_number() over (order by id) as place from person) as numbered
@@ -101,9 +100,6 @@ class _Those:
         return found
 
 
-_EVERYBODY = _Those.between(0, 2**63 - 1)
-
-
 class Copy:
     """The copy that the threads of a process share."""
 
@@ -123,7 +119,7 @@ class Copy:
         if state is not None and self._server.row(_VERSION) == (state.gallery, state.version):
             return state
         with self._lock:
-            self._state = self._server.read(lambda cursor: _followed(cursor, self._state))
+            self._state = self._server.read(lambda cursor: self._followed(cursor, self._state))
             return self._state
 
     def with_model(self, state: State, digest: str) -> State:
@@ -137,49 +133,51 @@ class Copy:
             now = self._state
             if now and digest in now.digests and (now.gallery, now.version) == (state.gallery, state.version):
                 return now
-            brought = self._server.read(lambda cursor: _with_model(cursor, state, digest))
+            brought = self._server.read(lambda cursor: self._with_model(cursor, state, digest))
             if self._state is state:
                 self._state = brought
             return brought
 
+    def _followed(self, cursor: Cursor, state: State | None) -> State:
+        """The state that a transaction sees, made from an earlier one."""
+        gallery, version = cursor.execute(_VERSION).fetchone() or (None, None)
+        if state is None or state.gallery != gallery or state.version > version:
+            digests = frozenset() if state is None else state.digests
+            return self._everybody(cursor, gallery, version, digests)
+        if state.version == version:
+            return state
+        (changed,) = cursor.execute(_CHANGED, [state.version]).fetchone() or (None,)
+        (forgotten,) = cursor.execute(_FORGOTTEN, [state.version]).fetchone() or (None,)
+        those = _Those.of(integers(changed))
+        part = _people(cursor, those)
+        for digest in state.digests:
+            embedded = integers(those.asked(cursor, _EMBEDDED_OF_SOME, "person", digest=digest)[0])
+            part = _with_templates(cursor, part, those, digest, np.sort(embedded))
+        segments = _with_people(state.index.segments, part, np.append(integers(changed), integers(forgotten)))
+        return replace(state, version=version, index=Index(segments, 0))
 
-def _followed(cursor: Cursor, state: State | None) -> State:
-    """The state that a transaction sees, made from an earlier one."""
-    gallery, version = cursor.execute(_VERSION).fetchone() or (None, None)
-    if state is None or state.gallery != gallery or state.version > version:
-        return _everybody(cursor, gallery, version, frozenset() if state is None else state.digests)
-    if state.version == version:
+    def _everybody(self, cursor: Cursor, gallery: UUID, version: int, digests: frozenset[str]) -> State:
+        (packed,) = cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}).fetchone() or (None,)
+        first = integers(packed).tolist()
+        last = [number - 1 for number in first[1:]] + [_LAST_ID] * bool(first)
+        parts = [_Those.between(*ids) for ids in zip(first, last, strict=True)]
+        segments = self._server.read_each(cursor, _people, parts)
+        state = State(gallery, version, Index(segments or [EMPTY], 0), frozenset())
+        for digest in digests:
+            state = self._with_model(cursor, state, digest)
         return state
-    changed, forgotten = (
-        integers((cursor.execute(query, [state.version]).fetchone() or (None,))[0]) for query in (_CHANGED, _FORGOTTEN)
-    )
-    those = _Those.of(changed)
-    part = _people(cursor, those)
-    for digest in state.digests:
-        part = _with_templates(cursor, part, those, digest, _not_embedded(cursor, those, digest))
-    segments = _with_people(state.index.segments, part, np.concatenate([changed, forgotten]))
-    return replace(state, version=version, index=Index(segments, 0))
 
+    def _with_model(self, cursor: Cursor, state: State, digest: str) -> State:
+        (packed,) = cursor.execute(_EMBEDDED, {"digest": digest}).fetchone() or (None,)
+        embedded = np.sort(integers(packed))
 
-def _everybody(cursor: Cursor, gallery: UUID, version: int, digests: frozenset[str]) -> State:
-    (packed,) = cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}).fetchone() or (None,)
-    first = integers(packed).tolist()
-    last = [*(number - 1 for number in first[1:]), 2**63 - 1]
-    segments = [_people(cursor, _Those.between(*ids)) for ids in zip(first, last, strict=bool(first))]
-    state = State(gallery, version, Index(segments or [EMPTY], 0), frozenset())
-    for digest in digests:
-        state = _with_model(cursor, state, digest)
-    return state
+        def known(own: Cursor, segment: Segment) -> Segment:
+            first, last = segment.people["id"][[0, -1]].tolist()
+            return _with_templates(own, segment, _Those.between(first, last), digest, embedded)
 
-
-def _with_model(cursor: Cursor, state: State, digest: str) -> State:
-    pending = _not_embedded(cursor, _EVERYBODY, digest)
-    segments = [
-        _with_templates(cursor, segment, _Those.between(*segment.people["id"][[0, -1]].tolist()), digest, pending)
-        for segment in state.index.segments
-        if len(segment)
-    ]
-    return replace(state, index=Index(segments or [EMPTY], 0), digests=state.digests | {digest})
+        people = [segment for segment in state.index.segments if len(segment)]
+        segments = self._server.read_each(cursor, known, people)
+        return replace(state, index=Index(segments or [EMPTY], 0), digests=state.digests | {digest})
 
 
 def _people(cursor: Cursor, those: _Those) -> Segment:
@@ -200,22 +198,27 @@ def _people(cursor: Cursor, those: _Those) -> Segment:
     return Segment(people, faces, {}, {}, {})
 
 
-def _not_embedded(cursor: Cursor, those: _Those, digest: str) -> Ids:
-    """The faces of some people that a model has not embedded."""
-    return integers(those.asked(cursor, _NOT_EMBEDDED, "person", digest=digest)[0])
+def _with_templates(cursor: Cursor, segment: Segment, those: _Those, digest: str, embedded: Ids) -> Segment:
+    """A segment of some people with their templates of a model, and which faces it has embedded, whose ids rise.
 
-
-def _with_templates(cursor: Cursor, segment: Segment, those: _Those, digest: str, pending: Ids) -> Segment:
-    """A segment of some people with their templates of a model; a server that has others by now keeps those."""
+    Whoever the server has enrolled since is not among them.
+    """
     owner, packed = those.asked(cursor, _TEMPLATES, "person", digest=digest)
     ids, rows = integers(owner), vectors(packed)
     templates = dict(segment.templates)
     if len(rows):
-        is_here = np.isin(ids, segment.people["id"])
+        is_here = _among(ids, segment.people["id"])
         templates[digest] = np.full((len(segment), rows.shape[1]), np.nan, np.float32)
         templates[digest][np.searchsorted(segment.people["id"], ids[is_here])] = rows[is_here]
-    is_embedded = ~np.isin(segment.faces["id"], pending)
+    is_embedded = _among(segment.faces["id"], embedded)
     return replace(segment, templates=templates, embedded={**segment.embedded, digest: is_embedded.astype(np.uint8)})
+
+
+def _among(ids: Ids, known: Ids) -> npt.NDArray[np.bool_]:
+    """Which ids are among others, which rise."""
+    if not len(known):
+        return np.zeros(len(ids), np.bool_)
+    return np.equal(known[np.minimum(np.searchsorted(known, ids), len(known) - 1)], ids)
 
 
 def _with_people(segments: Sequence[Segment], part: Segment, changed: Ids) -> list[Segment]:

@@ -66,7 +66,9 @@ def check(server: Server) -> None:
         OlderSchemaError: they are an older facerec's.
         DatabaseError: they are a newer facerec's.
     """
-    (number,) = server.row("select max(number) from migration")
+    # By its whole name: where a user may not look into a schema, the search path passes over it.
+    ledger = sql.Identifier(server.location.schema, "migration")
+    (number,) = server.row(sql.SQL("select max(number) from {}").format(ledger))
     _check_known(number, server.location)
     if number is None or number < migrations()[-1].number:
         raise OlderSchemaError(
@@ -92,7 +94,7 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
     _check_known(max(known, default=0), location)
     new = [migration for migration in migrations() if migration.number not in known]
     for number, name, statements in new:
-        cursor.execute(statements.encode())
+        cursor.execute(statements.encode(), binary=False)
         cursor.execute("insert into migration (number, name) values (%s, %s)", [number, name])
     return [name for _, name, _ in new]
 

@@ -16,7 +16,7 @@ from facerec_cli.gallery.postgres.snapshot import CopySnapshot
 from facerec_cli.gallery.postgres.store import PostgresGallery
 from facerec_cli.gallery.segment import Segment
 from tests.gallery.faces import COMPARISON, DIGEST, OTHER, OTHER_COMPARISON, face, unit
-from tests.gallery.postgres.conftest import opened
+from tests.gallery.postgres.conftest import opened, templates
 from tests.servers import Server
 
 
@@ -113,12 +113,6 @@ def seen(now: Snapshot) -> list[object]:
         [(record.face, record.embedding is not None) for record in now.records(DIGEST)],
         templates(now),
         list(now.pending(DIGEST)),
-    ]
-
-
-def templates(now: Snapshot) -> list[tuple[str, bytes]]:
-    return [
-        (name, row.tobytes()) for names, rows in now.templates(DIGEST) for name, row in zip(names, rows, strict=True)
     ]
 
 
