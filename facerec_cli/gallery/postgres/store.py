@@ -8,11 +8,13 @@ from all embeddings in the order of their faces, as in a folder: with the same b
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import platformdirs
 import psycopg
 
 from facerec_cli.encoders.encoder import Embedding
@@ -80,6 +82,10 @@ where face.id = moved.id
 """
 
 
+# A backup that was restored somewhere is another gallery.
+_PLACE = "select system_identifier, 'gallery'::regclass::oid::bigint, current_database() from pg_control_system()"
+
+
 class PostgresGallery(Gallery):
     """A gallery on a server; see the module's description."""
 
@@ -101,6 +107,16 @@ class PostgresGallery(Gallery):
         self._copy = Copy(self.server)
 
     # ------------------------------------------------------------------ reading
+
+    @property
+    def beside(self) -> Path:
+        # By what goes with the gallery wherever it is restored to.
+        (gallery,) = self.server.row("select id::text from gallery")
+        return platformdirs.user_data_path("facerec", appauthor=False) / "galleries" / str(gallery)
+
+    @property
+    def identity(self) -> Hashable:
+        return self.server.row(_PLACE)
 
     def snapshot(self) -> Snapshot:
         if self.server.location.search != "memory":
