@@ -132,6 +132,15 @@ def test_people_go_to_a_server_and_back_bit_by_bit(quiet: Quiet, url: str, sampl
     assert enrol_again.stderr.startswith("Error: first is where these people are already: ")
 
 
+def test_the_server_may_search_in_place_of_the_process(quiet: Quiet, url: str, samples: Path) -> None:
+    enrol(quiet, samples, url)
+    asked = ("identify", samples / "jacinda_ardern_2022.jpg", samples / "barack_obama.jpg", "-db")
+    expected = answers(quiet, *asked, url)
+    assert "applied the index for search=hnsw." in quiet("people", "migrate", "-db", f"{url}?search=hnsw").stderr
+    for search in ("server", "hnsw"):
+        assert answers(quiet, *asked, f"{url}?search={search}") == expected
+
+
 def test_a_copy_that_lacks_a_lost_chip_ends_with_status_1(quiet: Quiet, samples: Path, tmp_path: Path) -> None:
     enrol(quiet, samples, "first")
     next((tmp_path / "first").rglob("faces/jacinda*/*.jpg")).unlink()

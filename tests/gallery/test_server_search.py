@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facerec_cli import Identifier, Recognizer, enroll
 from facerec_cli.encoders.cohort import Prior
 from facerec_cli.encoders.metric import Comparison, Cosine, Vectors
 from facerec_cli.errors import UnsuitableModelError
@@ -79,3 +80,19 @@ def test_an_index_names_nobody_whom_an_exact_search_would_not(postgres: Server) 
 def test_embeddings_too_large_for_the_index_are_refused(postgres: Server) -> None:
     with pytest.raises(UnsuitableModelError, match="4,096 numbers"):
         build_hnsw(Location.parse(postgres.create_database()), DIGEST, 4096)
+
+
+def test_photos_get_the_names_that_a_folder_gives(
+    postgres: Server, recognizer: Recognizer, samples: Path, tmp_path: Path
+) -> None:
+    url = postgres.create_database()
+    folder, server = open_gallery(tmp_path / "database", create=True), open_gallery(url, create=True)
+    for name, photo in {"Macron": "emmanuel_macron_2014.jpg", "Ardern": "jacinda_ardern_2018.jpg"}.items():
+        for gallery in (folder, server):
+            enroll(recognizer, gallery, name, [samples / photo])
+    photos = sorted(samples.glob("*.jpg"))
+    expected = [result.to_json() for result in Identifier(recognizer, folder).identify_all(photos, top=2)]
+    assert [face["name"] for result in expected for face in result["faces"]].count("Ardern") == 2
+    for search in ("server", "hnsw"):
+        gallery = open_gallery(f"{url}?search={search}")
+        assert [result.to_json() for result in Identifier(recognizer, gallery).identify_all(photos, top=2)] == expected

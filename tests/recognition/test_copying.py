@@ -24,7 +24,7 @@ from tests.servers import Server
 
 BEGAN = datetime(2020, 2, 29, 12, 0, tzinfo=timezone.utc)
 PEOPLE = ["Ada Lovelace", "Blaise Pascal", "Ada Lovelace", "Émilie du Châtelet", "Carl Friedrich Gauß"]
-STORES = ["folder", "memory", "server"]
+STORES = ["folder", "memory", "server", "searching server"]
 Make = Callable[[str], Gallery]
 
 
@@ -38,7 +38,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         if store == "folder":
             return open_gallery(tmp_path / f"database-{len(list(tmp_path.iterdir()))}", create=True)
         server: Server = request.getfixturevalue("postgres")
-        return open_gallery(server.create_database(), create=True)
+        searching = "?search=server" if store.startswith("searching") else ""
+        return open_gallery(server.create_database() + searching, create=True)
 
     return new
 

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from facerec_cli.errors import DatabaseError, OlderSchemaError
-from facerec_cli.gallery.postgres.connecting import Cursor, Server, no_schema
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, no_schema, one_row
 from facerec_cli.gallery.postgres.location import Location
 
 _EXTENSION = "create extension vector"
@@ -66,7 +66,9 @@ def check(server: Server) -> None:
         OlderSchemaError: they are an older facerec's.
         DatabaseError: they are a newer facerec's.
     """
-    (number,) = server.row("select max(number) from migration")
+    # By its whole name: where a user may not look into a schema, the search path passes over it.
+    ledger = sql.Identifier(server.location.schema, "migration")
+    (number,) = server.row(sql.SQL("select max(number) from {}").format(ledger))
     _check_known(number, server.location)
     if number is None or number < migrations()[-1].number:
         raise OlderSchemaError(
@@ -79,12 +81,10 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
     cursor.execute("select pg_advisory_xact_lock(hashtextextended('facerec ' || %s, 0))", [location.schema])
     if create:
         _have_extension(cursor, location)
-        (is_there,) = cursor.execute("select to_regnamespace(quote_ident(%s))", [location.schema]).fetchone() or (None,)
+        (is_there,) = one_row(cursor.execute("select to_regnamespace(quote_ident(%s))", [location.schema]))
         if is_there is None:
             cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(location.schema)))
-    (ledger,) = cursor.execute("select to_regclass(quote_ident(%s) || '.migration')", [location.schema]).fetchone() or (
-        None,
-    )
+    (ledger,) = one_row(cursor.execute("select to_regclass(quote_ident(%s) || '.migration')", [location.schema]))
     if ledger is None and not create:
         raise no_schema(location)
     cursor.execute(_LEDGER)
@@ -98,7 +98,7 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
 
 
 def _have_extension(cursor: Cursor, location: Location) -> None:
-    (is_there,) = cursor.execute("select to_regtype('vector')").fetchone() or (None,)
+    (is_there,) = one_row(cursor.execute("select to_regtype('vector')"))
     if is_there is not None:
         return
     try:

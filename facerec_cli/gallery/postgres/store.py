@@ -22,7 +22,7 @@ from facerec_cli.encoders.metric import Comparison, templates
 from facerec_cli.errors import LostChipError, NameTakenError, NoSchemaError
 from facerec_cli.gallery.base import EnrolledFace, Gallery, NewFace, Snapshot, clean_name, nobody_named
 from facerec_cli.gallery.chipstore import decode_chip
-from facerec_cli.gallery.postgres.connecting import Cursor, Server
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, one_row
 from facerec_cli.gallery.postgres.copy import Copy
 from facerec_cli.gallery.postgres.location import Location
 from facerec_cli.gallery.postgres.packing import integers, vectors
@@ -262,7 +262,7 @@ def _stored(cursor: Cursor, comparison: Comparison, embeddings: Sequence[tuple[E
 def _renew_templates(cursor: Cursor, comparison: Comparison, people: Sequence[int]) -> None:
     """Make the templates of some people, who are locked, from all that a model has embedded of them, and mark them."""
     digest = comparison.digest
-    packed_owner, packed = cursor.execute(_EMBEDDINGS, [digest, people]).fetchone() or (None, None)
+    packed_owner, packed = one_row(cursor.execute(_EMBEDDINGS, [digest, people]))
     owner = np.searchsorted(people, integers(packed_owner)).astype(np.int64)
     means = templates(vectors(packed), owner, len(people), comparison.metric)
     version = _mark(cursor, people)
@@ -284,5 +284,5 @@ def _forget_embeddings(cursor: Cursor, person: int) -> None:
 
 def _mark(cursor: Cursor, changed: Sequence[int], gone: Sequence[int] = ()) -> int:
     """Give the gallery its next version, for readers to see who has changed and who is gone; returns it."""
-    (version,) = cursor.execute(_MARK, [changed, list(gone)]).fetchone() or (0,)
+    (version,) = one_row(cursor.execute(_MARK, [changed, list(gone)]))
     return int(version)

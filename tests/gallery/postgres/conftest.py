@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from facerec_cli.gallery.base import Snapshot
 from facerec_cli.gallery.opening import open_gallery
 from facerec_cli.gallery.postgres.store import PostgresGallery
+from tests.gallery.faces import DIGEST
 from tests.servers import Server
 
 
@@ -22,3 +24,10 @@ def opened(url: str, *, create: bool = False) -> PostgresGallery:
     gallery = open_gallery(url, create=create)
     assert isinstance(gallery, PostgresGallery)
     return gallery
+
+
+def templates(now: Snapshot) -> list[tuple[str, bytes]]:
+    """Names and templates of everybody who has one."""
+    return [
+        (name, row.tobytes()) for names, rows in now.templates(DIGEST) for name, row in zip(names, rows, strict=True)
+    ]

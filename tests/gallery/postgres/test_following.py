@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from facerec_cli.gallery.postgres.snapshot import CopySnapshot
 from facerec_cli.gallery.postgres.store import PostgresGallery
 from facerec_cli.gallery.segment import Segment
 from tests.gallery.faces import COMPARISON, DIGEST, OTHER, OTHER_COMPARISON, face, unit
-from tests.gallery.postgres.conftest import opened
+from tests.gallery.postgres.conftest import opened, templates
 from tests.servers import Server
 
 
@@ -55,7 +56,7 @@ def test_where_nothing_changed_one_statement_is_asked(gallery: PostgresGallery, 
         connection.execute("select pg_reload_conf()")
     try:
         while "log_statement" not in postgres.log:  # the server says that it has read its settings
-            pass
+            time.sleep(0.01)
         before = len(asked(postgres))
         for _ in range(5):
             assert nearest(gallery.snapshot(), 1, 0) == ["Ada"]
@@ -113,12 +114,6 @@ def seen(now: Snapshot) -> list[object]:
         [(record.face, record.embedding is not None) for record in now.records(DIGEST)],
         templates(now),
         list(now.pending(DIGEST)),
-    ]
-
-
-def templates(now: Snapshot) -> list[tuple[str, bytes]]:
-    return [
-        (name, row.tobytes()) for names, rows in now.templates(DIGEST) for name, row in zip(names, rows, strict=True)
     ]
 
 
