@@ -20,6 +20,7 @@ from statistics import median
 from facerec_cli import Recognizer, enroll_all, open_gallery
 from facerec_cli.datasets.folder import search
 from facerec_cli.parallel import OrderedMap, ordered_map
+from facerec_cli.spreading import joined
 
 _WARM = 48
 """Photos that are not counted: all processes have done some by then, and the model is loaded."""
@@ -29,8 +30,7 @@ _WARM = 48
 def two_nodes() -> Iterator[OrderedMap]:
     """Two nodes of one core each."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    from facerec_cli.spreading import joined
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - behind facerec's own import of Ray, which silences it
 
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
     cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
