@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from facerec_cli import Recognizer
+from facerec_cli import Recognizer, spreading  # noqa: F401 - which silences Ray before anybody imports it
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
@@ -57,7 +57,7 @@ def recognizer() -> Recognizer:
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[Cluster]:
     """A Ray of two nodes on the loopback with a core each, which notices the death of one within seconds."""
-    pytest.importorskip("facerec_cli.spreading")  # which silences Ray before it imports it
+    pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
