@@ -6,9 +6,11 @@ that it holds. What a lost node had in work is done by another.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 from facerec_cli.defaults import VERSION
 from facerec_cli.errors import ClusterError, FacerecError
 from facerec_cli.parallel import Item, OrderedMap, Result, usable_cores
+from facerec_cli.words import some
 
 LOCAL = "local"
 """In place of an address: start Ray on this machine, for as long as the work takes."""
@@ -103,6 +106,7 @@ class _Cluster:
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
+        self._asked, self._known = -math.inf, 1
 
     def __call__(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = _AHEAD
@@ -118,12 +122,11 @@ class _Cluster:
         in_flight: deque[tuple[Any, Sequence[Item]]] = deque()
 
         def send() -> None:
-            cores = max(1, int(self._ray.cluster_resources().get("CPU", 0)))
-            for _ in range(cores * max(_AHEAD, ahead // _TOGETHER) - len(in_flight)):
-                if not (some := list(islice(waiting, _TOGETHER))):
+            for _ in range(self._cores() * max(_AHEAD, ahead // _TOGETHER) - len(in_flight)):
+                if not (group := list(islice(waiting, _TOGETHER))):
                     break
                 # Within a list what is held is not fetched for every task.
-                in_flight.append((task.remote(VERSION, str(Path.cwd()), [held], some), some))
+                in_flight.append((task.remote(VERSION, str(Path.cwd()), [held], group), group))
 
         def results() -> Iterator[Result]:
             try:
@@ -145,7 +148,14 @@ class _Cluster:
         next(begun)
         return begun
 
-    def _received(self, task_result: Any, some: Sequence[Item]) -> tuple[list[Any], FacerecError | None]:
+    def _cores(self) -> int:
+        """How many there are, asked once a second: nodes come and go."""
+        now = time.monotonic()
+        if now > self._asked + 1:
+            self._asked, self._known = now, max(1, int(self._ray.cluster_resources().get("CPU", 0)))
+        return self._known
+
+    def _received(self, task_result: Any, group: Sequence[Item]) -> tuple[list[Any], FacerecError | None]:
         """The results of a task, and the error that ended it."""
         try:
             done: tuple[list[Any], FacerecError | None] = self._ray.get(task_result)
@@ -155,12 +165,14 @@ class _Cluster:
             problem = f"A node of the Ray cluster failed ({why})"
             raise ClusterError(problem, f"see that each has facerec {VERSION} with all that it needs") from error
         except self._ray.exceptions.RayError as error:
-            problem = f"Every node that was given {some[0]} or one of the {len(some) - 1} after it was lost"
-            raise ClusterError(problem, "see that the nodes have enough memory, or leave these out") from error
+            parts = (part for item in group for part in (item if isinstance(item, tuple) else (item,)))
+            what = some([part for part in parts if isinstance(part, Path)]) or "a part of the work"
+            problem = f"Every process of the Ray cluster that was given {what} has ended"
+            raise ClusterError(problem, "see that nodes have enough memory, or leave that out") from error
 
 
 def _work(
-    version: str, folder: str, held: Sequence[Any], some: Sequence[Item]
+    version: str, folder: str, held: Sequence[Any], group: Sequence[Item]
 ) -> tuple[list[Any], FacerecError | None]:
     """On a node: the results of a function for items, up to the first error that is told to people."""
     if version != VERSION:
@@ -168,7 +180,7 @@ def _work(
         return [], ClusterError(problem, "install the same on all")
     function = _fetched(held[0], folder)
     results: list[Any] = []
-    for item in some:
+    for item in group:
         try:
             results.append(function(item))
         except FacerecError as error:

@@ -84,8 +84,8 @@ def test_an_error_comes_behind_the_results_before_it(spread: OrderedMap) -> None
 
 def test_what_ends_every_process_that_has_it_is_told(spread: OrderedMap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreading, "_RETRIES", 1)
-    with pytest.raises(ClusterError, match="Every node that was given 0 or one of the 3 after it was lost"):
-        list(spread(lambda _: os._exit(1), range(4)))
+    with pytest.raises(ClusterError, match=r"Every process of the Ray cluster that was given a\.jpg, b\.jpg has ended"):
+        list(spread(lambda _: os._exit(1), [("Ada", Path("a.jpg")), ("Ada", Path("b.jpg"))]))
 
 
 def test_what_nobody_expected_is_told_in_a_sentence(spread: OrderedMap) -> None:
