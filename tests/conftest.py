@@ -63,24 +63,6 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def nodes() -> Iterator[Cluster]:
-    """A Ray of two nodes on the loopback with a core each, which notices the death of one within seconds."""
-    pytest.importorskip("facerec_cli.spreading")  # which silences Ray before it imports it
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
-        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
-        noticing = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
-        settings = {"include_dashboard": False, "_system_config": noticing | {"health_check_failure_threshold": 4}}
-        cluster = Cluster(initialize_head=True, head_node_args=node | settings)
-        cluster.add_node(**node)
-        yield cluster
-        cluster.shutdown()
-
-
-@pytest.fixture(scope="session")
 def facerec_path() -> str:
     """The installed entry point, beside the Python that runs the tests."""
     return str(Path(sys.executable).with_name("facerec"))
@@ -111,3 +93,23 @@ def facerec(facerec_path: str, tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[Cluster]:
+    """A Ray of two nodes on the loopback with a core each, which notices the death of one within seconds."""
+    from facerec_cli import spreading  # noqa: F401 - which silences Ray before it is imported
+
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
+        noticing = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
+        settings = {"include_dashboard": False, "_system_config": noticing | {"health_check_failure_threshold": 4}}
+        cluster = Cluster(initialize_head=True, head_node_args=node | settings)
+        cluster.add_node(**node)
+        yield cluster
+        cluster.shutdown()

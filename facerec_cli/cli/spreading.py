@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -53,7 +53,9 @@ def spread_over(address: str | None) -> Iterator[OrderedMap]:
     if address is None:
         yield ordered_map
         return
-    with needing_extra("--ray", "ray"):
-        from facerec_cli.spreading import joined
-    with joined(address) as spread:
+    from facerec_cli.spreading import joined
+
+    with ExitStack() as stack:
+        with needing_extra("--ray", "ray"):
+            spread = stack.enter_context(joined(address))
         yield spread

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from facerec_cli.errors import (
-    DatabaseAccessError,
     DatabaseError,
     DatabaseRefusedError,
     NoDatabaseError,
@@ -85,7 +84,7 @@ def test_an_extension_is_a_superusers_to_make(postgres: Server) -> None:
 def test_no_such_database_user_or_server(postgres: Server, url: str) -> None:
     with pytest.raises(NoServerDatabaseError, match="no such database"):
         open_gallery(postgres.url("nowhere"))
-    with pytest.raises(DatabaseAccessError, match='role "nobody_here" does not exist'):
+    with pytest.raises(DatabaseRefusedError, match='role "nobody_here" does not exist'):
         open_gallery(postgres.url("postgres", "nobody_here"))
     with pytest.raises(UnreachableDatabaseError, match="does not answer"):
         open_gallery("postgresql://ada@127.0.0.1:1/people")
@@ -99,13 +98,13 @@ def test_a_user_without_rights_is_told(gallery: PostgresGallery, url: str, postg
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     guest = postgres.create_database().partition("//")[2].partition("@")[0]
     as_guest = f"postgresql://{guest}@{url.partition('@')[2]}"
-    with pytest.raises(DatabaseAccessError, match="permission denied"):
+    with pytest.raises(DatabaseRefusedError, match="permission denied"):
         open_gallery(as_guest)
     gallery.server.write(lambda cursor: cursor.execute(f"grant usage on schema facerec to {guest}"))
     gallery.server.write(lambda cursor: cursor.execute(f"grant select on all tables in schema facerec to {guest}"))
     reader = open_gallery(as_guest)
     assert reader.snapshot().search(COMPARISON, unit(1, 0)[None])[0][0].name == "Ada"
-    with pytest.raises(DatabaseAccessError, match="permission denied"):
+    with pytest.raises(DatabaseRefusedError, match="permission denied"):
         reader.remove("Ada")
     assert len(list(gallery.snapshot().people())) == 1
 
@@ -128,9 +127,9 @@ def guarded() -> Iterator[Server]:
 def test_passwords_are_libpqs_and_never_shown(guarded: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = guarded.create_database(password="Zitr0ne")
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
-    with pytest.raises(DatabaseAccessError, match="no password supplied"):
+    with pytest.raises(DatabaseRefusedError, match="no password supplied"):
         open_gallery(url)
-    with pytest.raises(DatabaseAccessError, match="password authentication failed") as refused:
+    with pytest.raises(DatabaseRefusedError, match="password authentication failed") as refused:
         open_gallery(url.replace("@", ":Falsch@"))
     assert "Falsch" not in repr(refused.value) + str(refused.value)
     gallery = opened(url.replace("@", ":Zitr0ne@"), create=True)
