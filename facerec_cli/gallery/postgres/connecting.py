@@ -143,10 +143,13 @@ class Server:
                 raise
             return result
 
-        try:
-            return self._run(whole)
-        except _LostAtCommitError as lost:
-            return cast("T", lost.result) if self._is_kept(lost.number) else self._run(whole)
+        for _ in range(_TRIES):
+            try:
+                return self._run(whole)
+            except _LostAtCommitError as lost:
+                if self._is_kept(lost.number):
+                    return cast("T", lost.result)
+        raise _lost(self.location)
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         for tries_left in reversed(range(_TRIES)):
@@ -259,10 +262,7 @@ def refused(error: psycopg.Error, location: Location, *, is_lost: bool) -> Datab
     """What the server refused."""
     state, reason = error.sqlstate or "", error.diag.message_primary or str(error).partition("\n")[0]
     if is_lost:
-        return UnreachableDatabaseError(
-            f"The connection to {location} was lost, and what was there before is untouched",
-            "see whether the server runs there, and try again",
-        )
+        return _lost(location)
     match state:
         case "3F000" | "42P01":
             return no_schema(location)
@@ -277,6 +277,13 @@ def refused(error: psycopg.Error, location: Location, *, is_lost: bool) -> Datab
         case "53300":
             return UnreachableDatabaseError(f"{location} has no connection left", "try again later")
     return DatabaseRefusedError(f"{location} refuses that ({reason})", "see what its server's log says")
+
+
+def _lost(location: Location) -> UnreachableDatabaseError:
+    return UnreachableDatabaseError(
+        f"The connection to {location} was lost, and what was there before is untouched",
+        "see whether the server runs there, and try again",
+    )
 
 
 def no_schema(location: Location) -> NoSchemaError:

@@ -14,16 +14,18 @@ _BYTES = 1 << 16
 
 @dataclass
 class Relay:
-    """Loses the next connection that commits.
+    """Loses the next connections that commit.
 
     Attributes:
         port: where it listens.
         loses: the commit itself, which the server then never sees, or the server's answer; None: nothing.
+        times: how many of them.
         is_last: whether nobody gets through from then on.
     """
 
     port: int
     loses: Literal["commit", "answer"] | None = None
+    times: int = 1
     is_last: bool = False
     is_shut: bool = False
 
@@ -32,8 +34,9 @@ class Relay:
         threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
         with client, server, suppress(OSError):
             while sent := client.recv(_BYTES):
-                if self.loses == "commit" and b"COMMIT" in sent:
+                if self.loses == "commit" and b"COMMIT\0" in sent:  # no "READ COMMITTED"
                     self._lose()
+                    server.shutdown(socket.SHUT_RDWR)  # to close it is not enough while its answers are waited for
                     return
                 server.sendall(sent)
 
@@ -48,7 +51,9 @@ class Relay:
             client.shutdown(socket.SHUT_RDWR)
 
     def _lose(self) -> None:
-        self.loses, self.is_shut = None, self.is_last
+        self.times -= 1
+        if not self.times:
+            self.loses, self.times, self.is_shut = None, 1, self.is_last
 
 
 @contextmanager

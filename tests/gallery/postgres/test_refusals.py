@@ -188,6 +188,21 @@ def test_a_change_whose_end_is_in_doubt_is_looked_up(gallery: PostgresGallery, u
     assert gallery.snapshot().person("Eve").photos == 1
 
 
+@pytest.mark.parametrize(("times", "is_made"), [(3, True), (9, False)])
+def test_a_change_whose_end_is_lost_again_and_again_is_made_or_told(
+    times: int, is_made: bool, gallery: PostgresGallery, url: str, postgres: Server
+) -> None:
+    with relay(postgres.port) as way:
+        writer = opened(url.replace(str(postgres.port), str(way.port)))
+        way.loses, way.times = "commit", times
+        if is_made:
+            assert writer.add(COMPARISON, [face("Ada", unit(1, 0))]) == [True]
+        else:
+            with pytest.raises(UnreachableDatabaseError, match="was lost"):
+                writer.add(COMPARISON, [face("Ada", unit(1, 0))])
+    assert [person.photos for person in gallery.snapshot().people()] == [1] * is_made
+
+
 def test_what_was_reported_is_there_after_the_server_was_killed() -> None:
     with postgres_server(durable=True) as server:
         gallery = opened(server.create_database(), create=True)
