@@ -47,7 +47,11 @@ _TRIES = 5
 _CONFLICTS = {"40001", "40P01"}
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 _PREPARE = """
-select set_config('search_path', quote_ident(%s) || ', public', false), 'vector', to_regtype('vector')::oid::bigint,
+select set_config('search_path', quote_ident(%s) || ', ' || coalesce((
+           select quote_ident(nspname) from pg_extension
+           join pg_namespace on pg_namespace.oid = extnamespace where extname = 'vector'
+       ), 'public'), false),
+       'vector', to_regtype('vector')::oid::bigint,
        (select typarray::bigint from pg_type where oid = to_regtype('vector'))
 """
 
@@ -70,7 +74,7 @@ class Server:
         self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._idle: list[Connection] = []
         self._process = os.getpid()
-        weakref.finalize(self, _close, self._idle)
+        weakref.finalize(self, _close_own, self._idle, self._process)
 
     def row(self, query: str | sql.Composed, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of one statement, which is a transaction of its own.
@@ -187,7 +191,7 @@ class Server:
         with self._free:
             if self._process != os.getpid():  # a fork's parent goes on with those
                 self._process, self._idle = os.getpid(), []
-                weakref.finalize(self, _close, self._idle)
+                weakref.finalize(self, _close_own, self._idle, self._process)
             try:
                 connection = self._idle.pop()
             except IndexError:
@@ -201,10 +205,11 @@ class Server:
     def _connected(self) -> Connection:
         try:
             given: dict[str, Any] = conninfo_to_dict(self.location.conninfo)
-        except psycopg.Error:
+        except (psycopg.Error, UnicodeDecodeError):
             raise UnusableLocationError(  # libpq's words may quote a password
                 f"{self.location} has parameters that libpq does not know", "correct them"
             ) from None
+        given["client_encoding"] = "UTF8"  # names are anything, whatever PGCLIENTENCODING or the database says
         given.setdefault("fallback_application_name", "facerec")
         if "PGCONNECT_TIMEOUT" not in os.environ:
             given.setdefault("connect_timeout", _CONNECT_SECONDS)
@@ -232,6 +237,12 @@ def one_row(cursor: Cursor) -> tuple[Any, ...]:
 def _close(connections: list[Connection]) -> None:
     while connections:
         connections.pop().close()
+
+
+def _close_own(connections: list[Connection], process: int) -> None:
+    """Close connections, unless this is a fork of the process that made them: to close them would end them for it."""
+    if process == os.getpid():
+        _close(connections)
 
 
 def _is_lost(error: psycopg.Error, connection: Connection) -> bool:

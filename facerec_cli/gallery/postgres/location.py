@@ -17,6 +17,7 @@ _SHOWN = {
 }
 """The parameters that are no secret; of all others, not even the name is shown."""
 _HEAD = re.compile(r"(?P<scheme>\w+)://(?:(?P<user>[^:@/]*)(?::[^@/]*)?@)?(?P<rest>[^@]*)")
+_NUMBER = re.compile(r"[0-9]{1,4}")
 MOST_EF_SEARCH = 1000
 _MOST_SCHEMA = 63
 """Bytes that PostgreSQL keeps of a name."""
@@ -49,7 +50,7 @@ class Location:
         """
         head, _, query = text.partition("?")
         parts = _HEAD.fullmatch(head)
-        if parts is None or parts["scheme"] not in SCHEMES or "@" in query:
+        if parts is None or parts["scheme"] not in SCHEMES or "@" in query or not _is_text(text):
             raise UnusableLocationError(
                 f"{shown_url(text)} is no URL of a PostgreSQL database",
                 "write it as postgresql://user@host/dbname, and @ : / ? in a password as %40 %3A %2F %3F",
@@ -60,11 +61,12 @@ class Location:
         }
         rest = "&".join(pair for pair, name in given if name not in own)
         schema, search, ef_search = own.get("schema", cls.schema), own.get("search", cls.search), own.get("ef_search")
-        if not schema or "\0" in schema or len(schema.encode()) > _MOST_SCHEMA or schema.startswith("pg_"):
+        # psycopg takes % in a name for a placeholder.
+        if not schema or set("\0%") & set(schema) or len(schema.encode()) > _MOST_SCHEMA or schema.startswith("pg_"):
             raise UnusableLocationError(f"{schema!r} cannot be a schema's name", "leave schema= out, or give another")
         if search not in get_args(Search):
             raise UnusableLocationError(f"search={search} is unknown", "choose memory, server or hnsw")
-        if ef_search is not None and not (ef_search.isdecimal() and 0 < int(ef_search) <= MOST_EF_SEARCH):
+        if ef_search is not None and not (_NUMBER.fullmatch(ef_search) and 0 < int(ef_search) <= MOST_EF_SEARCH):
             raise UnusableLocationError(
                 f"ef_search={ef_search} is no whole number from 1 to {MOST_EF_SEARCH}", "leave it out, or give one"
             )
@@ -78,6 +80,15 @@ class Location:
 
     def __str__(self) -> str:
         return self.shown
+
+
+def _is_text(text: str) -> bool:
+    """Whether libpq can take it: an argument of a command line may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def shown_url(text: str) -> str:

@@ -55,3 +55,12 @@ def vectors(packed: bytes | None) -> Embeddings:
     if (rows["size"] != size).any():
         raise damaged()
     return rows["numbers"].astype(np.float32)
+
+
+def kept_name(name: str) -> str:
+    """A name as a query takes it; what PostgreSQL cannot keep is nobody's, as is the empty name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return ""
+    return "" if "\0" in name else name

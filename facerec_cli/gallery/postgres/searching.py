@@ -23,7 +23,7 @@ from facerec_cli.gallery.base import EnrolledFace, Match, Person, Record, Snapsh
 from facerec_cli.gallery.postgres.cohort import cohort_of
 from facerec_cli.gallery.postgres.connecting import Server
 from facerec_cli.gallery.postgres.nearest import nearest_people, pages, template_pages
-from facerec_cli.gallery.postgres.packing import vectors
+from facerec_cli.gallery.postgres.packing import kept_name, vectors
 
 _PEOPLE = """
 select person.id, person.name, count(*), person.created
@@ -70,21 +70,21 @@ class ServerSnapshot(Snapshot):
             yield from map(_person, page)
 
     def person(self, name: str) -> Person:
-        rows = self._rows(_PEOPLE.format(which="person.name = %(name)s"), {"name": _asked(name), "most": 1})
+        rows = self._rows(_PEOPLE.format(which="person.name = %(name)s"), {"name": kept_name(name), "most": 1})
         if not rows:
             raise nobody_named(name, self.location)
         return _person(rows[0])
 
     def faces(self, name: str) -> list[EnrolledFace]:
         query = _FACES.format(embedding="null", join="", which="person.name = %(name)s")
-        rows = self._rows(query, {"name": _asked(name), "most": None})
+        rows = self._rows(query, {"name": kept_name(name), "most": None})
         if not rows:
             self.person(name)
         return [_face(row) for row in rows]
 
     def has_photo(self, name: str, sha256: str) -> bool:
         query = "select 1 from face join person on person.id = person where name = %(name)s and sha256 = %(sha256)s"
-        return bool(self._rows(query, {"name": _asked(name), "sha256": sha256}))
+        return bool(self._rows(query, {"name": kept_name(name), "sha256": sha256}))
 
     def photo_counts(self) -> Mapping[int, int]:
         counted = "(select count(*) as photos from face group by person) as counted"
@@ -138,15 +138,6 @@ class ServerSnapshot(Snapshot):
 
     def _rows(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return self._server.read(lambda cursor: cursor.execute(query, values, binary=True).fetchall())
-
-
-def _asked(name: str) -> str:
-    """A name as a query takes it; what PostgreSQL cannot keep is nobody's, as is the empty name."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return ""
-    return "" if "\0" in name else name
 
 
 def _person(row: tuple[Any, ...]) -> Person:

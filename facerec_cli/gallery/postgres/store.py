@@ -25,7 +25,7 @@ from facerec_cli.gallery.chipstore import decode_chip
 from facerec_cli.gallery.postgres.connecting import Cursor, Server, one_row
 from facerec_cli.gallery.postgres.copy import Copy
 from facerec_cli.gallery.postgres.location import Location
-from facerec_cli.gallery.postgres.packing import integers, vectors
+from facerec_cli.gallery.postgres.packing import integers, kept_name, vectors
 from facerec_cli.gallery.postgres.schema import check, init
 from facerec_cli.gallery.postgres.searching import ServerSnapshot
 from facerec_cli.gallery.postgres.snapshot import CopySnapshot
@@ -104,6 +104,7 @@ class PostgresGallery(Gallery):
             if not create:
                 raise
             init(location)
+            self.server = Server(location)  # connections from before the extension do not know its type
         self._copy = Copy(self.server)
 
     # ------------------------------------------------------------------ reading
@@ -209,7 +210,7 @@ class PostgresGallery(Gallery):
 
     def _locked(self, cursor: Cursor, *names: str) -> dict[str, int]:
         """The ids of those of these who are enrolled; nobody else changes them until the transaction ends."""
-        return {name: person for person, name in cursor.execute(_LOCK, [list(names)])}
+        return {name: person for person, name in cursor.execute(_LOCK, [list(map(kept_name, names))])}
 
 
 def _added(cursor: Cursor, comparison: Comparison, faces: Sequence[NewFace]) -> list[bool]:

@@ -226,6 +226,21 @@ def test_another_process_knows_at_once_and_ends_at_once(gallery: PostgresGallery
         assert process.wait(timeout=20) == 0
 
 
+def test_a_fork_that_ends_leaves_its_parent_the_connection(gallery: PostgresGallery, url: str) -> None:
+    script = """if True:
+        import os, sys
+        from facerec_cli.gallery.opening import open_gallery
+        gallery = open_gallery(sys.argv[1])
+        before = gallery.server.row("select pg_backend_pid()")
+        if os.fork() == 0:
+            gallery.snapshot()
+            sys.exit()
+        os.wait()
+        assert gallery.server.row("select pg_backend_pid()") == before
+    """
+    subprocess.run([sys.executable, "-c", script, url], check=True, timeout=60)
+
+
 def test_a_database_restored_from_a_backup_is_brought_anew(gallery: PostgresGallery, url: str) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     gallery.add(COMPARISON, [face("Bob", unit(0, 1), 2)])

@@ -65,9 +65,13 @@ def test_a_password_is_in_no_text_of_ours(url: str) -> None:
         ("schema=", "schema"),
         ("schema=pg_catalog", "schema"),
         (f"schema={'x' * 64}", "schema"),
+        ("schema=a%25s", "schema"),
+        ("schema=\udcff", "is no URL"),
+        ("sslmode=\udcff", "is no URL"),
         ("search=everywhere", "choose memory, server or hnsw"),
         ("ef_search=0", "from 1 to 1000"),
         ("ef_search=many", "from 1 to 1000"),
+        (f"ef_search={'9' * 5000}", "from 1 to 1000"),
     ],
 )
 def test_what_a_parameter_cannot_be_is_said(query: str, problem: str) -> None:

@@ -78,7 +78,22 @@ def test_an_extension_is_a_superusers_to_make(postgres: Server) -> None:
     with pytest.raises(DatabaseError, match="lacks the extension vector") as refused:
         open_gallery(url, create=True)
     assert "superuser run `create extension vector`" in refused.value.remedy
-    assert init(Location.parse(postgres.url(url.rpartition("/")[2]))) != []
+    gallery = open_gallery(postgres.url(url.rpartition("/")[2]), create=True)
+    assert gallery.add(COMPARISON, [face("Ada", unit(1, 0))]) == [True]
+
+
+def test_the_extension_may_be_in_a_schema_of_its_own(postgres: Server) -> None:
+    url = postgres.create_database(extension=False)
+    with postgres.superuser(url.rpartition("/")[2]) as connection:
+        connection.execute("create schema extensions")
+        connection.execute("create extension vector schema extensions")
+        connection.execute("grant usage on schema extensions to public")
+    gallery = open_gallery(url, create=True)
+    assert gallery.add(COMPARISON, [face("Ada", unit(1, 0))]) == [True]
+    for search in ("memory", "server"):
+        assert (
+            open_gallery(f"{url}?search={search}").snapshot().search(COMPARISON, unit(1, 0)[None])[0][0].name == "Ada"
+        )
 
 
 def test_no_such_database_user_or_server(postgres: Server, url: str) -> None:
@@ -92,6 +107,8 @@ def test_no_such_database_user_or_server(postgres: Server, url: str) -> None:
         open_gallery("postgresql://ada@nowhere.invalid/people")
     with pytest.raises(UnusableLocationError, match="parameters that libpq does not know"):
         open_gallery(f"{url}?sslmoed=require")
+    with pytest.raises(UnusableLocationError, match="parameters that libpq does not know"):
+        open_gallery("postgresql://127.0.0.1:1/%ff")
 
 
 def test_a_user_without_rights_is_told(gallery: PostgresGallery, url: str, postgres: Server) -> None:

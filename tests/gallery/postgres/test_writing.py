@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from facerec_cli.encoders.metric import templates
-from facerec_cli.errors import DatabaseError, NameTakenError, PersonError
+from facerec_cli.errors import DatabaseError, NameTakenError, PersonError, UnknownPersonError
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
 from facerec_cli.gallery.postgres.store import PostgresGallery
 from tests.gallery.faces import COMPARISON, DIGEST, face, unit
 from tests.gallery.postgres.conftest import opened
+from tests.servers import Server
 
 
 def together(works: Sequence[Callable[[], object]]) -> list[object]:
@@ -106,6 +107,35 @@ def test_two_who_are_merged_into_each_other_are_one(gallery: PostgresGallery, ur
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
     together([lambda: gallery.merge("Ada", "Bob"), lambda: other.merge("Bob", "Ada")])
     assert [person.photos for person in gallery.snapshot().people()] == [2]
+
+
+@pytest.mark.parametrize("name", ["\udcff", "a\0b", ""])
+def test_a_name_that_the_server_cannot_keep_is_nobodys(gallery: PostgresGallery, name: str) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0))])
+    changes: list[Callable[[], object]] = [
+        lambda: gallery.remove(name),
+        lambda: gallery.rename(name, "Eve"),
+        lambda: gallery.merge(name, "Ada"),
+        lambda: gallery.merge("Ada", name),
+    ]
+    for change in changes:
+        with pytest.raises(UnknownPersonError, match="Nobody named"):
+            change()
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII"])
+def test_names_are_anything_whatever_the_clients_encoding(
+    encoding: str, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    database = f"names_{encoding.lower()}"
+    with postgres.superuser() as connection:
+        connection.execute(f"create database {database} template template0 encoding '{encoding}' locale 'C'".encode())
+    gallery = opened(postgres.url(database), create=True)
+    gallery.add(COMPARISON, [face("Zoë 李", unit(1, 0))])
+    for search in ("memory", "server"):
+        now = opened(f"{postgres.url(database)}?search={search}").snapshot()
+        assert [person.name for person in now.people()] == ["Zoë 李"]
 
 
 def test_a_batch_with_one_that_is_refused_enrols_nobody(gallery: PostgresGallery) -> None:
