@@ -12,6 +12,8 @@ import click
 from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
 from facerec_cli.storage import Url, is_url
 
+_PASSWORD = re.compile(r"(?!github:)[^/]+://[^/]*:[^/]*@", re.IGNORECASE)
+"""In a URL; what has this form in GitHub's is its repository."""
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
@@ -36,7 +38,11 @@ class _PhotoOrUrl(GivenPath):
     """A path, or a URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return Url(value) if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
+        if not (isinstance(value, str) and is_url(value)):
+            return super().convert(value, param, ctx)
+        if _PASSWORD.match(value):
+            self.fail("A URL with a password would be shown: give it as its library takes it elsewhere.", param, ctx)
+        return Url(value)
 
 
 PHOTO_OR_URL = _PhotoOrUrl(allow_dash=True, readable=False)

@@ -121,6 +121,7 @@ def test_a_copy_that_followed_is_a_copy_that_was_made_now(
     gallery: PostgresGallery, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy, "_PEOPLE_EACH", 3)
+    monkeypatch.setattr(copy, "_CHANGED_EACH", 4)
     follower, chance = opened(url), np.random.default_rng(1)
     follower.snapshot().pending_count(DIGEST)
     for step in range(60):
