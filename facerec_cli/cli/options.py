@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +13,9 @@ import click
 from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
 from facerec_cli.storage import Url, is_url
 
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
 _PASSWORD = re.compile(r"(?!github:)[^/]+://[^/]*:[^/]*@", re.IGNORECASE)
 """In a URL; what has this form in GitHub's is its repository."""
-Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class GivenPath(click.Path):

@@ -69,15 +69,14 @@ def migrate_gallery(location: str, digest: str, size: int) -> list[str]:
         from facerec_cli.gallery.postgres.nearest import build_hnsw  # noqa: PLC0415
         from facerec_cli.gallery.postgres.schema import migrate  # noqa: PLC0415
     applied = migrate(where)
-    if where.search == "hnsw":
-        build_hnsw(where, digest, size)
+    if where.search == "hnsw" and build_hnsw(where, digest, size):
         applied.append("the index for search=hnsw")
     return applied
 
 
 def is_on_server(location: str | Path) -> bool:
-    """Whether a location is a URL, and no folder."""
-    return "://" in str(location)
+    """Whether a location is a URL, and no folder; also where a slash of a server's was lost, as in a ``Path``."""
+    return "://" in str(location) or str(location).partition(":")[0] in SCHEMES
 
 
 def shown_location(location: str | Path) -> str:
@@ -86,8 +85,8 @@ def shown_location(location: str | Path) -> str:
 
 
 def _on_server(location: str | Path) -> Location:
-    scheme, is_url, _ = str(location).partition("://")
-    if not is_url:
+    scheme = str(location).partition(":")[0]
+    if not is_on_server(location):
         raise UnusableLocationError(
             f"{location} is a folder, and needs no tables", "name a server, as postgresql://user@host/dbname"
         )

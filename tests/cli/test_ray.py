@@ -139,6 +139,7 @@ def test_people_come_by_url(facerec: Run, people: Path) -> None:
         (("file:///no/such/folder",), "Error: file:///no/such/folder does not exist: check the URL.\n"),
         (("foo://bucket/people",), "Error: foo://bucket/people cannot be read (Protocol not known: foo): "),
         (("file://{people}/barack/barack_obama.jpg",), "Whose photo is file://"),
+        (("ftp://ada:se%20cret@127.0.0.1:1/people",), "A URL with a password would be shown"),
         (("s3://bucket/people", "--from-regions"), "--from-regions reads photos and their sidecars in folders"),
     ],
 )
@@ -148,3 +149,4 @@ def test_urls_that_lead_nowhere_are_told(facerec: Run, people: Path, arguments: 
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+    assert "cret" not in done.stderr

@@ -60,8 +60,8 @@ def test_an_index_names_nobody_whom_an_exact_search_would_not(postgres: Server) 
     url = postgres.create_database()
     enrol(open_gallery(url, create=True), people(3000))
     location = Location.parse(url)
-    build_hnsw(location, DIGEST, SIZE)
-    build_hnsw(location, DIGEST, SIZE)
+    assert build_hnsw(location, DIGEST, SIZE)
+    assert not build_hnsw(location, DIGEST, SIZE)
     with postgres.superuser(url.rpartition("/")[2]) as connection:
         connection.execute("analyze")
         # Nothing but the index: a table as small as this is read as soon.

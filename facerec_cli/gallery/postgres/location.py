@@ -96,7 +96,7 @@ def shown_url(text: str) -> str:
     head, _, query = text.partition("?")
     parts = _HEAD.fullmatch(head)
     if parts is None or "@" in query:  # whoever wrote that meant some of it to be a password
-        return f"{text.partition('://')[0]}://…"
+        return f"{text.partition(':')[0]}://…"
     user = "" if parts["user"] is None else f"{parts['user']}@"
     harmless = [pair for pair in query.split("&") if pair.partition("=")[0] in _SHOWN]
     return f"{parts['scheme']}://{user}{parts['rest']}{'?' if harmless else ''}{'&'.join(harmless)}"

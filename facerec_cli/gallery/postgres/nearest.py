@@ -18,7 +18,7 @@ from facerec_cli.encoders.metric import Centre, Comparison, Cosine, Metric
 from facerec_cli.errors import UnsuitableModelError
 from facerec_cli.gallery.base import Match
 from facerec_cli.gallery.index import nearest_rows
-from facerec_cli.gallery.postgres.connecting import Cursor, Server
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, one_row
 from facerec_cli.gallery.postgres.location import MOST_EF_SEARCH, Location
 from facerec_cli.gallery.postgres.packing import vectors
 
@@ -176,7 +176,7 @@ def _likely(cursor: Cursor, comparison: Comparison, probe: Embedding, top: int, 
     return _asked(cursor, comparison.digest, distance, distance, given)
 
 
-def build_hnsw(location: Location, digest: str, size: int) -> None:
+def build_hnsw(location: Location, digest: str, size: int) -> bool:
     """Make the index that ``search=hnsw`` goes by, for a model; nobody can be enrolled meanwhile.
 
     It takes memory, ``maintenance_work_mem``: about 1 KB a person for 128 numbers; with less, much more time.
@@ -185,6 +185,9 @@ def build_hnsw(location: Location, digest: str, size: int) -> None:
         location: of the gallery.
         digest: of the model.
         size: of its embeddings.
+
+    Returns:
+        Whether it was not there.
 
     Raises:
         UnsuitableModelError: its embeddings are larger than the index takes.
@@ -195,10 +198,15 @@ def build_hnsw(location: Location, digest: str, size: int) -> None:
             f"The model's embeddings have {size:,} numbers, and pgvector's HNSW index takes {_MOST_INDEXED:,}",
             "search without it: search=server",
         )
-    statement = sql.SQL(_INDEX).format(
-        name=sql.Identifier(f"template_hnsw_{digest[:32]}"), vector=_indexed(size), digest=sql.Literal(digest)
-    )
-    Server(location).write(lambda cursor: cursor.execute(statement))
+    name = f"template_hnsw_{digest[:32]}"
+    statement = sql.SQL(_INDEX).format(name=sql.Identifier(name), vector=_indexed(size), digest=sql.Literal(digest))
+
+    def made(cursor: Cursor) -> bool:
+        (before,) = one_row(cursor.execute("select to_regclass(quote_ident(%s))::text", [name]))
+        cursor.execute(statement)
+        return before is None
+
+    return Server(location).write(made)
 
 
 def _indexed(size: int) -> sql.Composed:

@@ -40,6 +40,7 @@ def test_a_url_names_a_server_a_schema_and_who_searches() -> None:
         f"postgresql://ada:1?{SECRET}@db.example/people",
         f"postgresql://ada:1@{SECRET}@db.example/people",
         f"postgresql://:{SECRET}@db.example/people?search=nowhere",
+        f"postgresql:/ada:{SECRET}@db.example/people",
         f"mysql://ada:{SECRET}@db.example/people",
     ],
 )
