@@ -27,7 +27,7 @@ _PEOPLE_EACH = 8192
 _CHANGED_EACH = 8 * _PEOPLE_EACH
 """People who are brought at once of those who changed: no value of an answer may have a gigabyte."""
 _LAST_ID = 2**63 - 1
-_VERSION = "select id, version from gallery"
+_VERSION = "select history, version from gallery"
 _PEOPLE = """
 select string_agg(int8send(id), ''),
        string_agg(convert_to(name, 'UTF8'), '\\x00'),
@@ -64,13 +64,13 @@ class State:
     """Who is enrolled at one version; never changed, only replaced.
 
     Attributes:
-        gallery: its id, which no other has.
+        history: in which the version counts.
         version: of the gallery.
         index: everybody, without embeddings.
         digests: the models whose templates it has.
     """
 
-    gallery: UUID
+    history: UUID
     version: int
     index: Index
     digests: frozenset[str]
@@ -112,7 +112,7 @@ class Copy:
             DatabaseError: the server refuses, or does not answer.
         """
         state = self._state
-        if state is not None and self._server.row(_VERSION) == (state.gallery, state.version):
+        if state is not None and self._server.row(_VERSION) == (state.history, state.version):
             return state
         with self._lock:
             self._state = self._server.read(lambda cursor: self._followed(cursor, self._state))
@@ -127,7 +127,7 @@ class Copy:
         with self._lock:
             # Whoever changes meanwhile is brought again by the next that asks for everybody as they are now.
             now = self._state
-            if now and digest in now.digests and (now.gallery, now.version) == (state.gallery, state.version):
+            if now and digest in now.digests and (now.history, now.version) == (state.history, state.version):
                 return now
             brought = self._server.read(lambda cursor: self._with_model(cursor, state, digest))
             if self._state is state:
@@ -136,10 +136,10 @@ class Copy:
 
     def _followed(self, cursor: Cursor, state: State | None) -> State:
         """The state that a transaction sees, made from an earlier one."""
-        gallery, version = one_row(cursor.execute(_VERSION))
-        if state is None or state.gallery != gallery or state.version > version:
+        history, version = one_row(cursor.execute(_VERSION))
+        if state is None or state.history != history or state.version > version:
             digests = frozenset() if state is None else state.digests
-            return self._everybody(cursor, gallery, version, digests)
+            return self._everybody(cursor, history, version, digests)
         if state.version == version:
             return state
         (changed,) = one_row(cursor.execute(_CHANGED, [state.version]))
@@ -156,13 +156,13 @@ class Copy:
             segments = _with_people(segments, part, some)
         return replace(state, version=version, index=Index(segments, 0))
 
-    def _everybody(self, cursor: Cursor, gallery: UUID, version: int, digests: frozenset[str]) -> State:
+    def _everybody(self, cursor: Cursor, history: UUID, version: int, digests: frozenset[str]) -> State:
         (packed,) = one_row(cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}))
         first = integers(packed).tolist()
         last = [number - 1 for number in first[1:]] + [_LAST_ID] * bool(first)
         parts = [_Those.between(*ids) for ids in zip(first, last, strict=True)]
         segments = self._server.read_each(cursor, _people, parts)
-        state = State(gallery, version, Index(segments or [EMPTY], 0), frozenset())
+        state = State(history, version, Index(segments or [EMPTY], 0), frozenset())
         for digest in digests:
             state = self._with_model(cursor, state, digest)
         return state

@@ -58,7 +58,7 @@ class ServerSnapshot(Snapshot):
         """
         self.location = server.location.shown
         self._server = server
-        self._version = server.row("select id, version from gallery")
+        self._version = server.row("select history, version from gallery")
 
     @property
     def version(self) -> Hashable:

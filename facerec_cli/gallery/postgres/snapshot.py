@@ -42,7 +42,7 @@ class CopySnapshot(IndexSnapshot):
 
     @property
     def version(self) -> Hashable:
-        return self._state.gallery, self._state.version
+        return self._state.history, self._state.version
 
     def known_by(self, digest: str) -> Index:
         if digest not in self._state.digests:

@@ -62,7 +62,7 @@ def test_where_nothing_changed_one_statement_is_asked(gallery: PostgresGallery, 
             assert nearest(gallery.snapshot(), 1, 0) == ["Ada"]
         statements = asked(postgres)[before:]
         assert len(statements) == 5
-        assert all("select id, version from gallery" in statement for statement in statements)
+        assert all("select history, version from gallery" in statement for statement in statements)
     finally:
         with postgres.superuser() as connection:
             connection.execute("alter system reset log_statement")
@@ -250,3 +250,17 @@ def test_a_database_restored_from_a_backup_is_brought_anew(gallery: PostgresGall
     gallery.server.write(lambda cursor: cursor.execute("delete from person where name = 'Bob'") and None)
     gallery.server.write(lambda cursor: cursor.execute("update gallery set version = version - 1") and None)
     assert [person.name for person in follower.snapshot().people()] == ["Ada"]
+
+
+def test_a_standby_that_took_over_begins_a_history(gallery: PostgresGallery, url: str) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1), face("Bob", unit(0, 1), 2)])
+    follower = opened(url)
+    before, beside = follower.snapshot().version, gallery.beside
+    assert len(list(follower.snapshot().people())) == 2
+    # It lacks what came last, and something else has the version since.
+    gallery.server.write(lambda cursor: cursor.execute("delete from person where name = 'Bob'") and None)
+    gallery.server.write(lambda cursor: cursor.execute("update gallery set history = gen_random_uuid()") and None)
+    now = follower.snapshot()
+    assert now.version != before
+    assert [person.name for person in now.people()] == ["Ada"]
+    assert gallery.beside == beside

@@ -1,8 +1,10 @@
 -- Who is enrolled. Times are whole seconds.
 
--- One row. Its lock is the last that a change takes, so that versions rise in the order of commits.
+-- One row. Its lock is the last that a change takes, so that versions rise in the order of commits. Versions of two
+-- histories say nothing of each other: a restored backup begins one, and a standby that takes over.
 create table gallery (
     id uuid not null default gen_random_uuid(),
+    history uuid not null default gen_random_uuid(),
     version bigint not null default 0
 );
 insert into gallery default values;
