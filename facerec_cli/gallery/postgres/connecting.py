@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -42,6 +42,13 @@ _MOST_CONNECTIONS = 16
 _READERS = 4
 """Connections that read a large gallery together."""
 _CONNECT_SECONDS = 10
+_PATIENCE: Mapping[str, int] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""After a minute a server that a cable no longer leads to is lost; systems would wait for two hours."""
 _TRIES = 5
 """Of a transaction that others get in the way of."""
 _CONFLICTS = {"40001", "40P01"}
@@ -209,8 +216,8 @@ class Server:
             raise UnusableLocationError(  # libpq's words may quote a password
                 f"{self.location} has parameters that libpq does not know", "correct them"
             ) from None
+        given = {"fallback_application_name": "facerec", **_PATIENCE, **given}
         given["client_encoding"] = "UTF8"  # names are anything, whatever PGCLIENTENCODING or the database says
-        given.setdefault("fallback_application_name", "facerec")
         if "PGCONNECT_TIMEOUT" not in os.environ:
             given.setdefault("connect_timeout", _CONNECT_SECONDS)
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -169,6 +172,20 @@ def test_a_connection_that_ended_is_replaced(gallery: PostgresGallery, postgres:
     assert [person.name for person in gallery.snapshot().people()] == ["Ada"]
     end_all()
     gallery.remove("Ada")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other options")
+def test_a_server_that_no_cable_leads_to_is_not_waited_for_two_hours(gallery: PostgresGallery, url: str) -> None:
+    def patience(opened: PostgresGallery) -> tuple[int, ...]:
+        def asked(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[int, ...]:
+            with socket.socket(fileno=os.dup(cursor.connection.fileno())) as own:
+                options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT
+                return tuple(own.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+        return opened.server.read(asked)
+
+    assert patience(gallery) == (30, 10, 3, 60_000)
+    assert patience(opened(f"{url}?keepalives_idle=77")) == (77, 10, 3, 60_000)
 
 
 def test_a_change_whose_connection_is_lost_in_the_middle_is_made_again(gallery: PostgresGallery) -> None:
