@@ -61,8 +61,9 @@ class Location:
         }
         rest = "&".join(pair for pair, name in given if name not in own)
         schema, search, ef_search = own.get("schema", cls.schema), own.get("search", cls.search), own.get("ef_search")
-        # psycopg takes % in a name for a placeholder.
-        if not schema or set("\0%") & set(schema) or len(schema.encode()) > _MOST_SCHEMA or schema.startswith("pg_"):
+        # psycopg takes % in a name for a placeholder, and PostgreSQL $user for a name.
+        is_odd = not schema or set("\0%") & set(schema) or schema == "$user" or schema.startswith("pg_")
+        if is_odd or len(schema.encode()) > _MOST_SCHEMA:
             raise UnusableLocationError(f"{schema!r} cannot be a schema's name", "leave schema= out, or give another")
         if search not in get_args(Search):
             raise UnusableLocationError(f"search={search} is unknown", "choose memory, server or hnsw")

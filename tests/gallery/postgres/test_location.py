@@ -67,6 +67,7 @@ def test_a_password_is_in_no_text_of_ours(url: str) -> None:
         ("schema=pg_catalog", "schema"),
         (f"schema={'x' * 64}", "schema"),
         ("schema=a%25s", "schema"),
+        ("schema=$user", "schema"),
         ("schema=\udcff", "is no URL"),
         ("sslmode=\udcff", "is no URL"),
         ("search=everywhere", "choose memory, server or hnsw"),
