@@ -143,7 +143,9 @@ def _enroll(
                 "they are two people."
             )
     people = len({outcome.name for outcome in outcomes if outcome.is_new})
-    reporter.note(f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(people, 'person')} in {database}.")
+    reporter.note(
+        f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(people, 'person')} in {gallery.location}."
+    )
 
 
 def _table_rows(group: Group) -> list[dict[str, Any]]:

@@ -88,8 +88,11 @@ def command(
         for found in asked.searched:
             reporter.left_out(found.left_out)
         if work:
+            from facerec_cli.gallery.opening import shown_location
+
+            place = shown_location(database)
             enrolled = sum(1 for counts in people.values() if counts["enrolled"])
-            summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {database}"
+            summary = f"Enrolled {count(statuses['enrolled'], 'photo')} of {count(enrolled, 'person')} in {place}"
             reporter.note(f"{summary}, {reporter.seconds:.1f} s, {reporter.rate:.1f} photos/s.")
         return max(status, reporter.status)
 

@@ -111,7 +111,7 @@ database_option = click.option(
     metavar="LOCATION",
     default="database",
     show_default=True,
-    help="Folder of the enrolled people.",
+    help="Where the enrolled people are: a folder, or a PostgreSQL server, postgresql://user@host/name.",
 )
 model_option = click.option(
     "-m",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facerec_cli.cli import options
+from facerec_cli.cli import options, stores
 from facerec_cli.cli.consent import agreed, yes_option
 from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.progress import Reporter, show_embedding
@@ -31,7 +31,11 @@ _FACE_COLUMNS = ("name", "source", "chip", "score", "enrolled", "sha256")
     epilog="Example: facerec people list -db database",
 )
 def command() -> None:
-    """List, show, rename, remove and export enrolled people; rebuild the database's index."""
+    """List, show, rename, remove, export and copy enrolled people; look after where they are kept."""
+
+
+for _command in (stores.init, stores.migrate, stores.copy):
+    command.add_command(_command)
 
 
 @command.command("list", short_help="List everybody enrolled.", epilog="Example: facerec people list --format csv")
@@ -48,7 +52,7 @@ def list_people(database: str, model: str, output_format: str) -> int:
     people = snapshot.people()
     first = next(people, None)
     if first is None:
-        reporter.note(f"Nobody is enrolled in {database}: `facerec enroll --name NAME PHOTO` enrols somebody.")
+        reporter.note(f"Nobody is enrolled in {snapshot.location}: `facerec enroll --name NAME PHOTO` enrols somebody.")
         return 0
     with Results(output_format, ("name", "photos", "enrolled")) as results:
         for person in chain([first], people):
@@ -273,7 +277,9 @@ def rebuild(yes: bool, database: str, model: str) -> int:
     recognizer = Recognizer(model)
     gallery = _open(database)
     if not isinstance(gallery, Hdf5Gallery):
-        raise UnusableLocationError(f"{database} is no folder, and has no index of its own to rebuild")
+        raise UnusableLocationError(
+            f"{gallery.location} is no folder, and has no index of its own to rebuild", "name a folder"
+        )
     reporter = Reporter()
     survey = gallery.survey()
     for problem in survey.problems:
@@ -285,13 +291,13 @@ def rebuild(yes: bool, database: str, model: str) -> int:
     strangers = yes
     if survey.strangers and not yes:
         for key in survey.strangers:
-            reporter.warn(f"{database}/{key} is not enrolled.")
+            reporter.warn(f"{gallery.location}/{key} is not enrolled.")
         strangers = agreed(f"Enrol {count(len(survey.strangers), 'such chip')}?")
     with Reporter("Embedding", len(survey.chips)) as embedding:
         rebuild_index(recognizer, gallery, survey, strangers=strangers, smaller=smaller, progress=embedding.update)
     counts = gallery.snapshot().photo_counts()
     photos = sum(number * people for number, people in counts.items())
-    reporter.note(f"{database} holds {count(photos, 'photo')} of {count(sum(counts.values()), 'person')}.")
+    reporter.note(f"{gallery.location} holds {count(photos, 'photo')} of {count(sum(counts.values()), 'person')}.")
     return reporter.status
 
 

@@ -124,7 +124,9 @@ def command(
         raise click.UsageError(f"Others can reach {host}: give --token, or FACEREC_TOKEN, that they must show.")
 
     def ready(address: str) -> None:
-        say(f"Serving {database} with {model} at {address}: Ctrl-C ends it.")
+        from facerec_cli.gallery.opening import shown_location
+
+        say(f"Serving {shown_location(database)} with {model} at {address}: Ctrl-C ends it.")
         if opens:
             click.launch(address)
 

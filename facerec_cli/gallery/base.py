@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facerec_cli.defaults import UNKNOWN
@@ -205,6 +206,14 @@ class Gallery(Protocol):
 
     location: str
     """Where the gallery is, for people to read."""
+
+    @property
+    def beside(self) -> Path:
+        """The folder for what else this machine keeps of the gallery; it may not be there yet."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal in two galleries only if they are one: what is written to either is in the other."""
 
     def snapshot(self) -> Snapshot:
         """The gallery as it is now."""

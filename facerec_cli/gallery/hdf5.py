@@ -11,7 +11,7 @@ ones, then the index that names them, and take the old ones away. Readers never 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +81,14 @@ class Hdf5Gallery(Gallery):
             raise DatabaseRefusedError(f"{folder} cannot be made a database, {reason}", remedy) from error
 
     # ------------------------------------------------------------------ reading
+
+    @property
+    def beside(self) -> Path:
+        return self.folder
+
+    @property
+    def identity(self) -> Hashable:
+        return self.folder.resolve()
 
     def snapshot(self) -> IndexSnapshot:
         try:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from facerec_cli.defaults import DEFAULT_FPIR
@@ -71,7 +70,7 @@ class Engine:
         self._kept: dict[Hashable, Future[Any]] = {}
 
     def _strangers(self) -> Strangers | None:
-        folder, kept = Path(self.settings.database), self.settings.strangers_kept
+        folder, kept = self.gallery.beside, self.settings.strangers_kept
         if kept:
             return Strangers(folder, self.recognizer, self.gallery, kept)
         if (folder / STRANGERS).exists():

@@ -36,6 +36,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "database": (500, "Database unusable"),
     "internal": (500, "Internal error"),
     "busy": (503, "Busy"),
+    "database-away": (503, "Database out of reach"),
 }
 """What can go wrong: HTTP status and title."""
 
@@ -50,10 +51,22 @@ _BY_ERROR: Mapping[type[FacerecError], tuple[str, str]] = {
     errors.PersonError: ("name", "{error}: {remedy}."),
     errors.NobodyEnrolledError: ("nobody-enrolled", "Nobody is enrolled: enrol somebody first."),
     errors.UncalibratedModelError: ("uncalibrated", "The model is not calibrated: give a threshold."),
+    errors.UnreachableDatabaseError: (
+        "database-away",
+        "The database of the service does not answer: ask again in a few seconds.",
+    ),
+    errors.UncertainChangeError: (
+        "database",
+        "The database of the service was lost as the change became final: look whether it is made.",
+    ),
     errors.FacerecError: ("database", "The service cannot use its database or model: its log says why."),
 }
 """By the error's class, or the nearest that it derives from: which problem, and in which words. What an error says
 itself is told where it can name no path of this machine."""
+
+
+_AWAY = 5
+"""Seconds after which a database that did not answer may be back."""
 
 
 class Problem(Exception):
@@ -101,13 +114,15 @@ def problem_of(error: FacerecError) -> Problem:
     kind, words = next(_BY_ERROR[base] for base in type(error).__mro__ if base in _BY_ERROR)
     if KINDS[kind][0] >= 500:
         LOG.error("%s%s", error, f": {error.remedy}" if error.remedy else "")
-    return Problem(kind, words.format(error=error, remedy=error.remedy or "give another"))
+    headers = {"Retry-After": str(_AWAY)} if kind == "database-away" else None
+    return Problem(kind, words.format(error=error, remedy=error.remedy or "give another"), headers=headers)
 
 
 def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """For a route's ``responses``: the problems it may answer, besides those that any may."""
     found: dict[int | str, dict[str, Any]] = {}
-    for kind in (*kinds, "token", "host", "origin", "busy", "invalid"):
+    away = ["database-away"] if "database" in kinds else []
+    for kind in (*kinds, *away, "token", "host", "origin", "busy", "invalid"):
         status, title = KINDS[kind]
         example = {"type": f"urn:facerec:problem:{kind}", "title": title, "status": status, "detail": "…"}
         examples: dict[str, Any] = {}

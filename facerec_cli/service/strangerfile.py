@@ -1,4 +1,4 @@
-"""Where remembered strangers are kept: an SQLite file in the database's folder, with the folder's permissions."""
+"""Where remembered strangers are kept: an SQLite file in the folder beside the gallery, with its permissions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StrangerFile:
         """Open it, or make it where it is not there.
 
         Args:
-            folder: the database's.
+            folder: of the file; made where it is not there, for its user alone.
             begin: called at the beginning of each change: what is always done first.
 
         Raises:
@@ -59,6 +59,7 @@ class StrangerFile:
         """
         self._begin = begin
         try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = folder.stat().st_mode & 0o666
         except OSError as error:
             reason, remedy = refusal(error)

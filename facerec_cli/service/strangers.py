@@ -102,10 +102,10 @@ class Strangers:
         kept: timedelta,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open what is remembered in a database's folder, and forget what is no longer to be.
+        """Open what is remembered in a folder, and forget what is no longer to be.
 
         Args:
-            folder: the database's.
+            folder: the one beside the gallery.
             recognizer: the model that embeds the faces.
             gallery: where those who are named are enrolled.
             kept: how long a face, or where somebody was seen, is remembered.

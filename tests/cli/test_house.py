@@ -92,10 +92,14 @@ def imported_by(*arguments: str | Path, cwd: Path) -> set[str]:
     return set(done.stdout.rsplit("MODULES ", 1)[1].split())
 
 
+SERVER = {"psycopg", "psycopg_pool", "pgvector", "facerec_cli.gallery.postgres.store", "ray"}
+"""What a gallery on a server, or a cluster, needs, and a folder does not."""
+
+
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     modules = imported_by("--help", cwd=tmp_path)
     assert "click" in modules
-    assert not modules & {"cv2", "numpy", "onnxruntime", "h5py", "rich", "PIL", "tensorflow", "keras"}
+    assert not modules & {"cv2", "numpy", "onnxruntime", "h5py", "rich", "PIL", "tensorflow", "keras", *SERVER}
 
 
 def test_identify_imports_no_tensorflow_and_writing_nothing_it_only_reads(
@@ -104,7 +108,7 @@ def test_identify_imports_no_tensorflow_and_writing_nothing_it_only_reads(
     facerec("enroll", "--name", "Jacinda Ardern", samples / "jacinda_ardern_2018.jpg")
     modules = imported_by("identify", samples / "jacinda_ardern_2022.jpg", cwd=tmp_path)
     assert {"cv2", "onnxruntime", "h5py"} <= modules
-    assert not modules & {"tensorflow", "keras", "PIL", "filelock", "matplotlib", "fastapi"}
+    assert not modules & {"tensorflow", "keras", "PIL", "filelock", "matplotlib", "fastapi", *SERVER}
 
 
 def test_watch_imports_no_tensorflow(facerec: Run, tmp_path: Path, samples: Path) -> None:
@@ -112,7 +116,7 @@ def test_watch_imports_no_tensorflow(facerec: Run, tmp_path: Path, samples: Path
     film = write_video(tmp_path / "film.mp4", pan(samples / "jacinda_ardern_2022.jpg", 0.5))
     modules = imported_by("watch", film, cwd=tmp_path)
     assert {"cv2", "onnxruntime"} <= modules
-    assert not modules & {"tensorflow", "keras", "httpx", "paho", "PIL.ImageDraw", "matplotlib", "fastapi"}
+    assert not modules & {"tensorflow", "keras", "httpx", "paho", "PIL.ImageDraw", "matplotlib", "fastapi", *SERVER}
 
 
 def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Path) -> None:

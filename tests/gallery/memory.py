@@ -9,6 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 
@@ -165,6 +166,14 @@ class MemoryGallery(Gallery):
         self.state = State()
         self.chips = ChipsInMemory()
         self.lock = threading.RLock()
+
+    @property
+    def identity(self) -> Hashable:
+        return id(self)
+
+    @property
+    def beside(self) -> Path:
+        raise AssertionError("nothing is kept beside it")
 
     def snapshot(self) -> Snapshot:
         return self.state

@@ -26,7 +26,7 @@ def test_the_page_runs_from_its_top_to_its_end(
         shutil.copy(samples / sample, name)
     write_video(tmp_path / "film.mp4", pan(Path("party.jpg"), 3))
     printed = {}
-    later = ("Look into a gallery", "Collections")
+    later = ("Look into a gallery", "Copy a gallery", "Collections")
     headings = ("Enrol and identify", "Uploads, frames and embeddings", "Verify")
     for heading in (*headings, "Names beside photos, and faces hidden", "Watch a video", *later):
         exec(program("docs/python.md", heading), {})
@@ -41,6 +41,7 @@ def test_the_page_runs_from_its_top_to_its_end(
             "[('Ada Lovelace', 1), ('Charles Babbage', 1)] {1: 2}",
             "{'ada.jpg': (128,), 'charles.jpg': (128,)}",
         ],
+        "Copy a gallery": ["2 True []"],
         "Collections": [
             "3",
             "['ada.jpg', 'party.jpg']",

@@ -81,9 +81,7 @@ class Server:
         """
 
         def asked(connection: Connection) -> tuple[Any, ...]:
-            found = connection.execute(query, values, binary=True).fetchone()
-            assert found is not None
-            return found
+            return one_row(connection.execute(query, values, binary=True))
 
         return self._run(asked)
 
@@ -116,7 +114,7 @@ class Server:
         """
         if len(items) < _READERS:
             return [work(cursor, item) for item in items]
-        (moment,) = cursor.execute("select pg_export_snapshot()").fetchone() or ("",)
+        (moment,) = one_row(cursor.execute("select pg_export_snapshot()"))
         read = ordered_map(lambda item: self.read(lambda own: work(own, item), moment), items, _READERS)
         return list(read)
 
@@ -139,7 +137,7 @@ class Server:
             try:
                 with connection.transaction(), connection.cursor(binary=True) as cursor:
                     result = work(cursor)
-                    (number,) = cursor.execute("select pg_current_xact_id_if_assigned()::text").fetchone() or (None,)
+                    (number,) = one_row(cursor.execute("select pg_current_xact_id_if_assigned()::text"))
             except psycopg.Error as error:
                 if number is not None and _is_lost(error, connection):
                     raise _LostAtCommitError(number, result) from error
@@ -213,13 +211,20 @@ class Server:
         except psycopg.Error as error:
             raise _not_connected(error, self.location) from error
         try:
-            _, name, number, array = connection.execute(_PREPARE, [self.location.schema]).fetchone() or ("", "", 0, 0)
+            _, name, number, array = one_row(connection.execute(_PREPARE, [self.location.schema]))
         except psycopg.Error as error:
             connection.close()
             raise refused(error, self.location, is_lost=False) from error
         if number is not None:
             register_vector_info(connection, TypeInfo(name, number, array))
         return connection
+
+
+def one_row(cursor: Cursor) -> tuple[Any, ...]:
+    """The row of an answer that has one."""
+    found = cursor.fetchone()
+    assert found is not None
+    return found
 
 
 def _close(connections: list[Connection]) -> None:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from facerec_cli.gallery.changes import joined, parted, taken
 from facerec_cli.gallery.index import Index
-from facerec_cli.gallery.postgres.connecting import Cursor, Server
-from facerec_cli.gallery.postgres.packing import floats, integers, texts, vectors
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, one_row
+from facerec_cli.gallery.postgres.packing import column, floats, integers, texts, vectors
 from facerec_cli.gallery.segment import EMPTY, Segment
 
 _PEOPLE_EACH = 8192
@@ -42,10 +42,7 @@ select string_agg(int8send(id), ''),
 from (select id, person, sha256, source, score, created from face where {} order by id) as face
 """
 _TEMPLATES = """
-select string_agg(int8send(person), ''), string_agg(vector_send(template), '')
-from (
-    select person, template from template where digest = %(digest)s and template is not null and {} order by person
-) as template
+select person, template from template where digest = %(digest)s and template is not null and {} order by person
 """
 _EMBEDDED = "select string_agg(int8send(face), '') from embedding where digest = %(digest)s"
 _EMBEDDED_OF_SOME = f"{_EMBEDDED} and face in (select id from face where {{}})"
@@ -92,12 +89,9 @@ class _Those:
     def of(cls, ids: Ids) -> _Those:
         return cls("{} = any(%(ids)s)", {"ids": ids.tolist()})
 
-    def asked(self, cursor: Cursor, query: str, column: str, **values: str) -> tuple[Any, ...]:
-        """The answer of a query that packs all rows into one."""
-        statement = query.format(self.condition.format(column)).encode()
-        found = cursor.execute(statement, {**self.values, **values}).fetchone()
-        assert found is not None
-        return found
+    def asked(self, cursor: Cursor, query: str, person: str, **values: str) -> Cursor:
+        """The answer of a query about them, which has this column for the id of a person."""
+        return cursor.execute(query.format(self.condition.format(person)).encode(), {**self.values, **values})
 
 
 class Copy:
@@ -140,24 +134,24 @@ class Copy:
 
     def _followed(self, cursor: Cursor, state: State | None) -> State:
         """The state that a transaction sees, made from an earlier one."""
-        gallery, version = cursor.execute(_VERSION).fetchone() or (None, None)
+        gallery, version = one_row(cursor.execute(_VERSION))
         if state is None or state.gallery != gallery or state.version > version:
             digests = frozenset() if state is None else state.digests
             return self._everybody(cursor, gallery, version, digests)
         if state.version == version:
             return state
-        (changed,) = cursor.execute(_CHANGED, [state.version]).fetchone() or (None,)
-        (forgotten,) = cursor.execute(_FORGOTTEN, [state.version]).fetchone() or (None,)
+        (changed,) = one_row(cursor.execute(_CHANGED, [state.version]))
+        (forgotten,) = one_row(cursor.execute(_FORGOTTEN, [state.version]))
         those = _Those.of(integers(changed))
         part = _people(cursor, those)
         for digest in state.digests:
-            embedded = integers(those.asked(cursor, _EMBEDDED_OF_SOME, "person", digest=digest)[0])
-            part = _with_templates(cursor, part, those, digest, np.sort(embedded))
+            (embedded,) = one_row(those.asked(cursor, _EMBEDDED_OF_SOME, "person", digest=digest))
+            part = _with_templates(cursor, part, those, digest, np.sort(integers(embedded)))
         segments = _with_people(state.index.segments, part, np.append(integers(changed), integers(forgotten)))
         return replace(state, version=version, index=Index(segments, 0))
 
     def _everybody(self, cursor: Cursor, gallery: UUID, version: int, digests: frozenset[str]) -> State:
-        (packed,) = cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}).fetchone() or (None,)
+        (packed,) = one_row(cursor.execute(_FIRST_OF_EACH, {"each": _PEOPLE_EACH}))
         first = integers(packed).tolist()
         last = [number - 1 for number in first[1:]] + [_LAST_ID] * bool(first)
         parts = [_Those.between(*ids) for ids in zip(first, last, strict=True)]
@@ -168,7 +162,7 @@ class Copy:
         return state
 
     def _with_model(self, cursor: Cursor, state: State, digest: str) -> State:
-        (packed,) = cursor.execute(_EMBEDDED, {"digest": digest}).fetchone() or (None,)
+        (packed,) = one_row(cursor.execute(_EMBEDDED, {"digest": digest}))
         embedded = np.sort(integers(packed))
 
         def known(own: Cursor, segment: Segment) -> Segment:
@@ -182,9 +176,9 @@ class Copy:
 
 def _people(cursor: Cursor, those: _Those) -> Segment:
     """Some people and their faces."""
-    ids, names, created = those.asked(cursor, _PEOPLE, "id")
+    ids, names, created = one_row(those.asked(cursor, _PEOPLE, "id"))
     people = {"id": integers(ids), "name": texts(names), "created": integers(created)}
-    ids, owner, sha256, source, score, created = those.asked(cursor, _FACES, "person")
+    ids, owner, sha256, source, score, created = one_row(those.asked(cursor, _FACES, "person"))
     numbers = integers(ids)
     faces = {
         "id": numbers,
@@ -203,8 +197,8 @@ def _with_templates(cursor: Cursor, segment: Segment, those: _Those, digest: str
 
     Whoever the server has enrolled since is not among them.
     """
-    owner, packed = those.asked(cursor, _TEMPLATES, "person", digest=digest)
-    ids, rows = integers(owner), vectors(packed)
+    found = those.asked(cursor, _TEMPLATES, "person", digest=digest)
+    ids, rows = integers(column(found, 0)), vectors(column(found, 1))
     templates = dict(segment.templates)
     if len(rows):
         is_here = _among(ids, segment.people["id"])

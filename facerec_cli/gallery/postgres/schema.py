@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from facerec_cli.errors import DatabaseError, OlderSchemaError
-from facerec_cli.gallery.postgres.connecting import Cursor, Server, no_schema
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, no_schema, one_row
 from facerec_cli.gallery.postgres.location import Location
 
 _EXTENSION = "create extension vector"
@@ -81,12 +81,10 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
     cursor.execute("select pg_advisory_xact_lock(hashtextextended('facerec ' || %s, 0))", [location.schema])
     if create:
         _have_extension(cursor, location)
-        (is_there,) = cursor.execute("select to_regnamespace(quote_ident(%s))", [location.schema]).fetchone() or (None,)
+        (is_there,) = one_row(cursor.execute("select to_regnamespace(quote_ident(%s))", [location.schema]))
         if is_there is None:
             cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(location.schema)))
-    (ledger,) = cursor.execute("select to_regclass(quote_ident(%s) || '.migration')", [location.schema]).fetchone() or (
-        None,
-    )
+    (ledger,) = one_row(cursor.execute("select to_regclass(quote_ident(%s) || '.migration')", [location.schema]))
     if ledger is None and not create:
         raise no_schema(location)
     cursor.execute(_LEDGER)
@@ -100,7 +98,7 @@ def _applied(cursor: Cursor, location: Location, *, create: bool) -> list[str]:
 
 
 def _have_extension(cursor: Cursor, location: Location) -> None:
-    (is_there,) = cursor.execute("select to_regtype('vector')").fetchone() or (None,)
+    (is_there,) = one_row(cursor.execute("select to_regtype('vector')"))
     if is_there is not None:
         return
     try:

@@ -8,11 +8,13 @@ from all embeddings in the order of their faces, as in a folder: with the same b
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import platformdirs
 import psycopg
 
 from facerec_cli.encoders.encoder import Embedding
@@ -20,7 +22,7 @@ from facerec_cli.encoders.metric import Comparison, templates
 from facerec_cli.errors import LostChipError, NameTakenError, NoSchemaError
 from facerec_cli.gallery.base import EnrolledFace, Gallery, NewFace, Snapshot, clean_name, nobody_named
 from facerec_cli.gallery.chipstore import decode_chip
-from facerec_cli.gallery.postgres.connecting import Cursor, Server
+from facerec_cli.gallery.postgres.connecting import Cursor, Server, one_row
 from facerec_cli.gallery.postgres.copy import Copy
 from facerec_cli.gallery.postgres.location import Location
 from facerec_cli.gallery.postgres.packing import integers, vectors
@@ -80,6 +82,10 @@ where face.id = moved.id
 """
 
 
+# A backup that was restored somewhere is another gallery.
+_PLACE = "select system_identifier, 'gallery'::regclass::oid::bigint, current_database() from pg_control_system()"
+
+
 class PostgresGallery(Gallery):
     """A gallery on a server; see the module's description."""
 
@@ -101,6 +107,16 @@ class PostgresGallery(Gallery):
         self._copy = Copy(self.server)
 
     # ------------------------------------------------------------------ reading
+
+    @property
+    def beside(self) -> Path:
+        # By what goes with the gallery wherever it is restored to.
+        (gallery,) = self.server.row("select id::text from gallery")
+        return platformdirs.user_data_path("facerec", appauthor=False) / "galleries" / str(gallery)
+
+    @property
+    def identity(self) -> Hashable:
+        return self.server.row(_PLACE)
 
     def snapshot(self) -> Snapshot:
         if self.server.location.search != "memory":
@@ -246,7 +262,7 @@ def _stored(cursor: Cursor, comparison: Comparison, embeddings: Sequence[tuple[E
 def _renew_templates(cursor: Cursor, comparison: Comparison, people: Sequence[int]) -> None:
     """Make the templates of some people, who are locked, from all that a model has embedded of them, and mark them."""
     digest = comparison.digest
-    packed_owner, packed = cursor.execute(_EMBEDDINGS, [digest, people]).fetchone() or (None, None)
+    packed_owner, packed = one_row(cursor.execute(_EMBEDDINGS, [digest, people]))
     owner = np.searchsorted(people, integers(packed_owner)).astype(np.int64)
     means = templates(vectors(packed), owner, len(people), comparison.metric)
     version = _mark(cursor, people)
@@ -268,5 +284,5 @@ def _forget_embeddings(cursor: Cursor, person: int) -> None:
 
 def _mark(cursor: Cursor, changed: Sequence[int], gone: Sequence[int] = ()) -> int:
     """Give the gallery its next version, for readers to see who has changed and who is gone; returns it."""
-    (version,) = cursor.execute(_MARK, [changed, list(gone)]).fetchone() or (0,)
+    (version,) = one_row(cursor.execute(_MARK, [changed, list(gone)]))
     return int(version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_where_nothing_changed_one_statement_is_asked(gallery: PostgresGallery, 
         connection.execute("select pg_reload_conf()")
     try:
         while "log_statement" not in postgres.log:  # the server says that it has read its settings
-            pass
+            time.sleep(0.01)
         before = len(asked(postgres))
         for _ in range(5):
             assert nearest(gallery.snapshot(), 1, 0) == ["Ada"]

@@ -34,6 +34,8 @@ create table face (
     unique (person, sha256)
 );
 create index on face (sha256);
+-- To compress a JPEG takes time, and saves nothing.
+alter table face alter jpeg set storage external;
 
 create table embedding (
     face bigint not null references face on delete cascade,
