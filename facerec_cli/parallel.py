@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class OrderedMap(Protocol):
-    """What applies a function to items, several at once: ``ordered_map``, or on other machines ``spreading.Cluster``.
+    """What applies a function to items, several at once: ``ordered_map``, or on other machines what ``spreading.joined`` gives.
 
     Other machines get the function, items and results pickled.
     """
