@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -224,6 +225,26 @@ def test_another_process_knows_at_once_and_ends_at_once(gallery: PostgresGallery
         assert answer() == "[]"
         process.stdin.close()
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which Windows cannot")
+def test_a_fork_has_connections_of_its_own(gallery: PostgresGallery, url: str) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
+    script = """if True:
+        import os, sys
+        from facerec_cli.gallery.opening import open_gallery
+        gallery = open_gallery(sys.argv[1])
+        connection = "select pg_backend_pid()"
+        before = gallery.server.row(connection)
+        child = os.fork()
+        assert (gallery.server.row(connection) == before) == bool(child)
+        print([person.name for person in gallery.snapshot().people()], flush=True)
+        if child:
+            os.waitpid(child, 0)
+            assert gallery.server.row(connection) == before
+    """
+    done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("['Ada']\n" * 2, "")
 
 
 def test_a_database_restored_from_a_backup_is_brought_anew(gallery: PostgresGallery, url: str) -> None:
