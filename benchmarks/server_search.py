@@ -83,6 +83,7 @@ def fill(location: Location, people: int) -> tuple[Vectors, Vectors]:
                 rows["template"]["numbers"] = part
                 copy.write(rows.tobytes())
             copy.write(b"\xff\xff")
+        connection.execute("update gallery set version = 1")
         connection.execute(
             "insert into embedding select face.id, digest, template from face join template using (person)"
         )

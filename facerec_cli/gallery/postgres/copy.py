@@ -24,6 +24,8 @@ from facerec_cli.gallery.segment import EMPTY, Segment
 
 _PEOPLE_EACH = 8192
 """Of a segment, when everybody is brought."""
+_MOST_FOLLOWED = 0.25
+"""The share of people that is brought on top of a copy; where more have changed, everybody is brought."""
 _LAST_ID = 2**63 - 1
 _VERSION = "select id, version from gallery"
 _PEOPLE = """
@@ -142,6 +144,9 @@ class Copy:
             return state
         (changed,) = one_row(cursor.execute(_CHANGED, [state.version]))
         (forgotten,) = one_row(cursor.execute(_FORGOTTEN, [state.version]))
+        people = sum(map(len, state.index.segments))
+        if len(integers(changed)) > max(_PEOPLE_EACH, people * _MOST_FOLLOWED):  # part by part they take less memory
+            return self._everybody(cursor, gallery, version, state.digests)
         those = _Those.of(integers(changed))
         part = _people(cursor, those)
         for digest in state.digests:

@@ -227,6 +227,18 @@ def test_another_process_knows_at_once_and_ends_at_once(gallery: PostgresGallery
         assert process.wait(timeout=20) == 0
 
 
+def test_after_very_many_changes_everybody_is_brought_anew(
+    gallery: PostgresGallery, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "_PEOPLE_EACH", 4)
+    gallery.add(COMPARISON, [face(f"person {n}", unit(n, 1), n) for n in range(8)])
+    follower = opened(url)
+    follower.snapshot().pending_count(DIGEST)
+    gallery.add(COMPARISON, [face(f"another {n}", unit(-n, 1), n) for n in range(20)])
+    assert [len(segment) for segment in segments(follower)] == [4] * 7
+    assert same_as(follower, opened(url))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which Windows cannot")
 def test_a_fork_has_connections_of_its_own(gallery: PostgresGallery, url: str) -> None:
     gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
