@@ -83,6 +83,7 @@ def fill(location: Location, people: int) -> tuple[Vectors, Vectors]:
                 rows["template"]["numbers"] = part
                 copy.write(rows.tobytes())
             copy.write(b"\xff\xff")
+        connection.execute("update gallery set version = 1")
         connection.execute(
             "insert into embedding select face.id, digest, template from face join template using (person)"
         )
@@ -156,7 +157,7 @@ def main() -> None:
         print(f"HNSW index: {time.perf_counter() - start:.0f} s to make, {int(size) / 1e6:.0f} MB")
         for title, comparison in (("as they are", plain), ("from the centre", centred)):
             wanted = exact_names(comparison, templates, probes)
-            for ef_search in (40, 100, 400):
+            for ef_search in (40, 100, 400, 1000):
                 location = Location.parse(f"{url}?search=hnsw&ef_search={ef_search}")
                 snapshot = ServerSnapshot(Server(location))
                 recall = share(names(snapshot, comparison, probes), wanted)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 from crowd import SIZE, fill
+from search import median
 
 from facerec_cli.encoders.bundle import resolve_bundle
 from facerec_cli.encoders.metric import Comparison, Cosine
@@ -88,29 +89,22 @@ def _copy_vectors(
         copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff")
 
 
-def median(work: Callable[[], object], runs: int) -> float:
-    """Median seconds of some work."""
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 FIRST = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from facerec_cli.encoders.metric import Comparison, Cosine
 from facerec_cli.gallery.opening import open_gallery
 import numpy as np
 location, digest = sys.argv[1:]
 gallery = open_gallery(location)
 comparison, probe = Comparison(digest, Cosine()), np.eye(1, 128, dtype=np.float32)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return int(re.findall(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024
+before = peak()
 start = time.perf_counter()
 gallery.snapshot().search(comparison, probe)
 seconds = time.perf_counter() - start
-print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
+print(json.dumps([seconds, peak() - before]))
 """
 
 

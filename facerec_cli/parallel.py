@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 
 
 class OrderedMap(Protocol):
-    """What applies a function to items, several at once: ``ordered_map``, or on other machines ``spreading.Cluster``.
+    """What applies a function to items, several at once: ``ordered_map``, or what ``spreading.joined`` gives.
 
-    Other machines get the function, items and results pickled.
+    For other machines the function, items and results are pickled.
     """
 
     def __call__(

@@ -64,14 +64,15 @@ def joined(address: str = LOCAL) -> Iterator[OrderedMap]:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray  # noqa: PLC0415 - not before its environment is settled
 
-    # Ray puts a handler of its own in place, which would end the process before what is done is kept.
     before = signal.getsignal(signal.SIGTERM)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _begin(ray, address)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # Ray's own would end the process before what is done is kept; only the main thread has handlers.
+        if signal.getsignal(signal.SIGTERM) is not before:
+            signal.signal(signal.SIGTERM, before)
     try:
         yield _Cluster(ray)
     finally:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from facerec_cli import open_gallery
 from tests.conftest import Run
+from tests.gallery.faces import OTHER_COMPARISON, face, unit
 from tests.servers import Server, postgres_server
 from tests.videos import pan, write_video
 
@@ -147,6 +151,24 @@ def test_a_copy_that_lacks_a_lost_chip_ends_with_status_1(quiet: Quiet, samples:
     done = quiet("people", "copy", "first", "second", status=1)
     assert re.search(r"Error: The chip first/faces/\S+ of Jacinda Ardern is missing", done.stderr)
     assert "second holds 1 photo of 1 person, all as they are in first: SHA-256 " in done.stderr
+
+
+def test_ctrl_c_keeps_what_was_copied(quiet: Quiet, facerec_path: str, tmp_path: Path) -> None:
+    # By another model, so that each takes its time.
+    faces = [face(f"Person {number}", unit(1, number), number) for number in range(400)]
+    open_gallery(tmp_path / "first", create=True).add(OTHER_COMPARISON, faces)
+    copying = subprocess.Popen(
+        [facerec_path, "people", "copy", "first", "second"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    target = open_gallery(tmp_path / "second", create=True)
+    while not target.snapshot().photo_counts() and copying.poll() is None:
+        time.sleep(0.05)
+    copying.send_signal(signal.SIGINT)
+    _, said = copying.communicate(timeout=60)
+    assert (copying.returncode, said) == (130, "Stopped; what was finished is kept.\n")
+    there = sum(person.photos for person in target.snapshot().people())
+    assert 0 < there < 400
+    assert f"Copied {400 - there} photos from first to second, " in quiet("people", "copy", "first", "second").stderr
 
 
 def test_what_is_there_besides_is_said(quiet: Quiet, samples: Path) -> None:

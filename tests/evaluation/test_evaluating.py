@@ -166,7 +166,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChipSet:
     """210 people with one photo, 60 of them with two, whose embeddings are drawn at random."""
     chips = of_people(tmp_path / "crowd", {f"Person {place:03}": 1 + (place < 60) for place in range(210)})
 
-    def drawn(bundle: Bundle, chips: ChipSet, probes: list[int], enrolled: list[int], progress: object = None) -> Looks:
+    def drawn(bundle: Bundle, chips: ChipSet, probes: list[int], enrolled: list[int], *_: object) -> Looks:
         generator = np.random.default_rng(1)
         centres = generator.normal(size=(210, bundle.embedding_size))
         number = {name: place for place, name in enumerate(chips.rows_of)}

@@ -12,7 +12,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -81,7 +81,7 @@ class Server:
         self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._idle: list[Connection] = []
         self._process = os.getpid()
-        weakref.finalize(self, _close_own, self._idle, self._process)
+        weakref.finalize(self, _close, self._idle, self._process)
 
     def row(self, query: str | sql.Composed, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of one statement, which is a transaction of its own.
@@ -172,7 +172,7 @@ class Server:
                     if is_lost:
                         # Whatever ended this one has ended those that wait, so that the next try has a new one.
                         connection.close()
-                        _close(self._idle)
+                        _close(self._idle, self._process)
                     may_help = error.sqlstate in _CONFLICTS or (is_lost and tries_left == _TRIES - 1)
                     if not (tries_left and may_help):
                         raise refused(error, self.location, is_lost=is_lost) from error
@@ -198,7 +198,7 @@ class Server:
         with self._free:
             if self._process != os.getpid():  # a fork's parent goes on with those
                 self._process, self._idle = os.getpid(), []
-                weakref.finalize(self, _close_own, self._idle, self._process)
+                weakref.finalize(self, _close, self._idle, self._process)
             try:
                 connection = self._idle.pop()
             except IndexError:
@@ -241,15 +241,11 @@ def one_row(cursor: Cursor) -> tuple[Any, ...]:
     return found
 
 
-def _close(connections: list[Connection]) -> None:
-    while connections:
-        connections.pop().close()
-
-
-def _close_own(connections: list[Connection], process: int) -> None:
-    """Close connections, unless this is a fork of the process that made them: to close them would end them for it."""
-    if process == os.getpid():
-        _close(connections)
+def _close(connections: list[Connection], process: int) -> None:
+    """Close connections, where this is the process that opened them: to the server, a fork is its parent."""
+    while connections and process == os.getpid():
+        with suppress(IndexError):  # another thread took the last
+            connections.pop().close()
 
 
 def _is_lost(error: psycopg.Error, connection: Connection) -> bool:

@@ -24,8 +24,8 @@ from facerec_cli.gallery.segment import EMPTY, Segment
 
 _PEOPLE_EACH = 8192
 """Of a segment, when everybody is brought."""
-_CHANGED_EACH = 8 * _PEOPLE_EACH
-"""People who are brought at once of those who changed: no value of an answer may have a gigabyte."""
+_MOST_FOLLOWED = 0.25
+"""The share of people that is brought on top of a copy; where more have changed, everybody is brought."""
 _LAST_ID = 2**63 - 1
 _VERSION = "select history, version from gallery"
 _PEOPLE = """
@@ -144,16 +144,15 @@ class Copy:
             return state
         (changed,) = one_row(cursor.execute(_CHANGED, [state.version]))
         (forgotten,) = one_row(cursor.execute(_FORGOTTEN, [state.version]))
-        ids = np.sort(np.append(integers(changed), integers(forgotten)))
-        segments = state.index.segments
-        for start in range(0, len(ids), _CHANGED_EACH):
-            some = ids[start : start + _CHANGED_EACH]
-            those = _Those.of(some)
-            part = _people(cursor, those)
-            for digest in state.digests:
-                (embedded,) = one_row(those.asked(cursor, _EMBEDDED_OF_SOME, "person", digest=digest))
-                part = _with_templates(cursor, part, those, digest, np.sort(integers(embedded)))
-            segments = _with_people(segments, part, some)
+        people = sum(map(len, state.index.segments))
+        if len(integers(changed)) > max(_PEOPLE_EACH, people * _MOST_FOLLOWED):  # part by part they take less memory
+            return self._everybody(cursor, history, version, state.digests)
+        those = _Those.of(integers(changed))
+        part = _people(cursor, those)
+        for digest in state.digests:
+            (embedded,) = one_row(those.asked(cursor, _EMBEDDED_OF_SOME, "person", digest=digest))
+            part = _with_templates(cursor, part, those, digest, np.sort(integers(embedded)))
+        segments = _with_people(state.index.segments, part, np.append(integers(changed), integers(forgotten)))
         return replace(state, version=version, index=Index(segments, 0))
 
     def _everybody(self, cursor: Cursor, history: UUID, version: int, digests: frozenset[str]) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -121,7 +122,6 @@ def test_a_copy_that_followed_is_a_copy_that_was_made_now(
     gallery: PostgresGallery, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy, "_PEOPLE_EACH", 3)
-    monkeypatch.setattr(copy, "_CHANGED_EACH", 4)
     follower, chance = opened(url), np.random.default_rng(1)
     follower.snapshot().pending_count(DIGEST)
     for step in range(60):
@@ -227,19 +227,36 @@ def test_another_process_knows_at_once_and_ends_at_once(gallery: PostgresGallery
         assert process.wait(timeout=20) == 0
 
 
-def test_a_fork_that_ends_leaves_its_parent_the_connection(gallery: PostgresGallery, url: str) -> None:
+def test_after_very_many_changes_everybody_is_brought_anew(
+    gallery: PostgresGallery, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "_PEOPLE_EACH", 4)
+    gallery.add(COMPARISON, [face(f"person {n}", unit(n, 1), n) for n in range(8)])
+    follower = opened(url)
+    follower.snapshot().pending_count(DIGEST)
+    gallery.add(COMPARISON, [face(f"another {n}", unit(-n, 1), n) for n in range(20)])
+    assert [len(segment) for segment in segments(follower)] == [4] * 7
+    assert same_as(follower, opened(url))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, which Windows cannot")
+def test_a_fork_has_connections_of_its_own(gallery: PostgresGallery, url: str) -> None:
+    gallery.add(COMPARISON, [face("Ada", unit(1, 0), 1)])
     script = """if True:
         import os, sys
         from facerec_cli.gallery.opening import open_gallery
         gallery = open_gallery(sys.argv[1])
-        before = gallery.server.row("select pg_backend_pid()")
-        if os.fork() == 0:
-            gallery.snapshot()
-            sys.exit()
-        os.wait()
-        assert gallery.server.row("select pg_backend_pid()") == before
+        connection = "select pg_backend_pid()"
+        before = gallery.server.row(connection)
+        child = os.fork()
+        assert (gallery.server.row(connection) == before) == bool(child)
+        print([person.name for person in gallery.snapshot().people()], flush=True)
+        if child:
+            os.waitpid(child, 0)
+            assert gallery.server.row(connection) == before
     """
-    subprocess.run([sys.executable, "-c", script, url], check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("['Ada']\n" * 2, "")
 
 
 def test_a_database_restored_from_a_backup_is_brought_anew(gallery: PostgresGallery, url: str) -> None:
