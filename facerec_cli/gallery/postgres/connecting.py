@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -52,6 +53,7 @@ _PATIENCE: Mapping[str, int] = {
 _TRIES = 5
 """Of a transaction that others get in the way of."""
 _CONFLICTS = {"40001", "40P01"}
+_READ_ONLY = {"25006"}
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 _PREPARE = """
 select set_config('search_path', quote_ident(%s) || ', ' || coalesce((
@@ -61,14 +63,17 @@ select set_config('search_path', quote_ident(%s) || ', ' || coalesce((
        'vector', to_regtype('vector')::oid::bigint,
        (select typarray::bigint from pg_type where oid = to_regtype('vector'))
 """
+_NUMBER = "select pg_current_xact_id_if_assigned()::text, pg_postmaster_start_time()"
+_STATUS = "select case when pg_postmaster_start_time() = %s then pg_xact_status(%s::text::xid8) end"
 
 
 class _LostAtCommitError(Exception):
     """The connection was lost between a transaction's end and the server's answer."""
 
-    def __init__(self, number: str, result: object) -> None:
-        """Remember the transaction's number, and what it is to return if it was committed."""
+    def __init__(self, number: str, began: datetime, result: object) -> None:
+        """Remember the transaction's number, since when its server runs, and what to return if it was committed."""
         self.number = number
+        self.began = began
         self.result = result
 
 
@@ -147,10 +152,10 @@ class Server:
             try:
                 with connection.transaction(), connection.cursor(binary=True) as cursor:
                     result = work(cursor)
-                    (number,) = one_row(cursor.execute("select pg_current_xact_id_if_assigned()::text"))
+                    number, began = one_row(cursor.execute(_NUMBER))
             except psycopg.Error as error:
                 if number is not None and _is_lost(error, connection):
-                    raise _LostAtCommitError(number, result) from error
+                    raise _LostAtCommitError(number, began, result) from error
                 raise
             return result
 
@@ -158,7 +163,7 @@ class Server:
             try:
                 return self._run(whole)
             except _LostAtCommitError as lost:
-                if self._is_kept(lost.number):
+                if self._is_kept(lost.number, lost.began):
                     return cast("T", lost.result)
         raise _lost(self.location)
 
@@ -169,20 +174,25 @@ class Server:
                     return work(connection)
                 except psycopg.Error as error:
                     is_lost = _is_lost(error, connection)
-                    if is_lost:
-                        # Whatever ended this one has ended those that wait, so that the next try has a new one.
+                    is_left = is_lost or error.sqlstate in _READ_ONLY
+                    if is_left:
+                        # Whatever ended this one has ended those that wait, so that the next try has a new one; where
+                        # the URL names several servers, another may by now be the one that is written to.
                         connection.close()
                         _close(self._idle, self._process)
-                    may_help = error.sqlstate in _CONFLICTS or (is_lost and tries_left == _TRIES - 1)
+                    may_help = error.sqlstate in _CONFLICTS or (is_left and tries_left == _TRIES - 1)
                     if not (tries_left and may_help):
                         raise refused(error, self.location, is_lost=is_lost) from error
         raise AssertionError("unreachable")
 
-    def _is_kept(self, number: str) -> bool:
-        """Whether a transaction, whose connection was lost at its end, was committed."""
+    def _is_kept(self, number: str, began: datetime) -> bool:
+        """Whether a transaction, whose connection was lost at its end, was committed.
+
+        A server that began anew may have given its number to another.
+        """
         try:
             for _ in range(_TRIES):
-                (status,) = self.row("select pg_xact_status(%s::text::xid8)", [number])
+                (status,) = self.row(_STATUS, [began, number])
                 if status in ("committed", "aborted"):
                     return bool(status == "committed")
                 self.row("select pg_sleep(0.2)")
