@@ -262,13 +262,10 @@ class Hdf5Gallery(Gallery):
     # ------------------------------------------------------------------ the folder
 
     def _create(self) -> None:
-        try:
+        is_new = not self.folder.exists()
+        with suppress(FileExistsError):
             self.folder.mkdir(parents=True, mode=0o700)
-        except FileExistsError:
-            pass
-        else:
-            write_file(self.folder / ".gitignore", b"*\n", mode=self._mode())
-        if self.index_file.path.exists():
+        if not is_new and self.index_file.path.exists():
             return
         strange = other_things(self.folder)
         if strange:
@@ -277,6 +274,8 @@ class Hdf5Gallery(Gallery):
             )
         # An index from the start: chips without one are damage, never a first enrolment still under way.
         with self._locked():
+            if is_new:
+                write_file(self.folder / ".gitignore", b"*\n", mode=self._mode())
             index = self._read()
             if not self.index_file.path.exists():
                 self.index_file.write(index, mode=self._mode())

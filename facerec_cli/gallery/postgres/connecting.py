@@ -7,6 +7,7 @@ reaches whoever asked for it.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -38,6 +39,9 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 Item = TypeVar("Item")
+
+# An error says all that psycopg would beside it, on the terminal.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _MOST_CONNECTIONS = 16
 _READERS = 4
