@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from facerec_cli.cli.extras import needing_extra
-from facerec_cli.cli.streams import say
 from facerec_cli.parallel import OrderedMap, ordered_map
 
 _HERE = "local"
@@ -56,8 +55,6 @@ def spread_over(address: str | None) -> Iterator[OrderedMap]:
         return
     from facerec_cli.spreading import joined
 
-    if address == _HERE:
-        say("Starting Ray, which takes some seconds.")
     with ExitStack() as stack:
         with needing_extra("--ray", "ray"):
             spread = stack.enter_context(joined(address))
