@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from facerec_cli.cli.remedies import sentence
 from facerec_cli.cli.streams import say, shown
 from facerec_cli.parallel import OrderedMap, ordered_map
-from facerec_cli.words import count, some
+from facerec_cli.words import clock, count, some
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
@@ -118,6 +118,11 @@ class Reporter(_Bars):
         self.advance()
 
     @property
+    def shows_bar(self) -> bool:
+        """Whether people see how far it is."""
+        return self._progress is not None
+
+    @property
     def seconds(self) -> float:
         """Since the work began."""
         return time.monotonic() - self._started
@@ -212,6 +217,10 @@ class DownloadBars(_Bars):
             )
 
 
+_JUDGED = 100
+"""Steps after which it can be told how long a training takes."""
+
+
 class TrainingView(_Bars):
     """A ``TrainingWatcher`` for people, of one training or several in turn; use as a context manager."""
 
@@ -219,13 +228,14 @@ class TrainingView(_Bars):
         """Prepare; ``chips`` are what is trained from."""
         self._chips = chips
         self._task: TaskID | None = None
-        self._epochs = self._done = 0
+        self._epochs = self._done = self._steps = 0
+        self._started = 0.0
         self._best = ""
 
     def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
         from facerec_cli.training.history import best_of
 
-        self._epochs, self._done, self._best = epochs, 0, ""
+        self._epochs, self._done, self._steps, self._best = epochs, 0, 0, ""
         if sys.stderr.isatty():
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
@@ -243,7 +253,17 @@ class TrainingView(_Bars):
         for epoch in history:
             self._note(epoch, is_best=epoch is best_of(history))
 
+    def noted(self, what: str) -> None:
+        self._say(what)
+
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
+        self._steps += 1
+        if self._steps == 1:
+            self._started = time.monotonic()
+        left = (self._epochs - self._done) * steps - step
+        if self._steps == _JUDGED and left:
+            time_left = clock(left * (time.monotonic() - self._started) / (_JUDGED - 1))
+            self._say(f"At {images_per_second:.0f} images/s all epochs take about {time_left} from here.")
         if self._progress and self._task is not None:
             state = f"epoch {self._done + 1}/{self._epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
             self._progress.update(
@@ -273,6 +293,10 @@ class TrainingView(_Bars):
             self._best = f"  best {epoch.accuracy:.2%} ± {epoch.error:.2%}"
 
 
+_SILENCE = 15.0
+"""Seconds in which nothing is said where there is no bar."""
+
+
 def load_data_set(data: Path, reporter: Reporter, spread: OrderedMap = ordered_map) -> ChipSet:
     """The chips of a data set, and a word about what gives none."""
     from facerec_cli.datasets.chips import load_chips
@@ -280,7 +304,17 @@ def load_data_set(data: Path, reporter: Reporter, spread: OrderedMap = ordered_m
     def waiting(who: str) -> None:
         reporter.note(f"Waiting for {who}, which does the same.")
 
-    chips = load_chips(data, reporter.update, waiting, spread)
+    told = time.monotonic()
+
+    def updated(done: int, total: int) -> None:
+        nonlocal told
+        reporter.update(done, total)
+        if not reporter.shows_bar and time.monotonic() - told >= _SILENCE:
+            told = time.monotonic()
+            left = clock((total - done) / reporter.rate)
+            reporter.note(f"Finding faces, once: {done:,} of {total:,} photos are done, the others take about {left}.")
+
+    chips = load_chips(data, updated, waiting, spread)
     for error in chips.unreadable:
         reporter.error(error)
     if chips.faceless:

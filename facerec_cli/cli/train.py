@@ -118,6 +118,7 @@ def command(
     places = fold_places(Path(MODELS), model) if view2 else [Workplace(Path(MODELS), model)]
     for place in places if is_chief else ():
         place.check_free(resume=resume, overwrite=overwrite, finished_is_fine=view2 and resume)
+    say("Starting Keras, which takes some seconds.")
     prepare_keras("Training")
     from facerec_cli.training.build import check_parts
     from facerec_cli.training.run import Plan, train_along, train_model
@@ -186,6 +187,9 @@ def _report(trained: TrainedModel, epochs: int, reporter: Reporter) -> None:
         f"Wrote {bundle.folder}: {best['accuracy']:.2%} ± {best['error']:.2%} on pairs of the {whom} held out, "
         f"which chose epoch {best['epoch']} of {last.epoch}; {last.seconds / 60:.1f} minutes."
     )
+    for sentence in trained.advice:
+        reporter.note(sentence)
+    reporter.note(f"All of it on one page: {bundle.folder / 'report' / 'report.html'}")
 
 
 def _train_folds(recipe: Recipe, chips: ChipSet, model: str, plan: Plan, loop: Loop, reporter: Reporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import logging
 import os
 
 from facerec_cli.cli.extras import needing_extra
@@ -20,6 +21,7 @@ def prepare_keras(purpose: str) -> None:
         DependencyError: it is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of several networks in one process
     # The command line holds BLAS to one thread and the collector back: right for identifying, not here.
     os.environ.pop("OPENBLAS_NUM_THREADS", None)
     gc.set_threshold(700)

@@ -36,9 +36,9 @@ class Picture:
     section: str = ""
 
 
-def page(evaluation: Evaluation, pictures: Sequence[Picture]) -> str:
-    """The page, which needs no other file."""
-    parts = _figures(pictures, "")
+def page(evaluation: Evaluation, pictures: Sequence[Picture], advice: Sequence[str] = ()) -> str:
+    """The page, which needs no other file; advice, in sentences, comes first."""
+    parts = [f"<p class=advice>{html.escape(sentence)}</p>" for sentence in advice] + _figures(pictures, "")
     for protocol in evaluation.protocols:
         parts.append(f"<h2>{html.escape(title(protocol))}</h2><p>{html.escape(protocol.description)}.</p>")
         parts += [f"<p class=note>{html.escape(note)}.</p>" for note in evaluation.notes(protocol)]
@@ -151,6 +151,7 @@ td {{ font-variant-numeric: tabular-nums; }}
 figure {{ margin: 1.5rem 0; }}
 img {{ max-width: 100%; }}
 figcaption, .note {{ color: #555; }}
+.advice {{ font-size: 1.15rem; border-left: .25rem solid #0a6; padding-left: .75rem; margin: .75rem 0; }}
 </style>
 <h1>{title}</h1>
 <p>{data}</p>

@@ -53,7 +53,12 @@ def check_report(folder: Path) -> None:
 
 
 def write_report(
-    folder: Path, evaluation: Evaluation, *, with_photos: bool = True, further: Sequence[Picture] = ()
+    folder: Path,
+    evaluation: Evaluation,
+    *,
+    with_photos: bool = True,
+    further: Sequence[Picture] = (),
+    advice: Sequence[str] = (),
 ) -> None:
     """Write metrics.json, pictures/*.png and report.html, which holds the pictures itself.
 
@@ -62,6 +67,7 @@ def write_report(
         evaluation: the results.
         with_photos: show the hardest pairs' faces, which a report that goes with a model must not.
         further: pictures to stand before the others.
+        advice: sentences to stand before all.
 
     Raises:
         ReportError: the folder cannot be written to.
@@ -72,7 +78,7 @@ def write_report(
         for picture in pictures:
             write_file(folder / "pictures" / f"{picture.name}.png", picture.png)
         write_file(folder / "metrics.json", f"{json_text(metrics_of(evaluation), indent=2)}\n".encode())
-        write_file(folder / "report.html", page(evaluation, pictures).encode(errors="backslashreplace"))
+        write_file(folder / "report.html", page(evaluation, pictures, advice).encode(errors="backslashreplace"))
     except OSError as error:
         raise _not_written(folder, error) from error
 

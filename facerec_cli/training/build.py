@@ -99,7 +99,7 @@ def build_sampler(recipe: Recipe, source: PhotosByPerson | Triplets) -> Sampler:
     reads = recipe.objective_spec.reads
     if isinstance(source, PhotosByPerson):
         if reads == "pairs":
-            return PairSampler(source, recipe.pairs)
+            return PairSampler(source, recipe.pairs, recipe.composites)
         return PeopleSampler(source, recipe.people, recipe.photos, recipe.composites, recipe.singles)
     if reads == "pairs":
         return TripletPairSampler(source, recipe.pairs // 2)

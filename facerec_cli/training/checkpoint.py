@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,16 +15,17 @@ import keras
 import numpy as np
 from keras import ops
 
+from facerec_cli.encoders.encoder import Embeddings
 from facerec_cli.errors import CheckpointError, DamagedCheckpointError
 from facerec_cli.files import new_file, refusal, write_file
 from facerec_cli.json_text import json_text
 from facerec_cli.training.build import Schedule, build_network
 from facerec_cli.training.data import Unseen
 from facerec_cli.training.history import Epoch, TrainingWatcher, best_of
-from facerec_cli.training.networks import mirrored
+from facerec_cli.training.networks import joined, mirrored
 from facerec_cli.training.recipe import Recipe
 from facerec_cli.training.siamese import Siamese
-from facerec_cli.training.validation import measure, not_numbers
+from facerec_cli.training.validation import measure, not_numbers, predicted
 
 BEST = "best.weights.h5"
 """The best epoch's weights."""
@@ -41,6 +43,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         work: Path,
         watcher: TrainingWatcher,
         schedule: Schedule,
+        fitted: Sequence[keras.Model],
         minutes: float | None,
         batch: int,
         is_chief: bool,
@@ -49,19 +52,34 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         # What is measured is what is saved, and that computes in float32.
         self._exact = model.network if recipe.precision == "float32" else build_network(recipe.in_float32())
         # Some compare only the embeddings that they were learned with, and those are no mirror images' sums.
-        self._encoder = mirrored(self._exact) if model.head.metric.adds_views else self._exact
+        learned = mirrored(self._exact) if model.head.metric.adds_views else self._exact
+        self._learned = learned
+        self._encoder = joined([learned, *fitted]) if fitted else learned
         self.trained, self.unseen, self.work, self.batch = model, unseen, work, batch
         self.watcher, self.schedule, self.minutes, self.is_chief = watcher, schedule, minutes, is_chief
         self.history: list[Epoch] = []
         self._before = 0.0
+        # The same after every epoch.
+        self._seen = [predicted(network, unseen.chips, model.head.metric) for network in fitted]
         self._started = time.monotonic()
 
     @property
     def encoder(self) -> keras.Model:
         """What is saved of the network, with its weights as they are now."""
+        self._take_over()
+        return self._encoder
+
+    def _take_over(self) -> None:
+        """Give what is saved the weights of what learns, where they are not one."""
         if self._exact is not self.trained.network:
             self._exact.set_weights(self.trained.network.get_weights())
-        return self._encoder
+
+    def _embedded(self) -> Embeddings:
+        """The encoder's embeddings of who is unseen."""
+        metric = self.trained.head.metric
+        self._take_over()
+        learned = predicted(self._learned, self.unseen.chips, metric)
+        return metric.scaled(np.concatenate([learned, *self._seen], axis=1))
 
     def resume(self) -> int:
         """Go back to the checkpoint; returns the epochs done.
@@ -78,9 +96,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             for generator, value in zip(self._generators(), state["generators"], strict=True):
                 generator.assign(np.array(value, np.uint32))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedCheckpointError(
-                f"The checkpoint in {self.work} is damaged ({type(error).__name__})", "begin anew"
-            ) from error
+            raise damaged(self.work, error) from error
         self._before = self.history[-1].seconds
         return self.history[-1].epoch
 
@@ -115,7 +131,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._validate(0, None, 0.0)
 
     def _validate(self, epoch: int, loss: float | None, images_per_second: float) -> Epoch:
-        accuracy, error, threshold, auc = measure(self.encoder, self.trained.head.metric, self.unseen)
+        accuracy, error, threshold, auc = measure(self._embedded(), self.trained.head.metric, self.unseen)
         step = int(ops.convert_to_numpy(self.trained.optimizer.iterations))
         done = Epoch(
             epoch=epoch,
@@ -149,9 +165,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             else:
                 stray.unlink()
         if is_best:
-            self._save_weights(self.work / BEST)
+            save_weights(self.trained, self.work / BEST)
         weights = self.work / f"epoch-{self.history[-1].epoch:04d}.weights.h5"
-        self._save_weights(weights)
+        save_weights(self.trained, weights)
         state = {
             "weights": weights.name,
             "generators": [ops.convert_to_numpy(generator).tolist() for generator in self._generators()],
@@ -162,15 +178,22 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             if old != weights:
                 old.unlink()
 
-    def _save_weights(self, path: Path) -> None:
-        with new_file(path) as beside, TemporaryDirectory(dir=self.work, prefix=".") as folder:
-            written = Path(folder, path.name)  # Keras insists on the end of the name
-            self.trained.save_weights(written)
-            written.replace(beside)
-
     def _generators(self) -> list[keras.Variable]:
         """Where the random numbers of dropout stand, which Keras does not save with the weights."""
         return [variable for variable in self.trained.variables if variable.path.endswith("seed_generator_state")]
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._started
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write a model's weights, whole or not at all."""
+    with new_file(path) as beside, TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        written = Path(folder, path.name)  # Keras insists on the end of the name
+        model.save_weights(written)
+        written.replace(beside)
+
+
+def damaged(work: Path, error: Exception) -> DamagedCheckpointError:
+    """What to raise where a checkpoint cannot be read."""
+    return DamagedCheckpointError(f"The checkpoint in {work} is damaged ({type(error).__name__})", "begin anew")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.datasets.lfw import everybody
+from facerec_cli.datasets.lfw import everybody, mislabelled
 from facerec_cli.datasets.triplets import has_triplet_folders, read_triplet_folders
 from facerec_cli.errors import DataError
 from facerec_cli.evaluation.pairs import MOST_PEOPLE, Pairs, pairs_of
@@ -70,7 +70,8 @@ class TrainingData:
 def divide(chips: ChipSet, share: float, seed: int, fold: int | None = None) -> TrainingData:
     """Divide a data set: a folder of triplets, or of people.
 
-    Of LFW the people of View 1's peopleDevTrain take part, so that pairsDevTest can be reported on.
+    Of LFW the people of View 1's peopleDevTrain take part, so that pairsDevTest can be reported on, without the photos
+    that are under a wrong name.
 
     Args:
         chips: the data set.
@@ -108,7 +109,9 @@ def people_data(chips: ChipSet, names: Iterable[str], share: float, seed: int, o
     owner = np.array([place for place, name in enumerate(known) for _ in chips.rows_of[name]], np.int64)
     rows = np.array([row for name in known for row in chips.rows_of[name]], np.int64)
     trained, unseen = split_people(owner, share, seed)
-    held = {known[person]: chips.rows_of[known[person]] for person in np.unique(owner[unseen])}
+    wrong = [chips.row[photo] for photo in mislabelled() & chips.row.keys()] if chips.is_lfw else []
+    trained, unseen = (part[~np.isin(rows[part], wrong)] for part in (trained, unseen))
+    held = {known[person]: rows[unseen[owner[unseen] == person]].tolist() for person in np.unique(owner[unseen])}
     paired = np.random.default_rng(seed).permutation(list(held))[:MOST_PEOPLE]
     pairs = pairs_of([held[name] for name in sorted(paired.tolist())])
     if pairs.same.all() or not pairs.same.any():

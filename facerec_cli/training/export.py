@@ -23,7 +23,7 @@ from facerec_cli.encoders.calibration import Calibration
 from facerec_cli.encoders.onnx_encoder import run_graph
 from facerec_cli.errors import ExportError
 from facerec_cli.training.history import Epoch
-from facerec_cli.training.onnx_graph import canonical, halved
+from facerec_cli.training.onnx_graph import canonical, packed
 from facerec_cli.training.trainer import Trained
 
 TOLERANCE = 1e-5
@@ -37,7 +37,7 @@ def round_to_half(encoder: keras.Model) -> None:
     has one axis, such as biases and batch norms, stays as it is.
     """
     for variable in encoder.weights:
-        if len(variable.shape) > 1:
+        if len(variable.shape) > 1 and variable.dtype == "float32":
             variable.assign(np.float16(ops.convert_to_numpy(variable)).astype(np.float32))
 
 
@@ -59,7 +59,7 @@ def to_onnx(encoder: keras.Model, chips: npt.NDArray[np.uint8]) -> bytes:
             # Keras patches what tf2onnx needs of an older NumPy, and NumPy says so.
             warnings.simplefilter("ignore", FutureWarning)
             encoder.export(path, format="onnx", verbose=False)
-        graph = bytes(canonical(halved(onnx.load(path))).SerializeToString(deterministic=True))
+        graph = bytes(canonical(packed(onnx.load(path))).SerializeToString(deterministic=True))
     difference = float(np.abs(run_graph(graph, list(chips)) - expected).max())
     if not difference <= TOLERANCE:
         raise ExportError(

@@ -20,7 +20,10 @@ from facerec_cli.encoders.bundle import BUNDLED, NETWORK, Bundle, read_bundle
 from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.errors import ExportError, ModelError
 from facerec_cli.files import new_folder, write_file
-from facerec_cli.training import networks
+from facerec_cli.training import (
+    descriptors,  # noqa: F401 - Keras knows its layers once it is imported
+    networks,
+)
 from facerec_cli.training.pretrained import pretrained
 
 TOLERANCE = 1e-4

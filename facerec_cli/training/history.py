@@ -40,6 +40,9 @@ class TrainingWatcher(Protocol):
     def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
         """The training of a model begins, for so many epochs in all, or goes on after these."""
 
+    def noted(self, what: str) -> None:
+        """What is done before the first epoch, or after the last, as a sentence."""
+
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         """A step of an epoch is done."""
 
@@ -54,6 +57,9 @@ class Unwatched(TrainingWatcher):
     """Where nobody wants to know; what derives from it is told what it has a method for."""
 
     def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
+        pass
+
+    def noted(self, what: str) -> None:
         pass
 
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:

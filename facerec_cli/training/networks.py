@@ -148,6 +148,7 @@ def residual(
     embedding: int = 128,
     grey: bool = False,
     regions: Sequence[Region] = (WHOLE,),
+    blocks: Sequence[int] = RESIDUAL_BLOCKS,
 ) -> keras.Model:
     """Compact residual networks with pre-activation, one a region of the face, and embeddings of unit length.
 
@@ -163,6 +164,7 @@ def residual(
         embedding: d, of each region.
         grey: one channel in place of three.
         regions: of the chip, one at least.
+        blocks: how many each stage has; none in the first, whose images are largest, is half as much work.
 
     Raises:
         ValueError: there is no region, or one is not within the chip.
@@ -170,7 +172,7 @@ def residual(
     if not regions:
         raise ValueError("a network sees one region or more")
     chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
-    towers = [_residual_tower(_seen(chips, size, grey, region), width, embedding) for region in regions]
+    towers = [_residual_tower(_seen(chips, size, grey, region), width, embedding, blocks) for region in regions]
     x = layers.concatenate([UnitLength()(tower) for tower in towers]) if len(towers) > 1 else towers[0]
     return keras.Model(chips, UnitLength(name="embedding", dtype="float32")(x), name="residual")
 
@@ -182,12 +184,19 @@ def mirrored(network: keras.Model) -> keras.Model:
     return keras.Model(chips, UnitLength(name="embedding")(both), name="mirrored")
 
 
-def _residual_tower(x: Tensor, width: int, embedding: int) -> Tensor:
+def joined(encoders: Sequence[keras.Model]) -> keras.Model:
+    """Encoders side by side, whose embeddings are of unit length: the cosine is the mean of theirs."""
+    chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
+    x = layers.concatenate([encoder(chips) for encoder in encoders])
+    return keras.Model(chips, UnitLength(name="embedding")(x), name="joined")
+
+
+def _residual_tower(x: Tensor, width: int, embedding: int, blocks: Sequence[int]) -> Tensor:
     """A region, float [n, s, s, c], to its embedding, of any length."""
     x = layers.Rescaling(1 / 127.5, -1)(x)
     x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False)(x)
-    for stage, blocks in enumerate(RESIDUAL_BLOCKS):
-        for block in range(blocks):
+    for stage, count in enumerate(blocks):
+        for block in range(count):
             x = _residual_block(x, width << stage, halve=stage > 0 and block == 0)
     x = layers.DepthwiseConv2D(x.shape[1], use_bias=False)(_normalised(x))
     x = layers.Dense(embedding, use_bias=False)(layers.Flatten()(x))

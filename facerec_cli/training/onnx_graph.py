@@ -6,25 +6,36 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Those constants in float16 that float16 holds; ONNX Runtime casts them once, as it loads."""
+def packed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Constants in the fewest bits that hold them: int8 or float16; ONNX Runtime casts them once, as it loads."""
     graph = model.graph
     casts = []
     for constant in graph.initializer:
         values = numpy_helper.to_array(constant)
-        half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
-        if half is not values and np.array_equal(half.astype(np.float32), values):
+        smaller = _smaller(values) if values.dtype == np.float32 and values.ndim > 1 else None
+        if smaller is not None:
             name = constant.name
-            constant.CopyFrom(numpy_helper.from_array(half, f"{name}/half"))
+            constant.CopyFrom(numpy_helper.from_array(smaller, f"{name}/packed"))
             casts.append(onnx.helper.make_node("Cast", [constant.name], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     return model
+
+
+def _smaller(values: npt.NDArray[np.float32]) -> npt.NDArray[np.generic] | None:
+    """The same numbers in fewer bits; None where that loses any."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        for kind in (np.int8, np.float16):
+            small = values.astype(kind)
+            if np.array_equal(small.astype(np.float32), values):
+                return small
+    return None
 
 
 def canonical(model: onnx.ModelProto) -> onnx.ModelProto:

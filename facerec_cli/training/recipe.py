@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from facerec_cli.errors import ColourRecipeError, RecipeError, UntrainedRecipeError
 from facerec_cli.training.architectures import NETWORKS, NetworkSpec
 from facerec_cli.training.augmentation import Augmentation, Share
+from facerec_cli.training.dictionary import CELLS, SIZES, Count, Dictionary
 from facerec_cli.training.objectives import OBJECTIVES, ObjectiveSpec
 from facerec_cli.training.recipes import NAMES, find_recipe
 
@@ -21,8 +22,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-Count = Annotated[int, Field(ge=1)]
 
 
 def _one_of(names: Mapping[str, Any]) -> Callable[[str], str]:
@@ -48,7 +47,7 @@ class Recipe:
         pairs: pairs a batch, half of them genuine; 0: a batch is so many photos of so many people.
         people: people a batch.
         photos: photos a person in a batch.
-        composites: share of a batch's people that are composites of two.
+        composites: share of a batch's people, or pairs, that are composites of two.
         singles: share of a batch's people that are one photo, augmented.
         optimiser: a class of ``keras.optimizers``.
         optimiser_options: its arguments but the learning rate.
@@ -58,6 +57,8 @@ class Recipe:
         epochs: how many.
         augmentation: how much chips are changed.
         precision: what the network computes in while it learns; weights, losses and what is saved are float32.
+        dictionaries: of visual words, fitted before the network learns; their embeddings and its own make up one, so
+            that its cosine is the mean of theirs.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Recipe:
     epochs: Count = 60
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Literal["float32", "bfloat16"] = "float32"
+    dictionaries: tuple[Dictionary, ...] = ()
 
     @property
     def network_spec(self) -> NetworkSpec:
@@ -166,7 +168,8 @@ _OPTIONS = {"network": "options", "objective": "objective_options", "optimiser":
 def _read(path: Path, default_base: str | None) -> Recipe:
     """Read a recipe from a TOML file: ``base`` names the recipe it starts from, the other keys are ``Recipe``'s.
 
-    Options of another network or objective than the base's replace the base's; those of the same add to them.
+    Options of another network or objective than the base's replace the base's, whose dictionaries go with them; those
+    of the same add to them.
 
     Raises:
         RecipeError: the file cannot be read, or is no recipe.
@@ -189,12 +192,13 @@ def _read(path: Path, default_base: str | None) -> Recipe:
     for owner, its_options in _OPTIONS.items():
         if owner in given and given[owner] != start.get(owner):
             start[its_options] = {}
+            if owner != "optimiser":
+                start["dictionaries"] = ()
     for key, value in given.items():
         start[key] = {**start[key], **value} if isinstance(value, dict) and isinstance(start.get(key), dict) else value
     unknown = [key for key in start if key not in {known.name for known in fields(Recipe)}]
-    if isinstance(start.get("augmentation"), dict):
-        parts = {known.name for known in fields(Augmentation)}
-        unknown += [f"augmentation.{key}" for key in start["augmentation"] if key not in parts]
+    unknown += _unknown("augmentation", [start.get("augmentation")], Augmentation)
+    unknown += _unknown("dictionaries", start.get("dictionaries"), Dictionary)
     if unknown:
         raise refused(f"nothing is called {unknown[0]}")
     try:
@@ -208,6 +212,13 @@ def _read(path: Path, default_base: str | None) -> Recipe:
     return recipe
 
 
+def _unknown(owner: str, tables: Any, kind: type[Augmentation | Dictionary]) -> list[str]:
+    """What tables of a recipe name that their kind has not; what is no table is refused with the rest."""
+    parts = {known.name for known in fields(kind)}
+    listed = tables if isinstance(tables, (list, tuple)) else ()
+    return [f"{owner}.{key}" for table in listed if isinstance(table, dict) for key in table if key not in parts]
+
+
 def _misfit(recipe: Recipe) -> str | None:
     """Why a recipe's batches do not serve its objective; None where they do."""
     spec, name = recipe.objective_spec, recipe.objective
@@ -219,4 +230,13 @@ def _misfit(recipe: Recipe) -> str | None:
         return f"{name} compares people, so that pairs must be 0"
     if spec.knows_people and recipe.composites:
         return "a classifier knows the people trained on and no composites, so that composites must be 0"
+    if recipe.dictionaries and spec.takes_any_length:
+        return f"{name} learns how its own embeddings are compared, so that there must be no dictionaries"
+    if recipe.dictionaries and recipe.network_spec.is_trained:
+        return f"{recipe.network} is trained already, so that there must be no dictionaries"
+    for dictionary in recipe.dictionaries:
+        if dictionary.cell % dictionary.step:
+            return f"a dictionary's cell, {dictionary.cell}, must be a multiple of its step, {dictionary.step}"
+        if CELLS * dictionary.cell > min(SIZES):
+            return f"{CELLS} cells of {dictionary.cell} pixels are more than the {min(SIZES)} of the smallest scale"
     return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.defaults import MODELS
+from facerec_cli.defaults import DEFAULT_MODEL, MODELS
 from facerec_cli.encoders.bundle import Bundle
 from facerec_cli.errors import ModelRefusedError, UncalibratedModelError, UnsavedModelError
 from facerec_cli.files import refusal
@@ -58,6 +58,7 @@ class TrainedModel:
         history: what every epoch came to.
         is_whole: all of the recipe's epochs are done; otherwise the time was up, and the training can go on.
         held_out: how many people were held out; 0 where the data does not say who is who.
+        advice: how good the model is beside the bundled one, and what to do next, in sentences.
         uncalibrated: why the model is not calibrated, where it is not.
     """
 
@@ -65,6 +66,7 @@ class TrainedModel:
     history: list[Epoch]
     is_whole: bool
     held_out: int
+    advice: list[str]
     uncalibrated: UncalibratedModelError | None
 
 
@@ -126,7 +128,7 @@ def train_here(
     loop: Loop | None = None,
 ) -> TrainedModel:
     """Train a model on data that is divided already, in a place that the caller holds; errors as ``train_model``."""
-    loop = loop or Loop()
+    loop, watcher = loop or Loop(), watcher or Unwatched()
     recipe = fitted(recipe, data, loop)
     settings = settings_of(recipe, data, plan, loop)
     place.keep_settings(settings, plan.resume)
@@ -134,7 +136,7 @@ def train_here(
         recipe,
         data,
         place.work,
-        watcher or Unwatched(),
+        watcher,
         name=place.name,
         seed=plan.seed,
         minutes=plan.minutes,
@@ -149,7 +151,9 @@ def train_here(
         "seconds": last.seconds,
     }
     try:
-        saved = save_model(place.model, trained, data, about)
+        watcher.noted(f"Exporting {place.name}, calibrating it, and comparing it with {DEFAULT_MODEL}.")
+        from_scratch = not recipe.network_spec.is_trained
+        saved = save_model(place.model, trained, data, about, from_scratch=from_scratch)
     except OSError as error:
         reason, remedy = refusal(error)
         raise UnsavedModelError(
@@ -161,7 +165,7 @@ def train_here(
     is_whole = last.epoch >= recipe.epochs
     if is_whole:
         place.forget_work()
-    return TrainedModel(saved.bundle, trained.history, is_whole, len(data.held_out), saved.uncalibrated)
+    return TrainedModel(saved.bundle, trained.history, is_whole, len(data.held_out), saved.advice, saved.uncalibrated)
 
 
 def fitted(recipe: Recipe, data: TrainingData, loop: Loop) -> Recipe:

@@ -116,6 +116,11 @@ class PhotosByPerson:
             )
         return cls(ordered, numbers.astype(np.int32), starts, counts)
 
+    @property
+    def labelled(self) -> tuple[Rows, npt.NDArray[np.int32]]:
+        """The rows, and who each shows: int64 and int32 [photos]."""
+        return self.rows, np.repeat(self.numbers, self.counts)
+
     @cached_property
     def several(self) -> Rows:
         """The people with two or more photos."""
@@ -125,6 +130,18 @@ class PhotosByPerson:
     def single(self) -> Rows:
         """The people with one photo."""
         return np.flatnonzero(self.counts == 1)
+
+    def require_parents(self) -> None:
+        """Whether composites can be made.
+
+        Raises:
+            DataError: they cannot.
+        """
+        if len(self.several) < 2:
+            raise DataError(
+                "Only one person has two or more photos, and composite people are made of two who have",
+                "add further photos of the others",
+            )
 
     def draw(self, person: int, count: int, generator: np.random.Generator) -> Rows:
         """Photos of a person, all different as long as there are others: int64 [count]."""
@@ -138,19 +155,32 @@ class PairSampler:
     """Pairs in rows 0 and 1, 2 and 3 …, by turns of the same and of two different people.
 
     Where they are the same, people are drawn by the square root of their count of photos, so that few people do not
-    make up most pairs; where they differ, every pair of people weighs the same.
+    make up most pairs; where they differ, every pair of people weighs the same. Composites, see ``compositing``, come
+    first; their labels are higher than anybody's, and count up within a batch.
 
     Attributes:
         photos: what to draw from.
         pairs: in a batch, an even number.
+        composites: share of the pairs that show composites.
+
+    Raises:
+        DataError: there are too few people for composites.
     """
 
     photos: PhotosByPerson
     pairs: int
+    composites: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pairs < 2 or self.pairs % 2:
             raise ValueError(f"{self.pairs} pairs are not half the same and half different people")
+        if self._made_up:
+            self.photos.require_parents()
+
+    @property
+    def _made_up(self) -> int:
+        """How many of the pairs of the same people, and of those of two, are composites."""
+        return round(self.pairs * self.composites / 2)
 
     def draw(self, generator: np.random.Generator) -> Draw:
         half = self.pairs // 2
@@ -163,7 +193,29 @@ class PairSampler:
             [_two_of(photos.counts[same], generator), generator.integers(0, photos.counts[different])], axis=1
         )
         rows = photos.rows[photos.starts[people] + places]
-        return Draw(rows.ravel(), photos.numbers[people.ravel()])
+        labels = photos.numbers[people]
+        composites = self._composites(same, different, generator) if self._made_up else []
+        # A number for the composite of each pair of the same, two for those of each pair of two.
+        made_up = photos.numbers[-1] + 1 + np.arange(3 * self._made_up).reshape(-1, 3)
+        labels[: self._made_up] = made_up[:, [0, 0, 1, 2]].reshape(-1, 2, 2)
+        return Draw(rows.ravel(), labels.ravel(), composites)
+
+    def _composites(self, same: Rows, different: Rows, generator: np.random.Generator) -> list[Composite]:
+        """What the first pairs take from further people: of the same from one, of two from one each."""
+        photos, found = self.photos, []
+        for number, person in enumerate(same[: self._made_up].tolist()):
+            others = photos.several[photos.several != person]
+            shown = different[number]
+            # Not the other one of the pair: the two mixtures of two people would be much the same.
+            strangers = np.setdiff1d(np.arange(len(photos.counts)), shown) if len(photos.counts) > 2 else shown[::-1]
+            parents = [generator.choice(others), *generator.choice(strangers, 2)]
+            rows = [*photos.draw(parents[0], 2, generator), *(photos.draw(one, 1, generator)[0] for one in parents[1:])]
+            parts = generator.integers(0, len(PART_SETS), 3)[[0, 0, 1, 2]]
+            found += [
+                Composite(4 * number + place, int(row), PART_SETS[part])
+                for place, (row, part) in enumerate(zip(rows, parts, strict=True))
+            ]
+        return found
 
 
 def _two_of(counts: Rows, generator: np.random.Generator) -> Rows:
@@ -200,17 +252,14 @@ class PeopleSampler:
     singles: float = 0.1
 
     def __post_init__(self) -> None:
-        total, several = len(self.photos.counts), len(self.photos.several)
+        total = len(self.photos.counts)
         if total < self.people:
             raise DataError(
                 f"A batch takes {self.people} people and the photos to train on show {total}",
                 "train with smaller batches, or add people",
             )
-        if self._made_up and several < 2:
-            raise DataError(
-                "Only one person has two or more photos, and composite people are made of two who have",
-                "add further photos of the others",
-            )
+        if self._made_up:
+            self.photos.require_parents()
 
     @property
     def _made_up(self) -> int:
@@ -257,6 +306,11 @@ class Triplets:
     """
 
     rows: Rows
+
+    @property
+    def labelled(self) -> tuple[Rows, npt.NDArray[np.int32]]:
+        """Anchors and positives, and which show the same person as far as is said: int64 and int32 [2 · triplets]."""
+        return self.rows[:, :2].ravel(), np.arange(len(self.rows), dtype=np.int32).repeat(2)
 
     def draw(self, count: int, generator: np.random.Generator) -> Rows:
         """Different triplets: int64 [count, 3]."""

@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
-from facerec_cli.encoders.calibration import Source
+from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.encoders.bundle import (
+    BUNDLED,
+    CALIBRATION_PEOPLE,
+    TRAINING_PEOPLE,
+    VALIDATION_PEOPLE,
+    Bundle,
+    read_bundle,
+)
+from facerec_cli.encoders.calibration import Calibration, Source
 from facerec_cli.errors import DataError, UncalibratedModelError
 from facerec_cli.evaluation.calibrating import UncalibratableError, calibrate_people
+from facerec_cli.evaluation.evaluating import embed_rows
 from facerec_cli.evaluation.looks import Looks
 from facerec_cli.evaluation.measuring import Protocol, VerificationProtocol
 from facerec_cli.evaluation.page import Picture
@@ -21,6 +30,7 @@ from facerec_cli.evaluation.plots import learning_curves
 from facerec_cli.evaluation.protocols import Exclusions, view1
 from facerec_cli.evaluation.report import write_report
 from facerec_cli.evaluation.results import Evaluation
+from facerec_cli.training.advice import advice
 from facerec_cli.training.data import TrainingData
 from facerec_cli.training.export import round_to_half, to_onnx, write_trained
 from facerec_cli.training.trainer import Trained
@@ -32,20 +42,24 @@ _CHECKED = 32
 
 @dataclass(frozen=True)
 class Saved:
-    """A model as it was saved, and why it is not calibrated where it is not."""
+    """A model as it was saved, what to know of it, and why it is not calibrated where it is not."""
 
     bundle: Bundle
+    advice: list[str]
     uncalibrated: UncalibratedModelError | None
 
 
-def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[str, Any]) -> Saved:
-    """Export, calibrate, evaluate and write a trained model.
+def save_model(
+    folder: Path, trained: Trained, data: TrainingData, about: dict[str, Any], *, from_scratch: bool
+) -> Saved:
+    """Export, calibrate, evaluate beside the bundled model, and write a trained one.
 
     Args:
         folder: where it goes.
         trained: the model.
         data: what it was trained on, and the people held out.
         about: what people should know.
+        from_scratch: whether it began with an untrained network.
 
     Raises:
         ExportError: the exported network is not the trained one.
@@ -69,12 +83,8 @@ def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[s
             "calibrate it on other people",
             folder.name,
         )
-    evaluation = Evaluation(data.chips, [folder.name])
-    held_out_pairs, *official = protocols
-    # What a calibration comes to says nothing on the people it was made of.
-    evaluation.add(held_out_pairs, held_out_pairs.measure(looks, trained.metric, None))
-    for protocol in official:
-        evaluation.add(protocol, protocol.measure(looks, trained.metric, calibration))
+    evaluation = _evaluation(folder.name, trained, data, protocols, looks, calibration)
+    told = advice(evaluation, len(data.trained), trained.best.epoch, from_scratch=from_scratch)
     bundle = write_trained(
         folder,
         trained,
@@ -82,9 +92,31 @@ def save_model(folder: Path, trained: Trained, data: TrainingData, about: dict[s
         calibration,
         about | {"validation": asdict(trained.best) | _validation(trained, data)},
         _lists(data, calibration is not None),
-        _report(trained, evaluation),
+        _report(trained, evaluation, told),
     )
-    return Saved(bundle, uncalibrated)
+    return Saved(bundle, told, uncalibrated)
+
+
+def _evaluation(
+    name: str,
+    trained: Trained,
+    data: TrainingData,
+    protocols: list[Protocol],
+    looks: Looks,
+    calibration: Calibration | None,
+) -> Evaluation:
+    """The model's results beside the bundled one's."""
+    bundled = read_bundle(BUNDLED / DEFAULT_MODEL)
+    others = embed_rows(bundled, data.chips, np.unique(np.concatenate([own.rows() for own in protocols])).tolist(), [])
+    evaluation = Evaluation(data.chips, [name, bundled.name])
+    for protocol in protocols:
+        # What a calibration comes to says nothing on the people it was made of.
+        is_official = protocol is not protocols[0]
+        own = protocol.measure(looks, trained.metric, calibration if is_official else None)
+        evaluation.add(protocol, own)
+        theirs = bundled.calibration if is_official else None
+        evaluation.add(protocol, protocol.measure(others, bundled.load_metric(), theirs))
+    return evaluation
 
 
 def _lists(data: TrainingData, is_calibrated: bool) -> dict[str, list[str]]:
@@ -97,7 +129,8 @@ def _lists(data: TrainingData, is_calibrated: bool) -> dict[str, list[str]]:
 
 def _validation(trained: Trained, data: TrainingData) -> dict[str, float]:
     """What the model reaches as it is saved."""
-    accuracy, error, threshold, auc = measure(trained.encoder, trained.metric, data.unseen)
+    embeddings = predicted(trained.encoder, data.unseen.chips, trained.metric)
+    accuracy, error, threshold, auc = measure(embeddings, trained.metric, data.unseen)
     return {"accuracy": accuracy, "error": error, "threshold": threshold, "auc": auc}
 
 
@@ -127,7 +160,7 @@ def _looks(trained: Trained, data: TrainingData, rows: npt.NDArray[np.int64]) ->
     return Looks(embeddings, embeddings)
 
 
-def _report(trained: Trained, evaluation: Evaluation) -> dict[str, bytes]:
+def _report(trained: Trained, evaluation: Evaluation, told: list[str]) -> dict[str, bytes]:
     """The files of report/."""
     epochs = [epoch for epoch in trained.history if epoch.loss is not None]
     curves = learning_curves(
@@ -138,7 +171,7 @@ def _report(trained: Trained, evaluation: Evaluation) -> dict[str, bytes]:
     )
     with tempfile.TemporaryDirectory() as folder:
         further = [Picture("training", "training: loss, and accuracy on pairs held out", curves)]
-        write_report(Path(folder), evaluation, with_photos=False, further=further)
+        write_report(Path(folder), evaluation, with_photos=False, further=further, advice=told)
         return {
             f"report/{path.name}": path.read_bytes() for path in sorted(Path(folder).rglob("*.*")) if path.is_file()
         }

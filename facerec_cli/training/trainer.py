@@ -12,6 +12,7 @@ from facerec_cli.training.batches import Batches
 from facerec_cli.training.build import build_model, build_sampler
 from facerec_cli.training.checkpoint import BEST, Checkpoint
 from facerec_cli.training.data import TrainingData
+from facerec_cli.training.fitting import fitted_dictionaries
 from facerec_cli.training.history import Epoch, TrainingWatcher, best_of
 from facerec_cli.training.loop import Loop
 from facerec_cli.training.recipe import Recipe
@@ -81,7 +82,8 @@ def train(
         model, schedule = build_model(recipe, first, people)
     photos, is_chief = len(first[0]) * loop.replicas, loop.worker == 0
     # Outside of the scope: inside, all devices would take part in validation, and only the chief asks for it.
-    checkpoint = Checkpoint(model, recipe, data.unseen, work, watcher, schedule, minutes, photos, is_chief)
+    fitted = fitted_dictionaries(recipe, data, work, watcher, seed) if is_chief else []
+    checkpoint = Checkpoint(model, recipe, data.unseen, work, watcher, schedule, fitted, minutes, photos, is_chief)
     begun = checkpoint.resume()
     watcher.begun(name, recipe.epochs, checkpoint.history)
     if is_chief and not checkpoint.history and recipe.network_spec.is_trained:

@@ -26,9 +26,12 @@ from facerec_cli.encoders.metric import Cosine
 from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.errors import DamagedModelError, ExportError, ExportPlaceError, ModelError
 from facerec_cli.training import formats, networks
+from facerec_cli.training.dictionary import Dictionary
 from facerec_cli.training.export import to_onnx
+from facerec_cli.training.fisher import fit
 from facerec_cli.training.networks import mirrored
 from tests.conftest import Run
+from tests.training import support
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 CHIPS = np.random.default_rng(7).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
@@ -55,14 +58,15 @@ def saved(network: Any, folder: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A tiny model that nobody trained."""
+    """A tiny model that nobody trained, with a dictionary of visual words."""
     keras.utils.set_random_seed(0)
-    encoder = mirrored(networks.residual(size=32, width=4, embedding=16))
+    words = fit(Dictionary(cell=12, step=12, words=4, size=8), support.CHIPS, *support.DATA.source.labelled, seed=0)
+    encoder = networks.joined([mirrored(networks.residual(size=32, width=4, embedding=16)), words])
     folder = tmp_path_factory.mktemp("export")
     return write_bundle(
         folder / "models" / "saved_best",
         to_onnx(encoder, CHIPS),
-        embedding_size=16,
+        embedding_size=24,
         metric=Cosine(),
         # Another model's, since verify asks for one.
         calibration=read_bundle(BUNDLED / "pretrained").calibration,
@@ -89,7 +93,7 @@ def with_files(bundle: Bundle, folder: Path, others: dict[str, bytes]) -> Bundle
     return write_bundle(
         folder / "changed",
         bundle.encoder_bytes(),
-        embedding_size=16,
+        embedding_size=24,
         metric=Cosine(),
         calibration=None,
         about={},
@@ -164,7 +168,7 @@ def test_a_network_with_code_in_it_is_refused(bundle: Bundle, tmp_path: Path) ->
 
 def test_other_embeddings_are_refused(bundle: Bundle) -> None:
     with pytest.raises(ExportError, match=r"differs from its encoder\.onnx by"):
-        formats._compare(bundle, lambda chips: np.eye(len(chips), 16, dtype=np.float32))
+        formats._compare(bundle, lambda chips: np.eye(len(chips), 24, dtype=np.float32))
 
 
 @pytest.fixture

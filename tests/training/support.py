@@ -64,6 +64,7 @@ TINY = replace(
     epochs=3,
     warm_up=1,
     learning_rate=0.01,
+    dictionaries=(),
 )
 
 
@@ -75,6 +76,9 @@ class Noting(Unwatched):
 
     def begun(self, name: str, epochs: int, history: Sequence[Epoch]) -> None:
         self.told.append(f"begun {name} for {epochs} after {len(history)}")
+
+    def noted(self, what: str) -> None:
+        self.told.append(what)
 
     def stepped(self, step: int, steps: int, loss: float, images_per_second: float) -> None:
         assert 1 <= step <= steps

@@ -29,6 +29,10 @@ ALONE: dict[str, Any] = {
     "blur": 1,
     "jpeg": 1,
     "erasing": 1,
+    "yaw": 30,
+    "pitch": 30,
+    "light": 0.5,
+    "border": 1,
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.datasets.lfw import everybody, protocol_files, read_pairs
+from facerec_cli.datasets.lfw import everybody, mislabelled, photo_name, protocol_files, read_pairs
 from facerec_cli.errors import DataError
 from facerec_cli.training.data import divide, people_data, people_without_fold, triplet_data, view1_people
 from facerec_cli.training.sampling import PhotosByPerson, Triplets
@@ -84,6 +84,21 @@ def test_of_lfw_the_tested_people_stay_out() -> None:
     folds = [people_without_fold(fold) for fold in range(1, 11)]
     assert {len(everybody()) - len(fold) for fold in folds} == {601, 555, 552, 560, 567, 527, 597, 580, 609}
     assert set.intersection(*folds) == set()
+
+
+def test_of_lfw_photos_under_a_wrong_name_teach_nothing_and_tell_nothing() -> None:
+    photos = [photo_name(person.name, number + 1) for person in everybody() for number in range(person.photos)]
+    wrong = mislabelled()
+    assert len(wrong) == 40 and wrong <= set(photos)
+    some = [photo for photo in photos if photo < "D"]
+    people = [photo.partition("/")[0] for photo in some]
+    chips = replace(chip_set(np.zeros((len(some), 1, 1, 3), np.uint8), people), photos=some, is_lfw=True)
+    left_out = {row for row, photo in enumerate(chips.photos) if photo in wrong}
+    for split in (0.5, 0.9):
+        data = divide(chips, split, 0)
+        held_out = {row for rows in data.held_out.values() for row in rows}
+        assert len(left_out) > 5 and not left_out & (held_out | set(data.source.rows.tolist()))
+        assert "Anja_Paerson" not in data.trained and "Colin_Powell" in [*data.trained, *data.held_out]
 
 
 def test_the_people_of_a_fold_are_those_of_its_pairs(tmp_path: Path) -> None:

@@ -37,16 +37,16 @@ def test_rounding_moves_embeddings_by_next_to_nothing_and_the_export_not_at_all(
 
 
 def test_a_graph_that_differs_is_refused(encoder: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    halved = onnx_graph.halved
+    packed = onnx_graph.packed
 
     def spoilt(model: onnx.ModelProto) -> onnx.ModelProto:
-        halved(model)
+        packed(model)
         constant = max(model.graph.initializer, key=lambda constant: len(constant.raw_data))
         values = numpy_helper.to_array(constant)
-        constant.CopyFrom(numpy_helper.from_array(values * values.dtype.type(1.01), constant.name))
+        constant.CopyFrom(numpy_helper.from_array(values + values.dtype.type(1), constant.name))
         return model
 
-    monkeypatch.setattr(export, "halved", spoilt)
+    monkeypatch.setattr(export, "packed", spoilt)
     with pytest.raises(ExportError, match=r"differs from the trained one by .* no model was written"):
         export.to_onnx(encoder, CHIPS)
 

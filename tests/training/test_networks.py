@@ -109,7 +109,7 @@ def test_koch_in_grey_with_weight_decay() -> None:
 
 def test_parameters_of_the_small_networks() -> None:
     assert residual().count_params() == 886_184
-    assert build_network(load_recipe("siamese")).count_params() == 1_246_424
+    assert build_network(load_recipe("siamese")).count_params() == 612_652
     assert plain().count_params() == 803_488
 
 

@@ -60,6 +60,13 @@ def test_each_region_of_the_face_learns_for_itself(tmp_path: Path) -> None:
     assert float(build_head(three, people=4)(rows, people)) == pytest.approx(expected)
 
 
+def test_another_network_goes_without_the_dictionaries_and_none_are_a_choice(tmp_path: Path) -> None:
+    assert load_recipe("siamese").dictionaries
+    assert not load_recipe(written(tmp_path, 'network = "plain"\n[options]\nunit = true\n')).dictionaries
+    assert not load_recipe(written(tmp_path, "dictionaries = []\n")).dictionaries
+    assert load_recipe(written(tmp_path, 'optimiser = "Adam"\n')).dictionaries
+
+
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     assert load_recipe(written(tmp_path, "")) == replace(
         load_recipe("siamese"), name="mine", description="mine, after siamese"
@@ -105,6 +112,13 @@ def test_classifiers_take_no_composites(objective: str, tmp_path: Path) -> None:
         ("pairs = 8", "supervised-contrastive compares people, so that pairs must be 0"),
         ('objective = "given-triplets"', "given-triplets is what another objective becomes"),
         ("base = []", r"base \[\] is unknown"),
+        ("dictionaries = 3", "dictionaries"),
+        ("[[dictionaries]]\ncell = 6", r"dictionaries\.0\.step: Field required|missing"),
+        ("[[dictionaries]]\ncell = 6\nstep = 3\nletters = 9", r"nothing is called dictionaries\.letters"),
+        ("[[dictionaries]]\ncell = 6\nstep = 4", "a dictionary's cell, 6, must be a multiple of its step, 4"),
+        ("[[dictionaries]]\ncell = 15\nstep = 5", "4 cells of 15 pixels are more than the 56"),
+        ('base = "koch"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
+        ('base = "finetune"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_one_sentence(text: str, why: str, tmp_path: Path) -> None:

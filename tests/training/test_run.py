@@ -67,7 +67,7 @@ def test_nobody_else_trains_it_meanwhile(models: Path) -> None:
 
 
 def test_a_model_that_cannot_be_saved_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, pytest.raises(UnsavedModelError) as caught:
@@ -147,7 +147,7 @@ def folds(monkeypatch: pytest.MonkeyPatch, models: Path) -> Iterator[list[int]]:
     def here(recipe: Recipe, data: TrainingData, place: Workplace, plan: Plan, *_: Any) -> TrainedModel:
         trained.append(int(place.name.rpartition("-")[2]))
         bundle = read_bundle(models / "tiny")
-        return TrainedModel(bundle, [], True, 5, None)
+        return TrainedModel(bundle, [], True, 5, [], None)
 
     monkeypatch.setattr(view2, "view2", lambda chips, seen: Protocol())
     monkeypatch.setattr(view2, "divide", divided)

@@ -122,6 +122,23 @@ def test_half_of_the_pairs_are_genuine_and_never_of_one_photo(counts: list[int],
     np.testing.assert_array_equal(draw.rows, again.rows)
 
 
+@given(st.lists(st.integers(1, 5), min_size=3, max_size=20).filter(lambda counts: sum(c > 1 for c in counts) > 1))
+def test_pairs_of_composites_are_of_one_mixture_or_of_two(counts: list[int]) -> None:
+    people, photos = photos_with(counts)
+    draw = PairSampler(photos, 8, composites=0.5).draw(rng())
+    labels = draw.people.reshape(-1, 2)
+    same = np.arange(8) % 2 == 0
+    np.testing.assert_array_equal(labels[:, 0] == labels[:, 1], same)
+    taken = {composite.position: composite for composite in draw.composites}
+    # The first two genuine pairs and the first two others; nobody is called what a composite is.
+    assert sorted(taken) == list(range(8)) and labels[:4].min() > people.max() >= labels[4:].max()
+    for position in (0, 4):
+        one, other = taken[position], taken[position + 1]
+        assert one.parts == other.parts and one.row != other.row and people[one.row] == people[other.row]
+        assert people[one.row] != people[draw.rows[position]]
+    assert len(set(labels[:4].ravel().tolist())) == 6
+
+
 def test_genuine_people_are_drawn_by_the_root_of_their_count_and_impostors_alike() -> None:
     counts = [1, 4, 9, 16, 100]
     _, photos = photos_with(counts)
