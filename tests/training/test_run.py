@@ -34,6 +34,7 @@ from tests.training.support import CHIP_SET, CHIPS, PEOPLE, TINY, Noting, chip_s
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 SHORT = replace(TINY, epochs=1)
+EXPORTING = "Exporting {}, calibrating it, and comparing it with pretrained."
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_the_clock_ended_goes_on(models: Path) -> None:
     noting = Noting()
     trained = train_model(TINY, CHIP_SET, "tiny", Plan(split=0.6, resume=True, models=models), watcher=noting)
-    assert noting.told == ["begun tiny for 3 after 1", "epoch 2", "epoch 3", "ended"]
+    assert noting.told == ["begun tiny for 3 after 1", "epoch 2", "epoch 3", "ended", EXPORTING.format("tiny")]
     assert trained.is_whole and [epoch.epoch for epoch in trained.history] == [1, 2, 3]
     assert trained.bundle == read_bundle(models / "tiny")
     assert len(trained.bundle.people(TRAINING_PEOPLE)) == 7 and trained.held_out == 5
@@ -79,7 +80,7 @@ def test_a_model_that_cannot_be_saved_is_not_lost(tmp_path: Path, monkeypatch: p
     )
     noting = Noting()
     train_model(SHORT, CHIP_SET, "mine", Plan(split=0.6, resume=True, models=tmp_path), watcher=noting)
-    assert noting.told == ["begun mine for 1 after 1", "ended"]
+    assert noting.told == ["begun mine for 1 after 1", "ended", EXPORTING.format("mine")]
 
 
 def test_what_a_recipe_cannot_learn_from_is_told_before_anything_is_written(tmp_path: Path) -> None:
