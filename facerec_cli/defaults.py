@@ -12,6 +12,11 @@ DEFAULT_FPIR = 0.01
 """Share of strangers that may be named (false positive identification rate, ISO/IEC 19795-1)."""
 DEFAULT_FMR = 0.001
 """Share of pairs of different people that may be called the same (false match rate)."""
+CPU = "cpu"
+AUTO = "auto"
+"""The fastest device that is installed, where the work is long enough to pay for its start."""
+DEVICE_NAMES = ("cuda", "tensorrt", "directml", "coreml", "openvino")
+"""What an encoder can run on beside the CPU."""
 WORKING_SIZE: int | None = None
 """Bound on a photo's longer side at detection, pixels; None to have it chosen by the photo."""
 FULL_SIZE = 1_000_000

@@ -148,6 +148,14 @@ class UnsavedModelError(ModelError):
     """A model is trained, but cannot be saved; ``subject`` is where its training's state is."""
 
 
+class DeviceError(FacerecError):
+    """What a model is to run on is not there."""
+
+
+class DeviceWarning(UserWarning):
+    """A model runs on the CPU in place of what was wished for."""
+
+
 class DatabaseError(FacerecError):
     """A database is damaged, busy, not writable, or made by a newer version."""
 

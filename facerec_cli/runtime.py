@@ -1,4 +1,4 @@
-"""How networks run: ONNX Runtime on the CPU, one thread a call."""
+"""How networks run: ONNX Runtime, on the CPU one thread a call."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from typing import Any
 
 import onnxruntime
 
+CPU_PROVIDER = "CPUExecutionProvider"
 
-def new_session(graph: bytes) -> Any:
+
+def is_of_a_runtime(error: Exception) -> bool:
+    """Whether an error is what something that runs networks raises, drivers included, where it cannot."""
+    return isinstance(error, RuntimeError | ImportError) or type(error).__module__.startswith("onnxruntime")
+
+
+def new_session(graph: bytes, provider: str = CPU_PROVIDER) -> Any:
     """A session for an ONNX graph; may be shared by threads.
 
-    It runs on the caller's thread alone: facerec works on several photos at once instead, which uses the cores better.
+    On the CPU it runs on the caller's thread alone: facerec works on several photos at once instead, which uses the
+    cores better.
+
+    Args:
+        graph: the file.
+        provider: where it runs; what that cannot run, the CPU does.
 
     Raises:
         Exception: of a class of onnxruntime's own, if the graph cannot be run.
@@ -23,4 +35,4 @@ def new_session(graph: bytes) -> Any:
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     # Packing matrices for large batches doubles the load time and the memory, and one chip at a time gains nothing.
     options.add_session_config_entry("session.disable_prepacking", "1")
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=list(dict.fromkeys([provider, CPU_PROVIDER])))

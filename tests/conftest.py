@@ -44,6 +44,14 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def device() -> Iterator[None]:
+    """Other devices than the CPU where a test asks for them: what else is installed starts slowly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEREC_DEVICE", "cpu")
+        yield
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The licensed sample photos."""

@@ -77,7 +77,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
 FLOORS: list[set[str]] = [
     {"defaults", "errors", "json_text", "locks", "words"},
     {"environment", "files", "parallel", "runtime", "storage", "untrusted"},
-    {"columns", "http", "spreading", "tables"},
+    {"columns", "devices", "http", "spreading", "tables"},
     {"faces"},
     {"encoders", "metadata"},
     {"datasets", "delivery", "drawing", "gallery"},

@@ -18,13 +18,13 @@ import click
 
 from facerec_cli.cli.groups import HelpfulGroup
 from facerec_cli.cli.remedies import refused_by_system, sentence
-from facerec_cli.cli.streams import prepare_streams, say, silence_native_libraries
+from facerec_cli.cli.streams import prepare_streams, say, say_warnings, silence_native_libraries
 from facerec_cli.defaults import VERSION
 from facerec_cli.errors import FacerecError
 
 COMMANDS = (
     *("fetch", "train", "evaluate", "enroll", "identify", "verify"),
-    *("index", "find", "cluster", "tag", "blur", "watch", "people", "models", "serve"),
+    *("index", "find", "cluster", "tag", "blur", "watch", "people", "models", "serve", "doctor"),
 )
 
 
@@ -68,6 +68,7 @@ def main() -> None:
     # Imports make a hundred thousand objects and no garbage: collect when there may be some.
     gc.set_threshold(100_000)
     prepare_streams()
+    say_warnings()
     # Handing 200 MB of networks back piece by piece takes 50 ms; the system does it at once.
     os._exit(_run(_heed_signals()))
 

@@ -41,6 +41,7 @@ _COLUMNS = ("photo", "faces", "hidden", "copy", "error")
 @click.option("--unknown", is_flag=True, help="Hide the faces of strangers alone.")
 @options.database_option
 @options.model_option
+@options.device_option
 @options.fpir_option
 @options.threshold_option
 @options.size_option
@@ -57,6 +58,7 @@ def command(
     unknown: bool,
     database: str,
     model: str,
+    device: str,
     fpir: float,
     threshold: float | None,
     size: int | None,
@@ -76,7 +78,7 @@ def command(
         raise click.UsageError("Give one of --keep, --only and --unknown.")
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Hiding faces", asked.count, output_format=output_format)
-    looking = Looking(size, thorough, index, no_index)
+    looking = Looking(device, size, thorough, index, no_index)
     if keep or only or unknown:
         from facerec_cli.gallery.base import clean_name
 
@@ -141,7 +143,8 @@ def _all_hidden(asked: Photos, model: str, looking: Looking, reporter: Reporter)
     if looking.goes_through_index(asked):
         from facerec_cli.recognition.recognizer import Recognizer
 
-        embedded = through_index(Recognizer(model), looking.index, asked, reporter, by_content=True)
+        recognizer = Recognizer(model, device=looking.device, at_once=False)
+        embedded = through_index(recognizer, looking.index, asked, reporter, by_content=True)
         return (_whole(photo.source, photo.extraction, photo.error) for photo in embedded)
     from facerec_cli.errors import PhotoError
     from facerec_cli.faces.extraction import Extractor

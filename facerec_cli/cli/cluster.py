@@ -31,6 +31,7 @@ _CSV_COLUMNS = ("group", "name", "face", "photo", "x", "y", "width", "height", "
 @options.folders_argument
 @options.database_option
 @options.model_option
+@options.device_option
 @options.index_option
 @click.option("--page", type=options.GivenPath(dir_okay=False), metavar="FILE", help="Write an HTML page to name them.")
 @click.option("--copy-to", type=_FOLDER, metavar="DIR", help="Copy the photos into a folder a person.")
@@ -47,6 +48,7 @@ def command(
     folders: tuple[Path, ...],
     database: str,
     model: str,
+    device: str,
     index: Path | None,
     page: Path | None,
     copy_to: Path | None,
@@ -66,7 +68,7 @@ def command(
     from facerec_cli.recognition.recognizer import Recognizer
 
     # Where the index knows all photos, nothing is looked at.
-    recognizer = Recognizer(model, at_once=False)
+    recognizer = Recognizer(model, device=device, at_once=False)
     collection = open_index(index)
     filled = fill(recognizer, collection, folders)
     groups = Groups(collection)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @options.database_option
 @options.model_option
+@options.device_option
 @options.largest_option
 @options.size_option
 @ray_option
@@ -50,6 +51,7 @@ def command(
     from_regions: bool,
     database: str,
     model: str,
+    device: str,
     largest: bool,
     size: int | None,
     ray: str | None,
@@ -73,7 +75,7 @@ def command(
     work, refused = _marked(asked, reporter) if from_regions else _work(asked, name, reporter)
     reporter.total = len(work)
     spread = click.get_current_context().with_resource(spread_over(ray if work else None))
-    status, outcomes = _enroll(work, database, model, largest, size, spread)
+    status, outcomes = _enroll(work, database, model, device, largest, size, spread)
     statuses: Counter[str] = Counter()
     people: dict[str, Counter[str]] = {}
     with Results(output_format, _columns(output_format)) as results, reporter:
@@ -216,6 +218,7 @@ def _enroll(
     work: Sequence[tuple[str, Path | Marked]],
     database: str,
     model: str,
+    device: str,
     largest: bool,
     size: int | None,
     spread: OrderedMap,
@@ -228,7 +231,7 @@ def _enroll(
     from facerec_cli.recognition.enrolment import enroll_all
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size, at_once=spread is ordered_map)
+    recognizer = Recognizer(model, device=device, faces=len(work), detection_size=size, at_once=spread is ordered_map)
     gallery = open_gallery(database, create=True)
     status = show_embedding(recognizer, gallery)
     return status, enroll_all(recognizer, gallery, work, largest=largest, spread=spread)

@@ -98,6 +98,7 @@ def _counts(context: click.Context, parameter: click.Parameter, value: str) -> t
     metavar="DIR",
     help="Write metrics.json, pictures and a self-contained report.html to this folder.",
 )
+@options.device_option
 @ray_option
 @options.format_option
 def command(
@@ -107,6 +108,7 @@ def command(
     photos: tuple[int, ...],
     groups_file: Path | None,
     report_folder: Path | None,
+    device: str,
     ray: str | None,
     output_format: str,
 ) -> int:
@@ -159,7 +161,7 @@ def command(
                 for row in _rows(evaluation, protocol):
                     results.add(row)
 
-        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show, breakdowns, spread)
+        evaluation = evaluate(bundles, chips, choice.protocols, embedding.update, show, breakdowns, spread, device)
         _tell_of_mislabelled(evaluation, embedding)
     if report_folder:
         write_report(report_folder, evaluation)

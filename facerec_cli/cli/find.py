@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @options.largest_option
 @options.database_option
 @options.model_option
+@options.device_option
 @options.fpir_option
 @options.threshold_option
 @options.index_option
@@ -49,6 +50,7 @@ def command(
     largest: bool,
     database: str,
     model: str,
+    device: str,
     fpir: float,
     threshold: float | None,
     index: Path | None,
@@ -67,7 +69,7 @@ def command(
     from facerec_cli.recognition.recognizer import Recognizer
 
     # Where the index knows all photos, nothing is looked at.
-    recognizer = Recognizer(model, at_once=like is not None)
+    recognizer = Recognizer(model, device=device, at_once=like is not None)
     collection, digest = open_index(index), recognizer.bundle.digest
     status = 0
     if like:

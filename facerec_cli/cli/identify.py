@@ -33,6 +33,7 @@ _COLUMNS = (
 @options.image_option
 @options.database_option
 @options.model_option
+@options.device_option
 @click.option("-r", "--recursive", is_flag=True, help="Look for photos in folders.")
 @options.fpir_option
 @options.threshold_option
@@ -53,6 +54,7 @@ def command(
     images: tuple[Path, ...],
     database: str,
     model: str,
+    device: str,
     recursive: bool,
     fpir: float,
     threshold: float | None,
@@ -71,7 +73,7 @@ def command(
     """
     asked = Photos((*photos, *images), recursive=recursive)
     reporter = Reporter("Identifying", asked.count, output_format=output_format)
-    looking = Looking(size, thorough, index, no_index)
+    looking = Looking(device, size, thorough, index, no_index)
     status, identifier, embedded = begin(asked, database, model, reporter, looking, fpir=fpir, threshold=threshold)
     from facerec_cli.recognition.results import PhotoResult
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Looking:
     """How photos are looked at: the options of these names."""
 
+    device: str
     size: int | None
     thorough: bool
     index: Path | None
@@ -64,7 +65,9 @@ def begin(
     from facerec_cli.recognition.recognizer import Recognizer
 
     by_index = looking.goes_through_index(asked)
-    recognizer = Recognizer(model, detection_size=looking.size, thorough=looking.thorough)
+    recognizer = Recognizer(
+        model, device=looking.device, faces=asked.count, detection_size=looking.size, thorough=looking.thorough
+    )
     # Begun before the gallery is looked at, which goes on beside it.
     if by_index:
         embedded = through_index(recognizer, looking.index, asked, reporter, by_content=by_content)

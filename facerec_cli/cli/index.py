@@ -28,8 +28,11 @@ _QUIET, _PATIENCE = 1_000, 20_000
 @click.option("--watch", "watches", is_flag=True, help="Go on: index what comes or changes, until Ctrl-C.")
 @options.index_option
 @options.model_option
+@options.device_option
 @ray_option
-def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model: str, ray: str | None) -> int:
+def command(
+    folders: tuple[Path, ...], watches: bool, index: Path | None, model: str, device: str, ray: str | None
+) -> int:
     """Find and embed the faces of all photos in folders, once.
 
     What is found is kept in one file, for you alone: find, cluster and identify -r then take a second. New and changed
@@ -38,7 +41,7 @@ def command(folders: tuple[Path, ...], watches: bool, index: Path | None, model:
     from facerec_cli.recognition.recognizer import Recognizer
 
     # Where the index knows all photos, nothing is looked at.
-    recognizer = Recognizer(model, at_once=False)
+    recognizer = Recognizer(model, device=device, at_once=False)
     collection = open_index(index)
     with spread_over(ray) as spread:
         status = _fill(recognizer, collection, folders, spread)

@@ -14,7 +14,7 @@ from facerec_cli.cli.progress import Reporter, load_data_set
 from facerec_cli.cli.render import Results
 from facerec_cli.cli.spreading import ray_option, spread_over
 from facerec_cli.cli.training_extra import prepare_keras
-from facerec_cli.defaults import MODELS
+from facerec_cli.defaults import CPU, MODELS
 from facerec_cli.words import count, percent
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def list_models(output_format: str) -> int:
 @options.format_option
 def show_model(name: str, output_format: str) -> int:
     """Show what a model is, where it comes from, and its calibration."""
+    from facerec_cli.devices import DEVICES
     from facerec_cli.encoders.bundle import resolve_bundle
     from facerec_cli.errors import ModelError
 
@@ -78,6 +79,7 @@ def show_model(name: str, output_format: str) -> int:
         "embedding_size": bundle.embedding_size,
         "metric": bundle.metric,
         "digest": bundle.digest,
+        "devices": ", ".join([CPU, *(name for name, device in DEVICES.items() if device.is_installed())]),
     }
     # What a model says of itself is never in the place of what was found.
     record = {**record, **{key: value for key, value in bundle.about.items() if key not in record}}
@@ -95,9 +97,10 @@ def show_model(name: str, output_format: str) -> int:
     epilog="Example: facerec models calibrate -m saved_best --data data/lfw",
 )
 @options.model_option
+@options.device_option
 @options.data_option
 @ray_option
-def calibrate(model: str, data: Path, ray: str | None) -> int:
+def calibrate(model: str, device: str, data: Path, ray: str | None) -> int:
     """Measure a model's error rates on people that it was not trained on, and store the thresholds in it.
 
     Of LFW the people of View 1's peopleDevTrain serve, so that all others can be reported on. A bundled model is copied
@@ -113,7 +116,7 @@ def calibrate(model: str, data: Path, ray: str | None) -> int:
     # A model named by its folder is changed where it lies, also the bundled one.
     folder = bundle.folder if Path(model) == bundle.folder else None
     with Reporter(f"Embedding with {bundle.name}") as embedding:
-        calibrated = calibrate_model(bundle, chips, folder, embedding.update, spread)
+        calibrated = calibrate_model(bundle, chips, folder, embedding.update, spread, device)
     assert calibrated.calibration is not None
     with Results("table", ("field", "value")) as results:
         results.add({}, calibration_rows(calibrated.calibration))

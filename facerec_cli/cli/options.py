@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facerec_cli.defaults import DEFAULT_FPIR, DEFAULT_MODEL, FULL_SIZE, WORKING_SIZE
+from facerec_cli.defaults import AUTO, CPU, DEFAULT_FPIR, DEFAULT_MODEL, DEVICE_NAMES, FULL_SIZE, WORKING_SIZE
 from facerec_cli.storage import Url, is_url
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -139,6 +139,15 @@ model_option = click.option(
     show_default=True,
     help="Model: a name in ./models or a bundled one, or a folder.",
     shell_complete=lambda _context, _parameter, incomplete: _model_names(incomplete),
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice([AUTO, CPU, *DEVICE_NAMES]),
+    default=AUTO,
+    show_default=True,
+    envvar="FACEREC_DEVICE",
+    show_envvar=True,
+    help="What the model runs on; auto: the fastest that `facerec doctor` finds, where there are many faces.",
 )
 data_option = click.option(
     "--data",

@@ -101,7 +101,10 @@ def rename_person(name: str, new_name: str, database: str) -> int:
 @yes_option
 @options.database_option
 @options.model_option
-def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, database: str, model: str) -> int:
+@options.device_option
+def remove_people(
+    names: tuple[str, ...], photos: tuple[str, ...], yes: bool, database: str, model: str, device: str
+) -> int:
     """Forget people, or photos of one: chips, embeddings and names."""
     from facerec_cli.errors import PersonError, UnfinishedChangeError
     from facerec_cli.gallery.base import clean_name
@@ -129,7 +132,7 @@ def remove_people(names: tuple[str, ...], photos: tuple[str, ...], yes: bool, da
     from facerec_cli.recognition.recognizer import Recognizer
 
     # The template was of all photos.
-    return max(reporter.status, show_embedding(Recognizer(model), gallery))
+    return max(reporter.status, show_embedding(Recognizer(model, device=device, at_once=False), gallery))
 
 
 def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> set[int]:
@@ -161,7 +164,8 @@ def _photos(snapshot: Snapshot, name: str, sources: Sequence[str]) -> set[int]:
 @click.argument("into")
 @options.database_option
 @options.model_option
-def merge_people(name: str, into: str, database: str, model: str) -> int:
+@options.device_option
+def merge_people(name: str, into: str, database: str, model: str, device: str) -> int:
     """Give all photos of NAME to INTO, who is the same person."""
     from facerec_cli.gallery.base import clean_name
     from facerec_cli.recognition.recognizer import Recognizer
@@ -170,7 +174,7 @@ def merge_people(name: str, into: str, database: str, model: str) -> int:
         raise click.UsageError("NAME and INTO are one person already: name two.")
     gallery = _open(database)
     photos = gallery.merge(clean_name(name), clean_name(into))
-    status = show_embedding(Recognizer(model), gallery)
+    status = show_embedding(Recognizer(model, device=device, at_once=False), gallery)
     Reporter().note(f"{clean_name(name)} is now {clean_name(into)}: {count(photos, 'photo')} more.")
     return status
 
@@ -182,15 +186,16 @@ def merge_people(name: str, into: str, database: str, model: str) -> int:
 )
 @options.database_option
 @options.model_option
+@options.device_option
 @options.format_option
-def show_lookalikes(database: str, model: str, output_format: str) -> int:
+def show_lookalikes(database: str, model: str, device: str, output_format: str) -> int:
     """List pairs of people nearer than the threshold: one person under two names, or two who are mistaken."""
     from facerec_cli.recognition.lookalikes import lookalikes
     from facerec_cli.recognition.recognizer import Recognizer
     from facerec_cli.recognition.results import rounded_beside
     from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(model, device=device, at_once=False)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot = gallery.snapshot()
@@ -210,8 +215,9 @@ def show_lookalikes(database: str, model: str, output_format: str) -> int:
 )
 @options.database_option
 @options.model_option
+@options.device_option
 @options.format_option
-def check_people(database: str, model: str, output_format: str) -> int:
+def check_people(database: str, model: str, device: str, output_format: str) -> int:
     """List photos unlike the others of their name, poor ones and lost ones, and names who may be one person.
 
     A finding is "unlike", "poor", "lost" or "alike". How small a face was in its photo, or how far it was turned, its
@@ -222,7 +228,7 @@ def check_people(database: str, model: str, output_format: str) -> int:
     from facerec_cli.recognition.recognizer import Recognizer
     from facerec_cli.recognition.threshold import counts_in, enrolled_rule
 
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(model, device=device, at_once=False)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     snapshot, reporter = gallery.snapshot(), Reporter()
@@ -264,7 +270,8 @@ _KINDS = (
 @yes_option
 @options.database_option
 @options.model_option
-def rebuild(yes: bool, database: str, model: str) -> int:
+@options.device_option
+def rebuild(yes: bool, database: str, model: str, device: str) -> int:
     """Make the index anew from the chips in faces/, after damage to it.
 
     Chips that the index does not know are listed, and taken in if you agree; so is what would be lost.
@@ -274,7 +281,7 @@ def rebuild(yes: bool, database: str, model: str) -> int:
     from facerec_cli.recognition.rebuilding import rebuild as rebuild_index
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(model, device=device)
     gallery = _open(database)
     if not isinstance(gallery, Hdf5Gallery):
         raise UnusableLocationError(
@@ -308,14 +315,15 @@ def rebuild(yes: bool, database: str, model: str) -> int:
 )
 @options.database_option
 @options.model_option
+@options.device_option
 @click.option(
     "--format", "output_format", type=click.Choice(["json", "csv"]), default="json", show_default=True, help="Format."
 )
-def export(database: str, model: str, output_format: str) -> int:
+def export(database: str, model: str, device: str, output_format: str) -> int:
     """Write every enrolled photo's record and embedding to standard output, for other programs."""
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(model, device=device, at_once=False)
     gallery = _open(database)
     status = show_embedding(recognizer, gallery)
     with Results(output_format, (*_FACE_COLUMNS, "model", "embedding")) as results:

@@ -54,6 +54,7 @@ def _watched(_context: click.Context, _parameter: click.Parameter, value: tuple[
 )
 @options.database_option
 @options.model_option
+@options.device_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; another needs --token.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
@@ -87,6 +88,7 @@ def _watched(_context: click.Context, _parameter: click.Parameter, value: tuple[
 def command(
     database: str,
     model: str,
+    device: str,
     host: str,
     port: int,
     opens: bool,
@@ -111,6 +113,7 @@ def command(
     settings = Settings(
         database=database,
         model=model,
+        device=device,
         host=host,
         port=port,
         token=token,

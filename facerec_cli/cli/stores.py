@@ -61,7 +61,8 @@ def _tell(database: str, applied: list[str]) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @options.model_option
-def copy(source: str, target: str, model: str) -> int:
+@options.device_option
+def copy(source: str, target: str, model: str, device: str) -> int:
     """Enrol everybody of the database FROM in the database TO as well, and compare the two.
 
     Chips stay as they are, to the bit; so do the model's embeddings. Repeat the command to go on where it was ended:
@@ -72,7 +73,7 @@ def copy(source: str, target: str, model: str) -> int:
     from facerec_cli.recognition.copying import copy_people, photo_count
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, at_once=False)
+    recognizer = Recognizer(model, device=device, at_once=False)
     original = open_gallery(source)
     photos = photo_count(original.snapshot())
     gallery = open_gallery(target, create=True)

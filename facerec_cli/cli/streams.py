@@ -7,12 +7,13 @@ import io
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from facerec_cli.errors import StreamError
+from facerec_cli.errors import DeviceWarning, StreamError
 from facerec_cli.files import refusal
 
 _UNSEEN = re.compile(
@@ -73,6 +74,26 @@ def say(line: str, colour: str | None = None) -> None:
     """Tell people a line, on standard error."""
     sys.stderr.write(styled(shown(line), sys.stderr, fg=colour) + "\n")
     sys.stderr.flush()
+
+
+def say_warnings() -> None:
+    """Let what facerec warns of be said as the rest is: without the place in the code that it comes from."""
+    usual = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, DeviceWarning):
+            say(f"Warning: {message}", "yellow")
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:

@@ -29,6 +29,7 @@ _TABLE = ("photo", "name", "status", "distance", "probability", "sidecar")
 @options.image_option
 @options.database_option
 @options.model_option
+@options.device_option
 @options.fpir_option
 @options.threshold_option
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
@@ -42,6 +43,7 @@ def command(
     images: tuple[Path, ...],
     database: str,
     model: str,
+    device: str,
     fpir: float,
     threshold: float | None,
     dry_run: bool,
@@ -59,7 +61,7 @@ def command(
     """
     asked = Photos((*photos, *images), recursive=True)
     reporter = Reporter("Tagging", asked.count, output_format=output_format)
-    looking = Looking(size, thorough, index, no_index)
+    looking = Looking(device, size, thorough, index, no_index)
     status, identifier, embedded = begin(asked, database, model, reporter, looking, fpir=fpir, threshold=threshold)
     from facerec_cli.recognition.marking import Tagging, tag
     from facerec_cli.recognition.results import PhotoResult

@@ -34,6 +34,7 @@ _COLUMNS = ("first", "second", "same", "distance", "threshold", "fmr", "probabil
 @options.largest_option
 @options.database_option
 @options.model_option
+@options.device_option
 @options.size_option
 @options.thorough_option
 @options.format_option
@@ -46,6 +47,7 @@ def command(
     largest: bool,
     database: str,
     model: str,
+    device: str,
     size: int | None,
     thorough: bool,
     output_format: str,
@@ -58,7 +60,7 @@ def command(
 
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, detection_size=size, thorough=thorough)
+    recognizer = Recognizer(model, device=device, faces=2, detection_size=size, thorough=thorough)
     from facerec_cli.recognition.verification import verify, verify_person
 
     status = 0

@@ -32,6 +32,7 @@ _PATIENCE, _PATIENCE_OF_A_FILE = 10.0, 60.0
 @click.argument("source", metavar="SOURCE")
 @options.database_option
 @options.model_option
+@options.device_option
 @options.fpir_option
 @options.threshold_option
 @click.option(
@@ -61,6 +62,7 @@ def command(
     source: str,
     database: str,
     model: str,
+    device: str,
     fpir: float,
     threshold: float | None,
     every: float | None,
@@ -82,7 +84,7 @@ def command(
         _check_place(annotate, place)
     from facerec_cli.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer(model, quick=True)
+    recognizer = Recognizer(model, device=device, quick=True)
     from facerec_cli.cli.progress import show_embedding
     from facerec_cli.gallery.opening import open_gallery
     from facerec_cli.recognition.identification import CurrentIdentifier

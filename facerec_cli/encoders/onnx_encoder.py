@@ -8,59 +8,73 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facerec_cli.defaults import CPU
+from facerec_cli.devices import run_on_cpu
+from facerec_cli.encoders.admission import admitted
 from facerec_cli.encoders.bundle import CHIP_INPUT, ENCODER, Bundle
 from facerec_cli.encoders.encoder import Embeddings, Encoder
 from facerec_cli.encoders.graph import check_graph
 from facerec_cli.errors import DamagedModelError
-from facerec_cli.runtime import new_session
+from facerec_cli.runtime import is_of_a_runtime, new_session
 from facerec_cli.untrusted import plain
 
 if TYPE_CHECKING:
     from facerec_cli.faces.alignment import Chip
 
 
-def load_encoder(bundle: Bundle) -> OnnxEncoder:
-    """The encoder of a model.
+def load_encoder(bundle: Bundle, device: str = CPU, faces: int | None = None) -> OnnxEncoder:
+    """The encoder of a model; device and faces are those of ``OnnxEncoder``.
 
     Raises:
         DamagedModelError: it is missing, is not the one that model.json describes, or cannot be run.
+        DeviceError: the device is not installed.
     """
-    return OnnxEncoder(bundle, bundle.encoder_bytes())
+    return OnnxEncoder(bundle, bundle.encoder_bytes(), device, faces)
 
 
 class OnnxEncoder(Encoder):
-    """Chips to embeddings; one instance serves many threads."""
+    """Chips to embeddings; one instance serves many threads.
 
-    def __init__(self, bundle: Bundle, encoder: bytes) -> None:
+    Attributes:
+        device: what it runs on: a key of ``devices.DEVICES``, or ``cpu``.
+    """
+
+    def __init__(self, bundle: Bundle, encoder: bytes, device: str = CPU, faces: int | None = None) -> None:
         """Load the encoder.
 
         Args:
             bundle: the model.
             encoder: its ``encoder_bytes()``.
+            device: what it is to run on: ``cpu``, a key of ``devices.DEVICES``, or ``auto``.
+            faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
 
         Raises:
             DamagedModelError: it is not a graph that ONNX Runtime can run, or needs more than its own file.
+            DeviceError: the device is not installed.
         """
         self._bundle, self._path = bundle, bundle.folder / ENCODER
         check_graph(encoder, self._path)
         with self._understood("loaded"):
-            self._session = new_session(encoder)
-        taken, given = self._session.get_inputs(), self._session.get_outputs()
+            session = new_session(encoder)
+        taken, given = session.get_inputs(), session.get_outputs()
         contract = [(one.type, list(one.shape[1:])) for one in (*taken, *given[:1])]
         if contract != [("tensor(uint8)", CHIP_INPUT["shape"]), ("tensor(float)", [bundle.embedding_size])]:
             raise DamagedModelError(
                 f"{self._path} does not turn a chip into {bundle.embedding_size} numbers, as model.json says",
                 "restore the model",
             )
-        self._input = taken[0].name
         self._metric = bundle.load_metric()
+        self._wish = device, faces
+        with self._understood("run"):
+            self.device, self._run = admitted(encoder, run_on_cpu(session), device, faces)
         self.size = bundle.embedding_size
 
     def encode(self, chips: Sequence[Chip]) -> Embeddings:
         """Embed chips.
 
         Chips are run one at a time: an embedding then never depends, not even in its last bit, on what else was
-        in the batch, and on a CPU a batch is no faster (13.7 ms a chip alone, 13.6 ms in fours).
+        in the batch, and on a CPU a batch is no faster (13.7 ms a chip alone, 13.6 ms in fours). Accelerators, which
+        need batches, gather those of several threads.
 
         Args:
             chips: n chips, each uint8 [112, 112, 3], RGB.
@@ -74,7 +88,7 @@ class OnnxEncoder(Encoder):
         embeddings = np.empty((len(chips), self.size), np.float32)
         for row, chip in enumerate(chips):
             with self._understood("run"):
-                given = self._session.run(None, {self._input: chip[np.newaxis]})[0]
+                given = self._run(chip[np.newaxis])
             if given.shape != (1, self.size):
                 raise DamagedModelError(
                     f"{self._path} gives {list(given.shape)} for a chip, where [1, {self.size}] is right",
@@ -83,9 +97,9 @@ class OnnxEncoder(Encoder):
             embeddings[row] = given[0]
         return self._metric.scaled(embeddings)
 
-    def __reduce__(self) -> tuple[Callable[[Bundle], OnnxEncoder], tuple[Bundle]]:
+    def __reduce__(self) -> tuple[Callable[..., OnnxEncoder], tuple[Bundle, str, int | None]]:
         """Pickled for another machine, it is loaded there."""
-        return load_encoder, (self._bundle,)
+        return load_encoder, (self._bundle, *self._wish)
 
     @contextmanager
     def _understood(self, what: str) -> Iterator[None]:
@@ -93,7 +107,7 @@ class OnnxEncoder(Encoder):
         try:
             yield
         except Exception as error:
-            if not type(error).__module__.startswith("onnxruntime"):
+            if not is_of_a_runtime(error):
                 raise
             why = plain(str(error).partition("\n")[0])
             raise DamagedModelError(f"{self._path} cannot be {what} ({why})", "restore the model") from error
@@ -101,6 +115,5 @@ class OnnxEncoder(Encoder):
 
 def run_graph(graph: bytes, chips: Sequence[Chip]) -> Embeddings:
     """What an encoder.onnx gives for chips, each uint8 [112, 112, 3] RGB, before a metric scales it: float32 [n, d]."""
-    session = new_session(graph)
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: chip[np.newaxis]})[0] for chip in chips])
+    run = run_on_cpu(new_session(graph))
+    return np.concatenate([run(chip[np.newaxis]) for chip in chips])

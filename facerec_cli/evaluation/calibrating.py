@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet
 from facerec_cli.datasets.lfw import everybody
-from facerec_cli.defaults import MODELS
+from facerec_cli.defaults import CPU, MODELS
 from facerec_cli.encoders.bundle import BUNDLED, CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle, write_bundle
 from facerec_cli.encoders.calibration import EXPONENTIAL, Calibration, Curve, Evidence, Source, Tail
 from facerec_cli.encoders.cohort import Cohort, Prior, similarities
@@ -58,6 +58,7 @@ def calibrate_model(
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     spread: OrderedMap = ordered_map,
+    device: str = CPU,
 ) -> Bundle:
     """Calibrate a model on the people of a data set that it was not trained on, and write it.
 
@@ -69,12 +70,14 @@ def calibrate_model(
         folder: where the calibrated model goes; by default where the model lies, and for a bundled one ``models``.
         progress: told how many photos are embedded, of how many.
         spread: where they are embedded.
+        device: what embeds them, as ``load_encoder`` takes it.
 
     Returns:
         The calibrated model.
 
     Raises:
         DataError: the model cannot be calibrated on the people.
+        DeviceError: the device is not installed.
         ModelError: the model cannot be loaded, or not written.
     """
     # Before anything is taken over, and before the long work.
@@ -86,7 +89,7 @@ def calibrate_model(
     people = sorted(names)
     rows = [chips.rows_of[name] for name in people]
     every = sorted(row for own in rows for row in own)
-    looks = embed_rows(bundle, chips, every, every, progress, spread)
+    looks = embed_rows(bundle, chips, every, every, progress, spread, device)
     data = f"{chips.folder.name}, the people of View 1's peopleDevTrain" if chips.is_lfw else chips.folder.name
     data += " whom it was not trained on" if trained else ""
     metric = bundle.load_metric()

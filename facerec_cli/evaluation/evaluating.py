@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from facerec_cli.datasets.chips import ChipSet
-from facerec_cli.defaults import DEFAULT_FMR
+from facerec_cli.defaults import CPU, DEFAULT_FMR
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, VALIDATION_PEOPLE, Bundle
 from facerec_cli.encoders.encoder import encode_all, mirror_image
 from facerec_cli.errors import DataError, UnsuitableProtocolError
@@ -92,6 +92,7 @@ def embed_rows(
     enrolled: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
     spread: OrderedMap = ordered_map,
+    device: str = CPU,
 ) -> Looks:
     """Embed some photos of a data set.
 
@@ -102,16 +103,18 @@ def embed_rows(
         enrolled: which of those also as they are enrolled.
         progress: told how many are done, of how many.
         spread: where the work is done.
+        device: what embeds, as ``load_encoder`` takes it.
 
     Returns:
         The rows of the others are NaN.
 
     Raises:
         DamagedModelError: the model cannot be loaded.
+        DeviceError: the device is not installed.
     """
     from facerec_cli.encoders.onnx_encoder import load_encoder  # noqa: PLC0415 - ONNX Runtime takes long to import
 
-    encoder = load_encoder(bundle)
+    encoder = load_encoder(bundle, device, len(probes) + len(enrolled))
     looks = Looks(*(np.full((len(chips.photos), encoder.size), np.nan, np.float32) for _ in range(2)))
     total = len(probes) + len(enrolled)
 
@@ -140,6 +143,7 @@ def evaluate(
     measured: Callable[[Evaluation, Protocol], None] | None = None,
     breakdowns: Sequence[Breakdown] = (),
     spread: OrderedMap = ordered_map,
+    device: str = CPU,
 ) -> Evaluation:
     """Measure models in protocols, and look for wrong names among the photos that these need.
 
@@ -153,8 +157,10 @@ def evaluate(
         measured: told of each protocol in which all models are measured, with the results so far.
         breakdowns: people's groups, by which results are told too.
         spread: where photos are embedded.
+        device: what embeds them, as ``load_encoder`` takes it.
 
     Raises:
+        DeviceError: the device is not installed.
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """
@@ -172,7 +178,7 @@ def evaluate(
             if progress:
                 progress(before + done, len(models) * photos)
 
-        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded, spread)
+        looks = embed_rows(bundle, chips, rows.tolist(), enrolled.tolist(), embedded, spread, device)
         ready.append((looks, bundle.load_metric(), bundle.calibration))
     evaluation = Evaluation(chips, list(models))
     for protocol in protocols:

@@ -65,7 +65,7 @@ class Hdf5Gallery(Gallery):
         self.folder = folder
         self.location = str(folder)
         self.index_file = IndexFile(folder)
-        self._chips = ChipFolder(folder, self._mode)
+        self.chips = ChipFolder(folder, self._mode)
         self._unfinished = UnfinishedChips(folder)
         try:
             if folder.exists() and not folder.is_dir():
@@ -98,7 +98,7 @@ class Hdf5Gallery(Gallery):
 
     def read_jpeg(self, face: EnrolledFace) -> bytes:
         try:
-            return without_record(self._chips.read(face.chip))
+            return without_record(self.chips.read(face.chip))
         except (OSError, ValueError) as error:
             raise self._lost(face, error) from error
 
@@ -112,7 +112,7 @@ class Hdf5Gallery(Gallery):
 
     def add(self, comparison: Comparison, faces: Sequence[NewFace]) -> list[bool]:
         with self._writing() as index:
-            addition = Addition(index, self._chips)
+            addition = Addition(index, self.chips)
             is_new = [addition.take(face) for face in faces]
             if addition.jpegs:
                 self._commit(addition.index(comparison), new=addition.jpegs)
@@ -191,7 +191,7 @@ class Hdf5Gallery(Gallery):
         Raises:
             OSError, ValueError: it cannot be read, or is none.
         """
-        return decode_chip(self._chips.read(key))
+        return decode_chip(self.chips.read(key))
 
     def survey(self) -> Survey:
         """Look at what a rebuild would make of the chips.
@@ -230,7 +230,7 @@ class Hdf5Gallery(Gallery):
             if found.is_much_smaller and not smaller:
                 raise SmallerDatabaseError(
                     f"{self.folder} would lose {len(found.lost):,} of its {found.enrolled:,} photos, "
-                    f"since their chips are not in {self._chips.faces}",
+                    f"since their chips are not in {self.chips.faces}",
                     "restore the chips",
                 )
             left_out = set() if strangers else set(found.strangers)
@@ -247,9 +247,9 @@ class Hdf5Gallery(Gallery):
             with suppress(OSError):  # the note stays, and its chips are none
                 self._settle(index)
         try:
-            return survey(self._chips, index, self._unfinished.noted())
+            return survey(self.chips, index, self._unfinished.noted())
         except OSError as error:
-            problem = f"{self._chips.faces} cannot be read, {refusal(error).reason}, and the index stays as it is"
+            problem = f"{self.chips.faces} cannot be read, {refusal(error).reason}, and the index stays as it is"
             raise DatabaseRefusedError(problem, "restore that folder") from error
 
     def _readable(self) -> Index | None:
@@ -290,9 +290,9 @@ class Hdf5Gallery(Gallery):
             # A disk that went away is not an empty database, in which everybody is a stranger.
             if index is None and not self.folder.is_dir():
                 raise NoDatabaseError(f"There is no database at {self.folder} any more", "bring it back")
-            if index is None and self._chips.faces.is_dir() and self._chips.all_keys()[0]:
+            if index is None and self.chips.faces.is_dir() and self.chips.all_keys()[0]:
                 raise DamagedDatabaseError(
-                    f"{self.index_file.path} is missing, but {self._chips.faces} holds chips",
+                    f"{self.index_file.path} is missing, but {self.chips.faces} holds chips",
                     "rebuild it from them",
                     self.location,
                 )
@@ -309,7 +309,7 @@ class Hdf5Gallery(Gallery):
         left = self._unfinished.note([*new, *gone], mode=self._mode()) if new or gone else []
         try:
             for key, jpeg in new.items():
-                self._chips.add(key, jpeg)
+                self.chips.add(key, jpeg)
             refused = self.index_file.write(index, mode=self._mode())
         except BaseException:
             with suppress(OSError, DatabaseError):  # else the next writer does it
@@ -318,7 +318,7 @@ class Hdf5Gallery(Gallery):
                 self.index_file.clear_strays(now)
             raise
         try:
-            self._chips.remove(gone)
+            self.chips.remove(gone)
             if refused and gone:
                 raise refused
         except OSError as error:
@@ -338,7 +338,7 @@ class Hdf5Gallery(Gallery):
         """Finish what a writer had begun: chips that it noted and the index does not name go."""
         noted = self._unfinished.noted()
         if noted:
-            self._chips.remove(set(noted) - index.named(noted))
+            self.chips.remove(set(noted) - index.named(noted))
             self._unfinished.clear()
 
     @contextmanager
@@ -374,10 +374,10 @@ class Hdf5Gallery(Gallery):
         taken: set[str] = set()
         for face in faces:
             try:
-                jpeg = self._chips.read(face.chip)
+                jpeg = self.chips.read(face.chip)
             except (OSError, ValueError) as error:
                 raise self._lost(face, error) from error
-            key = self._chips.free_key(name, face.sha256, taken)
+            key = self.chips.free_key(name, face.sha256, taken)
             taken.add(key)
             moved.append((face, key, with_record(jpeg, record_of(face, name, ids))))
         return moved

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facerec_cli.defaults import DEFAULT_MODEL, WORKING_SIZE
+from facerec_cli.defaults import CPU, DEFAULT_MODEL, WORKING_SIZE
 from facerec_cli.encoders.bundle import Bundle, resolve_bundle
 from facerec_cli.encoders.encoder import enrolling
 from facerec_cli.errors import PhotoError
@@ -37,6 +37,8 @@ class Recognizer:
         self,
         model: str | Path | Bundle = DEFAULT_MODEL,
         *,
+        device: str = CPU,
+        faces: int | None = None,
         detection_size: int | None = WORKING_SIZE,
         thorough: bool = False,
         quick: bool = False,
@@ -46,6 +48,8 @@ class Recognizer:
 
         Args:
             model: a bundle, its folder, or a name found in ./models or among the bundled models.
+            device: what embeds: ``cpu``, one of ``defaults.DEVICES``, or ``auto``; faces are found on the CPU.
+            faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
@@ -57,6 +61,7 @@ class Recognizer:
         """
         self.bundle = model if isinstance(model, Bundle) else resolve_bundle(model)
         self.comparison = self.bundle.comparison()
+        self._device, self._faces = device, faces
         self._detection_size, self._thorough, self._quick = detection_size, thorough, quick
         self._lock = threading.Lock()
         if at_once:
@@ -65,7 +70,7 @@ class Recognizer:
     def __reduce__(self) -> tuple[Callable[[Bundle], Recognizer], tuple[Bundle]]:
         """Pickled for another machine, it loads anew there."""
         made = partial(Recognizer, detection_size=self._detection_size, thorough=self._thorough, quick=self._quick)
-        return made, (self.bundle,)
+        return partial(made, device=self._device, faces=self._faces), (self.bundle,)
 
     def _load(self) -> tuple[Future[Encoder], Extractor]:
         """What embeds and what finds faces, loading from the first call on."""
@@ -87,7 +92,7 @@ class Recognizer:
                 encoder = reading.result()
             finally:
                 begun.set()
-            return OnnxEncoder(self.bundle, encoder)
+            return OnnxEncoder(self.bundle, encoder, self._device, self._faces)
 
         encoder = loader.submit(load)
         loader.shutdown(wait=False)

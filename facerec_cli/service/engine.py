@@ -53,7 +53,7 @@ class Engine:
             ModelError: there is no such model.
         """
         self.settings = settings
-        self.recognizer = Recognizer(settings.model)
+        self.recognizer = Recognizer(settings.model, device=settings.device)
         self.gallery = open_gallery(settings.database, create=not settings.read_only)
         self.gallery.snapshot()
         self.strangers = self._strangers()

@@ -348,8 +348,9 @@ class Live:
 
     def _eyes(self) -> Recognizer:
         """The model as it looks at frames, loaded with the first source; who asks about others waits for none."""
+        settings = self._engine.settings
         with self._loading:
-            self._recognizer = self._recognizer or Recognizer(self._engine.settings.model, quick=True)
+            self._recognizer = self._recognizer or Recognizer(settings.model, device=settings.device, quick=True)
             return self._recognizer
 
     def _in_turn(self, frames: Iterator[Frame]) -> Generator[Frame]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from facerec_cli.defaults import DEFAULT_MODEL
+from facerec_cli.defaults import CPU, DEFAULT_MODEL
 from facerec_cli.errors import UnusableSourceError
 from facerec_cli.faces.sources import Source, check_file, parse_source
 
@@ -49,6 +49,7 @@ class Settings:
     Attributes:
         database: the gallery's location.
         model: a bundle's folder, or its name.
+        device: what it runs on, as ``Recognizer`` takes it.
         host: the address to listen at.
         port: to listen at; 0 for one that is free.
         token: what clients must show; None where nobody needs one.
@@ -62,6 +63,7 @@ class Settings:
 
     database: str = "database"
     model: str = DEFAULT_MODEL
+    device: str = CPU
     host: str = "127.0.0.1"
     port: int = 8080
     token: str | None = None

@@ -1,0 +1,231 @@
+"""What an encoder can run on beside the CPU, where it is installed.
+
+The CPU is everybody's, by ONNX Runtime, and what all others are held against; see ``encoders.admission``.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facerec_cli.defaults import AUTO, CPU
+from facerec_cli.errors import DeviceError
+from facerec_cli.parallel import usable_cores
+from facerec_cli.runtime import new_session
+
+WORTH = 500
+"""Faces from which on another device than the CPU pays: OpenVINO takes half a second more to start, and gains some
+milliseconds a face."""
+BATCH = 16
+"""Chips that an accelerator is given at once: fewer leave it idle, and more wait for each other."""
+
+Run = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+"""A chip, uint8 [1, 112, 112, 3] RGB, to what the graph makes of it, float32 [1, d]; may be called by many threads."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that runs networks.
+
+    Attributes:
+        what: it is, for people.
+        remedy: how to get it, as a clause.
+        is_installed: whether what it takes is there, which does not say yet that it works.
+        open: makes an ONNX graph run on it.
+    """
+
+    what: str
+    remedy: str
+    is_installed: Callable[[], bool]
+    open: Callable[[bytes], Run]
+
+
+def known(name: str) -> Device:
+    """A device by its name.
+
+    Raises:
+        DeviceError: there is none of that name, or it is not installed.
+    """
+    if name not in DEVICES:
+        raise DeviceError(f"There is no device named {name!r}", f"choose {AUTO}, {CPU}, {', '.join(DEVICES)}")
+    device = DEVICES[name]
+    if not device.is_installed():
+        raise DeviceError(f"{device.what} is not installed", device.remedy)
+    return device
+
+
+def worth_trying(wish: str, faces: int | None) -> list[str]:
+    """The devices to try before the CPU, best first.
+
+    Args:
+        wish: a device's name, ``cpu``, or ``auto``.
+        faces: about how many are to be embedded; None for nobody knows how many.
+
+    Raises:
+        DeviceError: the one that is wished for is not installed.
+    """
+    if wish == AUTO:
+        is_long = faces is None or faces >= WORTH
+        return [name for name in _QUICK_TO_START if DEVICES[name].is_installed()] if is_long else []
+    if wish == CPU:
+        return []
+    known(wish)
+    return [wish]
+
+
+def run_on_cpu(session: Any) -> Run:
+    """A session of ONNX Runtime's as what is run."""
+    name = session.get_inputs()[0].name
+
+    def run(chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        embeddings: npt.NDArray[np.float32] = session.run(None, {name: chips})[0]
+        return embeddings
+
+    return run
+
+
+def _on_openvino(graph: bytes) -> Run:
+    """On the CPU by OpenVINO, in bfloat16 where the processor has it."""
+    import openvino  # noqa: PLC0415 - takes long, and is there for few
+
+    core = openvino.Core()
+    has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if has_bfloat16 else "f32",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": 1,
+        # Else all of them are on the first core.
+        "ENABLE_CPU_PINNING": False,
+    }
+    model = core.read_model(model=graph)
+    return _Pool(lambda: core.compile_model(model, "CPU", settings).create_infer_request())
+
+
+class _Pool:
+    """As many requests of OpenVINO's as there are cores, each of a network of its own, made as they are needed.
+
+    One network with a stream a core starts sooner, and in one of fifteen starts it gave embeddings that were wrong, all
+    of them (OpenVINO 2026.4, bfloat16); of 75 with one stream each none did.
+    """
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        """Make the first."""
+        self._new, self._left = new, usable_cores() - 1
+        self._making = threading.Lock()
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._idle.put(new())
+
+    def __call__(self, chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run a chip."""
+        request = self._request()
+        try:
+            embeddings: npt.NDArray[np.float32] = request.infer({0: chips})[0].copy()
+            return embeddings
+        finally:
+            self._idle.put(request)
+
+    def _request(self) -> Any:
+        if self._left and self._idle.empty() and self._making.acquire(blocking=False):
+            try:
+                if self._left:
+                    request = self._new()
+                    self._left -= 1
+                    return request
+            finally:
+                self._making.release()
+        return self._idle.get()
+
+
+def by_provider(provider: str) -> Callable[[bytes], Run]:
+    """How graphs are opened on an execution provider of ONNX Runtime's."""
+
+    def opened(graph: bytes) -> Run:
+        session = new_session(graph, provider)
+        if session.get_providers()[0] != provider:  # what is installed, and finds no driver
+            raise RuntimeError(f"{provider} could not start")
+        return Gathered(run_on_cpu(session))
+
+    return opened
+
+
+class Gathered:
+    """Chips of several threads, run together.
+
+    While a batch runs the next one gathers, so that nobody waits for company. Each has as many chips, if need be empty
+    ones, so that no embedding depends on how many others there were.
+    """
+
+    def __init__(self, run: Run, batch: int = BATCH) -> None:
+        """Gather for something that is quicker on many chips at once."""
+        self._run, self._batch = run, batch
+        self._waiting: queue.SimpleQueue[tuple[npt.NDArray[np.uint8], Future[npt.NDArray[np.float32]]]]
+        self._waiting = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="facerec-batches", daemon=True).start()
+
+    @property
+    def waiting(self) -> int:
+        """How many chips wait for the next batch, about."""
+        return self._waiting.qsize()
+
+    def __call__(self, chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run a chip, in company if there is some."""
+        coming: Future[npt.NDArray[np.float32]] = Future()
+        self._waiting.put((chips, coming))
+        return coming.result()
+
+    def _work(self) -> None:
+        while True:
+            gathered = [self._waiting.get()]
+            while len(gathered) < self._batch and self.waiting:
+                gathered.append(self._waiting.get())
+            chips = np.zeros((self._batch, *gathered[0][0].shape[1:]), np.uint8)
+            for row, (chip, _) in enumerate(gathered):
+                chips[row] = chip[0]
+            try:
+                embeddings = self._run(chips)
+            except Exception as error:  # of any kind: it is raised where the chips came from
+                for _, coming in gathered:
+                    coming.set_exception(error)
+            else:
+                for row, (_, coming) in enumerate(gathered):
+                    coming.set_result(embeddings[row : row + 1].copy())
+
+
+def _provider(what: str, remedy: str, provider: str) -> Device:
+    def is_installed() -> bool:
+        import onnxruntime  # noqa: PLC0415 - who is asked for the CPU alone need not know
+
+        return provider in onnxruntime.get_available_providers()
+
+    return Device(what, remedy, is_installed, by_provider(provider))
+
+
+_GPU = "put onnxruntime-gpu in the place of onnxruntime (`pip uninstall onnxruntime`, `pip install onnxruntime-gpu`)"
+DEVICES: Mapping[str, Device] = {
+    "cuda": _provider("CUDA on an NVIDIA GPU", _GPU, "CUDAExecutionProvider"),
+    "tensorrt": _provider("TensorRT on an NVIDIA GPU", f"{_GPU} and install TensorRT", "TensorrtExecutionProvider"),
+    "directml": _provider(
+        "DirectML on a GPU",
+        "put onnxruntime-directml in the place of onnxruntime (`pip uninstall onnxruntime`, "
+        "`pip install onnxruntime-directml`)",
+        "DmlExecutionProvider",
+    ),
+    "coreml": _provider("Core ML", "onnxruntime brings it on a Mac", "CoreMLExecutionProvider"),
+    "openvino": Device(
+        "OpenVINO on the CPU",
+        "`pip install 'facerec[openvino]'` brings it",
+        lambda: find_spec("openvino") is not None,
+        _on_openvino,
+    ),
+}
+"""All but the CPU, those most likely to be fast first."""
+_QUICK_TO_START = ("cuda", "directml", "coreml", "openvino")
+"""TensorRT prepares a network for minutes."""
