@@ -36,7 +36,7 @@ def test_a_wish_holds_however_little_there_is_to_do(monkeypatch: pytest.MonkeyPa
 
 def test_what_is_not_installed_is_refused_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "find_spec", lambda _: None)
-    with pytest.raises(DeviceError, match="^OpenVINO on the CPU is not installed") as refusal:
+    with pytest.raises(DeviceError, match=r"^OpenVINO on the CPU is not installed") as refusal:
         worth_trying("openvino", 1)
     assert "facerec[openvino]" in refusal.value.remedy
     assert "openvino" not in worth_trying(AUTO, None)
