@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import blocks
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "facerec_cli"
 
@@ -67,7 +69,7 @@ def test_an_installed_wheel_works_from_any_directory(wheel: Path, tmp_path: Path
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = blocks("README.md", "python")
     shutil.copy(samples / "jacinda_ardern_2018.jpg", tmp_path / "ada.jpg")
     shutil.copy(samples / "jacinda_ardern_2022.jpg", tmp_path / "party.jpg")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -64,6 +64,8 @@ def watch(
 ) -> Iterator[Look]:
     """Follow people through a video, and tell each once a visit.
 
+    Whatever ends the watch on its way, what was seen until then is told first.
+
     Args:
         recognizer: the model.
         identifier: who may be named, asked whenever a face was embedded, since the gallery may change meanwhile; None:
@@ -80,7 +82,6 @@ def watch(
         UncalibratedModelError: the model does not say who is alike.
         ModelError, DatabaseError: the model or the gallery cannot be used.
         VideoError: as the frames do.
-        Whatever ends the watch on its way, what was seen until then is told first.
     """
     likeness = Likeness(recognizer.bundle)
     watcher = _Watcher(recognizer, identifier, likeness, source, strangers or Remembered(likeness))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import resource
 import shlex
 import shutil
@@ -31,15 +30,11 @@ from facerec_cli.training.export import to_onnx
 from facerec_cli.training.fisher import fit
 from facerec_cli.training.networks import mirrored
 from tests.conftest import Run
+from tests.docs import blocks
 from tests.training import support
 
-PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+PAGE = "docs/export.md"
 CHIPS = np.random.default_rng(7).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
-
-
-def blocks(language: str) -> list[str]:
-    """The page's pieces of code."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def call(command: list[str], folder: Path) -> str:
@@ -81,10 +76,10 @@ def exported(bundle: Bundle, samples: Path, facerec_path: str) -> Path:
     folder = bundle.folder.parents[1]
     shutil.copy(samples / "jacinda_ardern_2018.jpg", folder / "one.jpg")
     shutil.copy(samples / "jacinda_ardern_2022.jpg", folder / "other.jpg")
-    (commands,) = blocks("bash")
+    (commands,) = blocks(PAGE, "bash")
     for line in commands.splitlines():
         call([facerec_path, *shlex.split(line)[1:]], folder)
-    call([sys.executable, "-c", blocks("python")[0]], folder)
+    call([sys.executable, "-c", blocks(PAGE, "python")[0]], folder)
     return folder
 
 
@@ -118,7 +113,7 @@ def test_every_format_gives_the_embeddings_of_onnx(bundle: Bundle, exported: Pat
 
 @pytest.mark.parametrize("library", ["onnxruntime", "ai_edge_litert", "tensorflow"])
 def test_the_pages_programs_print_the_distance_of_verify(library: str, exported: Path, facerec: Run) -> None:
-    _, *programs = blocks("python")
+    _, *programs = blocks(PAGE, "python")
     assert len(programs) == 3
     if not importlib.util.find_spec(library):
         pytest.skip(f"{library} is not installed")

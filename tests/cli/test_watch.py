@@ -6,6 +6,8 @@ import base64
 import csv
 import io
 import json
+import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -29,6 +31,7 @@ from tests.cli.test_interruptions import STOPPED, heed_signals
 from tests.conftest import Run
 from tests.delivery.hooks import hook
 from tests.delivery.records import until
+from tests.docs import blocks, parts, program
 from tests.videos import RATE, pan, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +82,29 @@ def test_a_table_has_a_line_a_visit(facerec: Run, film: Path, place: Path) -> No
     assert [name for name, line in zip([*NAMES[:2], "unknown 1"], lines, strict=True) if name not in line] == []
     assert caption.startswith("A match is a distance of at most")
     assert "45 frames looked at" in done.stderr
+
+
+def test_the_page_shows_what_is_told(facerec: Run, film: Path, place: Path) -> None:
+    done = facerec("watch", film, cwd=place)
+    (shown,) = blocks("docs/watch.md", "text")
+    (told, numbers), (lines, expected) = parts(done.stdout + done.stderr), parts(shown)
+    assert told == lines
+    assert numbers == pytest.approx(expected, rel=0.01, abs=0.02)
+
+
+def test_the_program_of_the_page_says_a_name_aloud(facerec: Run, film: Path, place: Path, tmp_path: Path) -> None:
+    if not shutil.which("jq"):
+        pytest.skip("there is no jq")
+    for name, script in {
+        "ring.sh": program("docs/watch.md", "Telling other programs", "bash"),
+        "espeak": f'#!/bin/sh\necho "$@" >> {shlex.quote(str(tmp_path / "said"))}\n',
+    }.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    for line in facerec("watch", film, "--format", "json", cwd=place).stdout.splitlines():
+        subprocess.run([tmp_path / "ring.sh"], input=line, env=environment, text=True, timeout=30, check=True)
+    assert (tmp_path / "said").read_text() == "Emmanuel Macron is at the door\nJacinda Ardern is at the door\n"
 
 
 def test_csv_says_the_same_flat(facerec: Run, film: Path, place: Path) -> None:

@@ -23,6 +23,7 @@ from facerec_cli.training.objectives import OBJECTIVES
 from facerec_cli.training.recipe import load_recipe
 from facerec_cli.training.recipes import FOLDER, NAMES
 from facerec_cli.training.sampling import TripletPairSampler, Triplets, TripletSampler
+from tests.docs import program
 
 TRIPLETS = Triplets(np.arange(300).reshape(100, 3))
 
@@ -31,6 +32,12 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "mine.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_the_recipe_of_the_page_is_one(tmp_path: Path) -> None:
+    found = load_recipe(written(tmp_path, program("docs/training.md", "Recipes", "toml")))
+    assert (found.epochs, found.augmentation.erasing, found.dictionaries[0].words) == (120, 0.5, 128)
+    check_parts(found)
 
 
 def test_a_file_changes_what_it_names_and_keeps_the_rest(tmp_path: Path) -> None:

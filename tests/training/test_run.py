@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,9 +29,9 @@ from facerec_cli.training.loop import Loop
 from facerec_cli.training.recipe import Recipe
 from facerec_cli.training.run import Plan, TrainedModel, settings_of, train_model
 from facerec_cli.training.workplace import Workplace
+from tests.docs import program
 from tests.training.support import CHIP_SET, CHIPS, PEOPLE, TINY, Noting, chip_set, people
 
-PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 SHORT = replace(TINY, epochs=1)
 EXPORTING = "Exporting {}, calibrating it, and comparing it with pretrained."
 
@@ -108,12 +107,11 @@ def test_only_a_training_on_the_same_pixels_is_the_same() -> None:
 def test_the_pages_program_trains(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     people(samples, tmp_path / "people")
     short = 'network = "plain"\nepochs = 1\nsteps_per_epoch = 2\npeople = 2\nphotos = 2\n[options]\nunit = true\n'
     (tmp_path / "mine.toml").write_text(short, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(program, {})
+    exec(program("docs/training.md", "In a program"), {})
     assert capsys.readouterr().out.startswith("models/mine ")
     assert read_bundle(tmp_path / "models" / "mine").embedding_size == 128
 
