@@ -164,13 +164,16 @@ class FisherVector(layers.Layer):  # type: ignore[misc]
         self.logits.assign(np.log(weights) - densities.sum(axis=1) / 2)
 
     def call(self, descriptors: Tensor) -> Tensor:
-        weighted = ops.transpose(self.means * self.precisions)
-        likely = ops.matmul(descriptors, weighted) - ops.matmul(
-            ops.square(descriptors), ops.transpose(self.precisions) / 2
+        # With a one behind the numbers a product counts, and adds, too: what is done in passes of its own takes as long.
+        counted = ops.concatenate([descriptors, ops.ones_like(descriptors[..., :1])], axis=-1)
+        weights = [-self.precisions / 2, self.means * self.precisions, self.logits[:, None]]
+        likely = ops.matmul(
+            ops.concatenate([ops.square(descriptors), counted], axis=-1),
+            ops.transpose(ops.concatenate(weights, axis=-1)),
         )
-        shares = ops.transpose(ops.softmax(likely + self.logits, axis=-1), (0, 2, 1))
-        sums = ops.matmul(shares, descriptors) - ops.sum(shares, axis=-1, keepdims=True) * self.means
-        return unit_length(sums * ops.sqrt(self.precisions))
+        shares = ops.transpose(ops.softmax(likely, axis=-1), (0, 2, 1))
+        sums = ops.matmul(shares, counted)
+        return unit_length((sums[..., :-1] - sums[..., -1:] * self.means) * ops.sqrt(self.precisions))
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
