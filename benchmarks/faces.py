@@ -1,12 +1,13 @@
 """Which faces are found, and named, in photos as people have them: turned, large, crowded.
 
-    python benchmarks/faces.py LFW_FOLDER [turns sizes crowds time]
+    python benchmarks/faces.py LFW_FOLDER [turns sizes crowds time large]
 
 Every table is made by what this is run with: run it in a clone of another commit to compare. *Turns*: 200 people of
 LFW's peopleDevTest, of whom the model has seen none, are enrolled with one photo each; another of each is turned and
 asked about, as are photos of 200 others who are not enrolled. *Sizes*: LFW photos, reduced until the face has the
 height wanted, lie at random in photos of 4000 x 3000 that are the tests' portraits, enlarged, with noise. *Crowds*: LFW
 photos side by side. *Time*: a photo's from its file to its chips, CPU time of one thread, and the faces that are found.
+*Large*: photos of 4000 x 3000 with one to five faces, embedded on all cores, beside their decoding by OpenCV alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ ANGLES = (0, 15, -15, 30, -30, 45, -45, 60, 90, 180, 270)
 PEOPLE = 200
 SIZES = (100, 60, 40)
 PICTURES = 100
+GROUPS = 20
+ROUNDS = 5
 LARGE = (4000, 3000)
 SAMPLES = Path(__file__).parent.parent / "tests" / "data"
 
@@ -152,6 +155,47 @@ def times(folder: Path) -> None:
             print(f"{kind:16}  {len(paths):6}  {np.median(taken):9.1f}  {np.mean(taken):7.1f}  {faces:5}", flush=True)
 
 
+def large(folder: Path) -> None:
+    """Print how fast large photos are embedded, and decoded."""
+    recognizer = Recognizer()
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [_saved(Path(scratch, f"{number}"), image) for number, image in enumerate(_groups(_photos(folder)))]
+
+        def embed() -> int:
+            return sum(len(photo.embeddings) for photo in recognizer.embed_photos(paths))
+
+        def bare() -> int:
+            return sum(1 for _ in ordered_map(lambda path: cv2.imdecode(np.fromfile(path, np.uint8), 1), paths))
+
+        embed()
+        print("photos embedded/s  decoded/s  of it  faces a photo")
+        for _ in range(ROUNDS):
+            begun = time.perf_counter()
+            faces = embed()
+            between = time.perf_counter()
+            bare()
+            embedded, decoded = len(paths) / (between - begun), len(paths) / (time.perf_counter() - between)
+            print(
+                f"{embedded:17.1f}  {decoded:9.1f}  {embedded / decoded:5.2f}  {faces / len(paths):13.1f}", flush=True
+            )
+
+
+def _groups(photos: list[Path]) -> Iterator[Pixels]:
+    """The tests' portraits, enlarged, with up to four of LFW's faces in their corners."""
+    generator = np.random.default_rng(0)
+    surroundings = [_large(pixels(path), generator) for path in sorted(SAMPLES.glob("*.*g"))]
+    faces = iter(photos)
+    for number in range(GROUPS):
+        picture = surroundings[number % len(surroundings)].copy()
+        for corner in range(number % 5):
+            scale = generator.uniform(1, 2.4)
+            face = cv2.resize(pixels(next(faces)), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            face = np.clip(face + generator.normal(0, 3, face.shape), 0, 255).astype(np.uint8)
+            side, (left, top) = len(face), generator.integers(100, 250, 2) + [corner % 2 * 3000, corner // 2 * 2000]
+            picture[top : top + side, left : left + side] = face
+        yield picture
+
+
 def _photos(folder: Path) -> list[Path]:
     """One photo a person, shuffled."""
     photos = [folder / photo_name(person.name, 1) for person in everybody()]
@@ -196,7 +240,13 @@ def _is_in_middle(box: Box, side: int) -> bool:
     return all(abs((box[axis] + box[axis + 2] / 2) % side - side / 2) < 0.2 * side for axis in (0, 1))
 
 
-TABLES: dict[str, Callable[[Path], None]] = {"turns": turns, "sizes": sizes, "crowds": crowds, "time": times}
+TABLES: dict[str, Callable[[Path], None]] = {
+    "turns": turns,
+    "sizes": sizes,
+    "crowds": crowds,
+    "time": times,
+    "large": large,
+}
 
 
 def main() -> None:

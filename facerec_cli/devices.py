@@ -112,8 +112,8 @@ def _on_openvino(graph: bytes) -> Run:
 class _Pool:
     """As many requests of OpenVINO's as there are cores, each of a network of its own, made as they are needed.
 
-    One network with a stream a core starts sooner, and in one of fifteen starts it gave embeddings that were wrong, all
-    of them (OpenVINO 2026.4, bfloat16); of 75 with one stream each none did.
+    One network with a stream a core starts sooner, and in one of twelve starts it gave wrong embeddings (OpenVINO
+    2026.4, bfloat16); of 100 with one stream each none did.
     """
 
     def __init__(self, new: Callable[[], Any]) -> None:
