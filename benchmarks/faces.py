@@ -191,7 +191,8 @@ def _groups(photos: list[Path]) -> Iterator[Pixels]:
             scale = generator.uniform(1, 2.4)
             face = cv2.resize(pixels(next(faces)), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
             face = np.clip(face + generator.normal(0, 3, face.shape), 0, 255).astype(np.uint8)
-            side, (left, top) = len(face), generator.integers(100, 250, 2) + [corner % 2 * 3000, corner // 2 * 2000]
+            side, at = len(face), (corner % 2 * 3000, corner // 2 * 2000)
+            left, top = generator.integers(100, 250, 2) + at
             picture[top : top + side, left : left + side] = face
         yield picture
 

@@ -164,7 +164,7 @@ class FisherVector(layers.Layer):  # type: ignore[misc]
         self.logits.assign(np.log(weights) - densities.sum(axis=1) / 2)
 
     def call(self, descriptors: Tensor) -> Tensor:
-        # With a one behind the numbers a product counts, and adds, too: what is done in passes of its own takes as long.
+        # With a one behind the numbers a product counts, and adds, too: what takes a pass of its own takes as long.
         counted = ops.concatenate([descriptors, ops.ones_like(descriptors[..., :1])], axis=-1)
         weights = [-self.precisions / 2, self.means * self.precisions, self.logits[:, None]]
         likely = ops.matmul(
