@@ -1,4 +1,4 @@
-"""The package as users get it: the wheel, the README's Python, the layering of imports."""
+"""The package as it is built: the README's Python, the layering of imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,62 +17,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "facerec_cli"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("wheel")
-    place = tmp_path_factory.mktemp("wheel")
-    source = place / "source"
-    ignored = shutil.ignore_patterns(".*", "*.egg-info", "build", "data", "tests")
-    shutil.copytree(ROOT, source, ignore=ignored)
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", str(place)]
-    command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
-    subprocess.run(command, check=True, capture_output=True)
-    (built,) = place.glob("*.whl")
-    return built
-
-
-def test_the_wheel_carries_weights_licences_and_nothing_else_of_ours(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    for part in [
-        "facerec_cli/faces/weights/yunet.onnx",
-        "facerec_cli/faces/weights/LICENSE-yunet",
-        "facerec_cli/encoders/weights/pretrained/encoder.onnx",
-        "facerec_cli/encoders/weights/pretrained/model.json",
-        "facerec_cli/encoders/weights/pretrained/LICENSE-sface",
-        "facerec_cli/datasets/lfw_pairs.tsv.gz",
-        "facerec_cli/datasets/lfw_people.csv",
-        "facerec_cli/training/recipes/siamese.toml",
-        "facerec_cli/py.typed",
-    ]:
-        assert part in names
-    assert any(name.endswith("/NOTICE") for name in names)
-    assert all(name.startswith(("facerec_cli/", "facerec-")) for name in names)
-
-
-def test_an_installed_wheel_works_from_any_directory(wheel: Path, tmp_path: Path, samples: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    script = (
-        "import sys\n"
-        f"sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "import facerec_cli.cli\n"
-        f"assert facerec_cli.__file__.startswith({str(tmp_path)!r})\n"
-        f"sys.argv = ['facerec', 'verify', {str(samples / 'jacinda_ardern_2018.jpg')!r}, "
-        f"{str(samples / 'jacinda_ardern_2022.jpg')!r}]\n"
-        "facerec_cli.cli.main()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert "same person" in done.stdout, done.stderr
-
-
 def test_the_python_of_the_readme_runs(tmp_path: Path, samples: Path) -> None:
     (code,) = blocks("README.md", "python")
     shutil.copy(samples / "jacinda_ardern_2018.jpg", tmp_path / "ada.jpg")
     shutil.copy(samples / "jacinda_ardern_2022.jpg", tmp_path / "party.jpg")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "['Ada Lovelace']\n", done.stderr
+
+
+def test_what_contributors_are_pointed_at_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"\]\(([^)]+)\)", text), *re.findall(r"`((?:tests|docs|benchmarks|\.ci)/[^`]*)`", text)}
+    named |= {f"facerec_cli/{name}" for name in re.findall(r"`((?:cli|gallery|training)/[^`]*)`", text)}
+    assert len(named) > 15 and not {name for name in named if not (ROOT / name).exists()}
+    assert len(text.splitlines()) <= 80
 
 
 FLOORS: list[set[str]] = [
