@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import AUTO, CPU
-from facerec_cli.errors import DeviceError
+from facerec_cli.errors import DependencyError
 from facerec_cli.parallel import usable_cores
 from facerec_cli.runtime import new_session
 
@@ -52,13 +52,13 @@ def known(name: str) -> Device:
     """A device by its name.
 
     Raises:
-        DeviceError: there is none of that name, or it is not installed.
+        DependencyError: there is none of that name, or it is not installed.
     """
     if name not in DEVICES:
-        raise DeviceError(f"There is no device named {name!r}", f"choose {AUTO}, {CPU}, {', '.join(DEVICES)}")
+        raise DependencyError(f"There is no device named {name!r}", f"choose {AUTO}, {CPU}, {', '.join(DEVICES)}")
     device = DEVICES[name]
     if not device.is_installed():
-        raise DeviceError(f"{device.what} is not installed", device.remedy)
+        raise DependencyError(f"{device.what} is not installed", device.remedy)
     return device
 
 
@@ -70,7 +70,7 @@ def worth_trying(wish: str, faces: int | None) -> list[str]:
         faces: about how many are to be embedded; None for nobody knows how many.
 
     Raises:
-        DeviceError: the one that is wished for is not installed.
+        DependencyError: the one that is wished for is not installed.
     """
     if wish == AUTO:
         is_long = faces is None or faces >= WORTH

@@ -148,10 +148,6 @@ class UnsavedModelError(ModelError):
     """A model is trained, but cannot be saved; ``subject`` is where its training's state is."""
 
 
-class DeviceError(FacerecError):
-    """What a model is to run on is not there."""
-
-
 class DeviceWarning(UserWarning):
     """A model runs on the CPU in place of what was wished for."""
 
@@ -401,4 +397,4 @@ class ExportPlaceError(ExportError):
 
 
 class DependencyError(FacerecError):
-    """A library that facerec needs cannot be loaded on this machine."""
+    """A library, or a device, that is needed is not there, or cannot be loaded."""

@@ -12,7 +12,7 @@ from facerec_cli.defaults import AUTO, CPU, DEVICE_NAMES
 from facerec_cli.devices import DEVICES, WORTH, Gathered, by_provider, known, worth_trying
 from facerec_cli.encoders.bundle import resolve_bundle
 from facerec_cli.encoders.synthetic import synthetic_chips
-from facerec_cli.errors import DeviceError
+from facerec_cli.errors import DependencyError
 from facerec_cli.runtime import CPU_PROVIDER
 
 Chips = npt.NDArray[np.uint8]
@@ -36,14 +36,14 @@ def test_a_wish_holds_however_little_there_is_to_do(monkeypatch: pytest.MonkeyPa
 
 def test_what_is_not_installed_is_refused_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "find_spec", lambda _: None)
-    with pytest.raises(DeviceError, match=r"^OpenVINO on the CPU is not installed") as refusal:
+    with pytest.raises(DependencyError, match=r"^OpenVINO on the CPU is not installed") as refusal:
         worth_trying("openvino", 1)
     assert "facerec[openvino]" in refusal.value.remedy
     assert "openvino" not in worth_trying(AUTO, None)
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(DeviceError, match="no device named 'tpu'") as refusal:
+    with pytest.raises(DependencyError, match="no device named 'tpu'") as refusal:
         known("tpu")
     assert all(name in refusal.value.remedy for name in (AUTO, CPU, *DEVICE_NAMES))
 

@@ -29,7 +29,6 @@ REMEDIES: Mapping[type[FacerecError], str] = {
     errors.UnfinishedTrainingError: "go on with --resume, or --overwrite it",
     errors.OtherTrainingError: "repeat its options and data, or --overwrite it",
     errors.UnsavedModelError: "{remedy}, and --resume saves it from {subject}",
-    errors.DeviceError: "{remedy}, or choose another with --device",
     errors.NoDatabaseError: "enrol somebody with `facerec enroll --name NAME PHOTO`, or name another database",
     errors.NoServerDatabaseError: "{remedy}",
     errors.NoSchemaError: "make them with `facerec people init -db '{subject}'`",

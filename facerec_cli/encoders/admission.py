@@ -83,7 +83,7 @@ def admitted(graph: bytes, on_cpu: Run, wish: str, faces: int | None) -> tuple[s
         faces: about how many are to be embedded; None for nobody knows how many.
 
     Raises:
-        DeviceError: the device that is wished for is not installed.
+        DependencyError: the device that is wished for is not installed.
 
     Warns:
         DeviceWarning: it does not agree with the CPU, or cannot run, and the CPU takes its place.

@@ -27,7 +27,7 @@ def load_encoder(bundle: Bundle, device: str = CPU, faces: int | None = None) ->
 
     Raises:
         DamagedModelError: it is missing, is not the one that model.json describes, or cannot be run.
-        DeviceError: the device is not installed.
+        DependencyError: the device is not installed.
     """
     return OnnxEncoder(bundle, bundle.encoder_bytes(), device, faces)
 
@@ -50,7 +50,7 @@ class OnnxEncoder(Encoder):
 
         Raises:
             DamagedModelError: it is not a graph that ONNX Runtime can run, or needs more than its own file.
-            DeviceError: the device is not installed.
+            DependencyError: the device is not installed.
         """
         self._bundle, self._path = bundle, bundle.folder / ENCODER
         check_graph(encoder, self._path)

@@ -77,7 +77,7 @@ def calibrate_model(
 
     Raises:
         DataError: the model cannot be calibrated on the people.
-        DeviceError: the device is not installed.
+        DependencyError: the device is not installed.
         ModelError: the model cannot be loaded, or not written.
     """
     # Before anything is taken over, and before the long work.

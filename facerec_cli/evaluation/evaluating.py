@@ -110,7 +110,7 @@ def embed_rows(
 
     Raises:
         DamagedModelError: the model cannot be loaded.
-        DeviceError: the device is not installed.
+        DependencyError: the device is not installed.
     """
     from facerec_cli.encoders.onnx_encoder import load_encoder  # noqa: PLC0415 - ONNX Runtime takes long to import
 
@@ -160,7 +160,7 @@ def evaluate(
         device: what embeds them, as ``load_encoder`` takes it.
 
     Raises:
-        DeviceError: the device is not installed.
+        DependencyError: the device is not installed.
         ModelError: a model, or its calibration, is damaged.
         UnsuitableModelError: a model gives embeddings that are not numbers.
     """

@@ -86,7 +86,7 @@ def test_what_is_not_installed_is_an_error_in_a_sentence(
     done = facerec("verify", samples / "jacinda_ardern_2018.jpg", samples / "jacinda_ardern_2022.jpg")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: DirectML on a GPU is not installed: ")
-    assert done.stderr.rstrip().endswith("or choose another with --device.")
+    assert done.stderr.rstrip().endswith("`pip install onnxruntime-directml`).")
 
 
 def test_a_model_says_where_it_can_run(facerec: Run) -> None:

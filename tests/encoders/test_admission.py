@@ -15,7 +15,7 @@ from facerec_cli.encoders.admission import AGREEMENT, admitted, tried
 from facerec_cli.encoders.bundle import resolve_bundle
 from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.encoders.synthetic import synthetic_chips
-from facerec_cli.errors import DeviceError, DeviceWarning
+from facerec_cli.errors import DependencyError, DeviceWarning
 from facerec_cli.runtime import new_session
 
 GRAPH = resolve_bundle("pretrained").encoder_bytes()
@@ -134,5 +134,5 @@ def test_an_encoder_says_what_it_runs_on_and_keeps_its_wish_on_its_way() -> None
 
 
 def test_a_device_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(DeviceError):
+    with pytest.raises(DependencyError):
         load_encoder(resolve_bundle("pretrained"), "directml")
