@@ -23,7 +23,7 @@ COMPLETIONS = {
     "zsh": "share/zsh/site-functions/_facerec",
     "fish": "share/fish/vendor_completions.d/facerec.fish",
 }
-"""Where each shell looks for them, below /usr, ~/.local or a virtual environment."""
+"""Where each shell's are kept, below /usr, ~/.local or a virtual environment."""
 # What troff would take for its own, or set as typographers do: examples are copied from pages to terminals.
 _LETTERS = str.maketrans({"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"})
 
