@@ -6,6 +6,7 @@ The CPU is everybody's, by ONNX Runtime, and what all others are held against; s
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -94,6 +95,8 @@ def run_on_cpu(session: Any) -> Run:
 
 def _on_openvino(graph: bytes) -> Run:
     """On the CPU by OpenVINO, in bfloat16 where the processor has it."""
+    # Nothing is sent anywhere: OpenVINO would number the user, and count, as it is imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino  # noqa: PLC0415 - takes long, and is there for few
 
     core = openvino.Core()

@@ -206,6 +206,22 @@ def test_the_libraries_underneath_are_not_heard(facerec: Run, samples: Path, tmp
     assert line.startswith("Error: cut.png is damaged")
 
 
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_the_libraries_underneath_neither_number_the_user_nor_keep_what_is_done(
+    device: str, facerec: Run, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device != "cpu":
+        pytest.importorskip(device)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    photos = (samples / "jacinda_ardern_2018.jpg", samples / "jacinda_ardern_2022.jpg")
+    done = facerec("verify", "--device", device, *photos)
+    assert done.returncode == 0, done.stderr
+    assert list(home.rglob("*")) == []
+
+
 def test_debug_shows_the_traceback(facerec: Run, samples: Path) -> None:
     done = facerec("--debug", "identify", samples / "barack_obama.jpg")
     assert done.returncode == 1
