@@ -14,7 +14,7 @@ DEFAULT_FMR = 0.001
 """Share of pairs of different people that may be called the same (false match rate)."""
 CPU = "cpu"
 AUTO = "auto"
-"""The fastest device that is installed, where the work is long enough to pay for its start."""
+"""The first device that is faster than the CPU, where the work is long enough to pay for its start."""
 DEVICE_NAMES = ("cuda", "tensorrt", "directml", "coreml", "openvino")
 """What an encoder can run on beside the CPU."""
 WORKING_SIZE: int | None = None

@@ -33,6 +33,7 @@ class Example(NamedTuple):
                 # The installed entry point, beside the Python that runs the tests.
                 "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
                 "HOME": str(folder),
+                "XDG_CACHE_HOME": str(folder / ".cache"),
                 "COLUMNS": "200",
                 "TERM": "dumb",
             },

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +99,16 @@ def test_every_batch_has_as_many_chips() -> None:
     for number in range(1, 4):
         assert gathered(chip(number)) == 12 * number
     assert sizes == [4, 4, 4]
+
+
+def test_what_is_no_chip_is_refused_and_holds_up_nobody() -> None:
+    gathered = Gathered(sums, batch=4)
+    gathered(chip(1))
+    wrongs: list[Any] = [np.zeros((2, 2, 2, 3), np.uint8), np.zeros((1, 2, 2, 3), np.float32)]
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match="is no chip"):
+            gathered(wrong)
+    assert gathered(chip(2)) == 24
 
 
 def test_what_fails_fails_for_whoever_is_in_the_batch_and_for_nobody_else() -> None:

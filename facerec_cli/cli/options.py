@@ -143,11 +143,11 @@ model_option = click.option(
 device_option = click.option(
     "--device",
     type=click.Choice([AUTO, CPU, *DEVICE_NAMES]),
-    default=AUTO,
+    default=CPU,
     show_default=True,
     envvar="FACEREC_DEVICE",
     show_envvar=True,
-    help="What the model runs on; auto: the fastest that `facerec doctor` finds, where there are many faces.",
+    help="What embeds faces; auto: the first that is faster than the CPU, where there are many.",
 )
 data_option = click.option(
     "--data",

@@ -14,7 +14,7 @@ from facerec_cli.encoders.admission import admitted
 from facerec_cli.encoders.bundle import CHIP_INPUT, ENCODER, Bundle
 from facerec_cli.encoders.encoder import Embeddings, Encoder
 from facerec_cli.encoders.graph import check_graph
-from facerec_cli.errors import DamagedModelError
+from facerec_cli.errors import DamagedModelError, DependencyError
 from facerec_cli.runtime import is_of_a_runtime, new_session
 from facerec_cli.untrusted import plain
 
@@ -87,8 +87,7 @@ class OnnxEncoder(Encoder):
         """
         embeddings = np.empty((len(chips), self.size), np.float32)
         for row, chip in enumerate(chips):
-            with self._understood("run"):
-                given = self._run(chip[np.newaxis])
+            given = self._run_one(chip)
             if given.shape != (1, self.size):
                 raise DamagedModelError(
                     f"{self._path} gives {list(given.shape)} for a chip, where [1, {self.size}] is right",
@@ -96,6 +95,16 @@ class OnnxEncoder(Encoder):
                 )
             embeddings[row] = given[0]
         return self._metric.scaled(embeddings)
+
+    def _run_one(self, chip: Chip) -> Embeddings:
+        if self.device == CPU:
+            with self._understood("run"):
+                return self._run(chip[np.newaxis])
+        try:
+            return self._run(chip[np.newaxis])
+        except Exception as error:  # drivers and runtimes have errors of any class
+            why = plain(str(error).partition("\n")[0])
+            raise DependencyError(f"The device {self.device} failed ({why})", "choose the CPU") from error
 
     def __reduce__(self) -> tuple[Callable[..., OnnxEncoder], tuple[Bundle, str, int | None]]:
         """Pickled for another machine, it is loaded there."""

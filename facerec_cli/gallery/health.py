@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facerec_cli.gallery.base import Gallery
+from facerec_cli.errors import DatabaseRefusedError
+from facerec_cli.files import refusal
+from facerec_cli.gallery.base import Gallery, Snapshot
 from facerec_cli.gallery.hdf5 import Hdf5Gallery
+from facerec_cli.gallery.unfinished import UnfinishedChips
 
 
 @dataclass(frozen=True)
@@ -16,15 +19,15 @@ class Health:
         people: enrolled.
         photos: of theirs.
         pending: photos that a model has not embedded yet.
-        lost: keys of chips that the index names and that are not there.
-        strays: a clause for each thing among the chips that it does not name.
+        lost: how many chips the index names that are not there.
+        strays: how many things among the chips nobody is known by.
     """
 
     people: int
     photos: int
     pending: int
-    lost: tuple[str, ...] = ()
-    strays: tuple[str, ...] = ()
+    lost: int = 0
+    strays: int = 0
 
 
 def examine(gallery: Gallery, digest: str) -> Health:
@@ -43,7 +46,17 @@ def examine(gallery: Gallery, digest: str) -> Health:
     pending = snapshot.pending_count(digest)
     if not isinstance(gallery, Hdf5Gallery):
         return Health(people, photos, pending)
-    named = {record.face.chip for record in snapshot.records(digest)}
-    kept, odd = gallery.chips.all_keys()
-    strays = [f"{key} is no chip of anybody's" for key in sorted(set(kept) - named)]
-    return Health(people, photos, pending, tuple(sorted(named - set(kept))), (*strays, *odd))
+    named = _chips(snapshot, digest)
+    try:
+        kept, odd = gallery.chips.all_keys()
+    except OSError as error:
+        problem = f"{gallery.chips.faces} cannot be read, {refusal(error).reason}"
+        raise DatabaseRefusedError(problem, "restore that folder") from error
+    # What a writer brings or takes away meanwhile is neither lost nor a stray.
+    later, noted = _chips(gallery.snapshot(), digest), set(UnfinishedChips(gallery.folder).noted())
+    lost, strays = (named & later) - set(kept), set(kept) - named - later - noted
+    return Health(people, photos, pending, len(lost), len(strays) + len(odd))
+
+
+def _chips(snapshot: Snapshot, digest: str) -> set[str]:
+    return {record.face.chip for record in snapshot.records(digest)}

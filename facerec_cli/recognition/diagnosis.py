@@ -23,6 +23,7 @@ from facerec_cli.defaults import AUTO, CPU, VERSION
 from facerec_cli.devices import DEVICES, WORTH, Run, run_on_cpu, worth_trying
 from facerec_cli.encoders.admission import Trial, tried
 from facerec_cli.encoders.bundle import Bundle, find_bundles, read_bundle
+from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.encoders.synthetic import synthetic_chips
 from facerec_cli.errors import FacerecError, NoDatabaseError
 from facerec_cli.faces.extraction import Extractor
@@ -30,6 +31,7 @@ from facerec_cli.gallery.health import examine
 from facerec_cli.gallery.opening import open_gallery, shown_location
 from facerec_cli.parallel import usable_cores
 from facerec_cli.runtime import new_session
+from facerec_cli.words import count
 
 PACKAGES = (
     *("numpy", "opencv-python", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
@@ -78,10 +80,10 @@ def diagnose(bundle: Bundle, database: str) -> Diagnosis:
     found.parts["models"] = dict(_models(found.problems))
     found.parts["database"] = _database(database, bundle, found.problems)
     graph = bundle.encoder_bytes()
+    load_encoder(bundle)  # which says in words why it cannot be
     on_cpu = run_on_cpu(new_session(graph))
-    trials = {name: tried(name, graph, on_cpu) for name, device in DEVICES.items() if device.is_installed()}
+    trials = {name: tried(name, graph, on_cpu) for name in worth_trying(AUTO, None)}
     found.parts["devices"] = _devices(trials)
-    found.problems += [f"{DEVICES[name].what} {trial.trouble}" for name, trial in trials.items() if trial.trouble]
     runs = {CPU: on_cpu, **{name: trial.run for name, trial in trials.items() if trial.run and not trial.trouble}}
     found.parts["speed"] = _speed(bundle, runs)
     return found
@@ -138,10 +140,16 @@ def _database(location: str, bundle: Bundle, problems: list[str]) -> dict[str, A
     except FacerecError as error:
         problems.append(f"{error}: {error.remedy}" if error.remedy else str(error))
         return {**about, "state": "it cannot be used"}
-    problems += [f"{key}, the chip of an enrolled photo, is missing: restore it" for key in health.lost]
-    problems += [f"{stray}: remove it, or rebuild the index" for stray in health.strays]
+    if health.lost:
+        lost = count(health.lost, "chip")
+        problems.append(
+            f"{lost} of photos enrolled in {gallery.location} not there: restore them, or rebuild the index"
+        )
+    if health.strays:
+        things = count(health.strays, "thing")
+        problems.append(f"{things} among the chips of {gallery.location} nobody's: a rebuild of the index says which")
     about |= {"state": "whole" if not health.lost else "chips are missing", "people": health.people}
-    about |= {"photos": health.photos, "not_embedded_yet": health.pending, "strays": len(health.strays)}
+    about |= {"photos": health.photos, "not_embedded_yet": health.pending, "strays": health.strays}
     if gallery.beside.is_dir():
         about["free_disk_gb"] = round(shutil.disk_usage(gallery.beside).free / 1e9, 1)
     return about
@@ -154,7 +162,7 @@ def _devices(trials: dict[str, Trial]) -> dict[str, Any]:
     for name, device in DEVICES.items():
         trial = trials.get(name)
         if trial is None:
-            about[name] = "not installed"
+            about[name] = "installed, and not tried" if device.is_installed() else "not installed"
         elif trial.trouble:
             about[name] = trial.trouble
         else:

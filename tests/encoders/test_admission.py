@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -89,17 +90,6 @@ def test_a_device_that_cannot_run_the_model_is_told(
         assert admitted(GRAPH, on_cpu, "cuda", 1) == (CPU, on_cpu)
 
 
-def test_a_bug_of_ours_is_not_taken_for_a_devices_fault(
-    on_cpu: Run, strange: Callable[[Callable[[bytes], Run]], None]
-) -> None:
-    def opened(_: bytes) -> Run:
-        raise TypeError("ours")
-
-    strange(opened)
-    with pytest.raises(TypeError, match="ours"):
-        tried("cuda", GRAPH, on_cpu)
-
-
 @pytest.mark.parametrize(("speed", "taken"), [(1.0, CPU), (3.0, "cuda")])
 def test_unasked_only_what_is_faster_is_taken(
     speed: float,
@@ -131,6 +121,32 @@ def test_an_encoder_says_what_it_runs_on_and_keeps_its_wish_on_its_way() -> None
     found, expected = encoder.encode(chips), load_encoder(resolve_bundle("pretrained")).encode(chips)
     assert (found * expected).sum(axis=1).min() >= AGREEMENT
     np.testing.assert_array_equal(found, encoder.encode(chips))
+
+
+def test_a_device_that_fails_later_is_told_by_its_name(
+    on_cpu: Run, strange: Callable[[Callable[[bytes], Run]], None]
+) -> None:
+    turns = iter(range(7))
+
+    def run(chips: Chips) -> Embeddings:
+        if next(turns, None) is None:
+            raise OSError("out of memory")
+        return on_cpu(chips)
+
+    strange(lambda _: run)
+    encoder = load_encoder(resolve_bundle("pretrained"), "cuda")
+    assert encoder.device == "cuda"
+    with pytest.raises(DependencyError, match=r"^The device cuda failed \(out of memory\)$"):
+        encoder.encode(list(synthetic_chips()))
+
+
+def test_networks_of_several_threads_give_the_same_bits(on_cpu: Run) -> None:
+    pytest.importorskip("openvino")
+    run, chips = DEVICES["openvino"].open(GRAPH), synthetic_chips()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda turn: run(chips[turn % 6 : turn % 6 + 1]), range(48)))
+    for turn, embedding in enumerate(found):
+        np.testing.assert_array_equal(embedding, found[turn % 6])
 
 
 def test_a_device_that_is_not_there_is_an_error() -> None:

@@ -147,7 +147,8 @@ def said(address: tuple[str, int], data: bytes, *, ends: bool = False) -> bytes:
         with suppress(ConnectionError):
             connection.sendall(data)
             if ends:
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # the service has hung up already
+                    connection.shutdown(socket.SHUT_WR)
             while came := connection.recv(65536):
                 answer += came
     return answer
