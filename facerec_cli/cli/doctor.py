@@ -30,7 +30,7 @@ def command(database: str, model: str, output_format: str) -> int:
         found = diagnose(resolve_bundle(model), database)
     with Results(output_format, ("part", "field", "value")) as results:
         rows = [
-            {"part": part, "field": field.replace("_", " "), "value": value}
+            {"part": part, "field": field.replace("_", " "), "value": "" if value is None else str(value)}
             for part, values in found.parts.items()
             for field, value in values.items()
         ]

@@ -44,7 +44,7 @@ def examine(gallery: Gallery, digest: str) -> Health:
     counts = snapshot.photo_counts()
     people, photos = sum(counts.values()), sum(photos * number for photos, number in counts.items())
     pending = snapshot.pending_count(digest)
-    if not isinstance(gallery, Hdf5Gallery):
+    if not isinstance(gallery, Hdf5Gallery) or not (photos or gallery.chips.faces.exists()):
         return Health(people, photos, pending)
     named = _chips(snapshot, digest)
     try:
