@@ -37,6 +37,7 @@ class OnnxEncoder(Encoder):
 
     Attributes:
         device: what it runs on: a key of ``devices.DEVICES``, or ``cpu``.
+        run: the graph there, before the metric scales what it gives.
     """
 
     def __init__(self, bundle: Bundle, encoder: bytes, device: str = CPU, faces: int | None = None) -> None:
@@ -66,7 +67,7 @@ class OnnxEncoder(Encoder):
         self._metric = bundle.load_metric()
         self._wish = device, faces
         with self._understood("run"):
-            self.device, self._run = admitted(encoder, run_on_cpu(session), device, faces)
+            self.device, self.run = admitted(encoder, run_on_cpu(session), device, faces)
         self.size = bundle.embedding_size
 
     def encode(self, chips: Sequence[Chip]) -> Embeddings:
@@ -99,9 +100,9 @@ class OnnxEncoder(Encoder):
     def _run_one(self, chip: Chip) -> Embeddings:
         if self.device == CPU:
             with self._understood("run"):
-                return self._run(chip[np.newaxis])
+                return self.run(chip[np.newaxis])
         try:
-            return self._run(chip[np.newaxis])
+            return self.run(chip[np.newaxis])
         except Exception as error:  # drivers and runtimes have errors of any class
             why = plain(str(error).partition("\n")[0])
             raise DependencyError(f"The device {self.device} failed ({why})", "choose the CPU") from error

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facerec_cli.defaults import AUTO, CPU, VERSION
-from facerec_cli.devices import DEVICES, WORTH, Run, run_on_cpu, worth_trying
+from facerec_cli.devices import DEVICES, WORTH, Run, worth_trying
 from facerec_cli.encoders.admission import Trial, tried
 from facerec_cli.encoders.bundle import Bundle, find_bundles, read_bundle
 from facerec_cli.encoders.onnx_encoder import load_encoder
@@ -30,7 +30,6 @@ from facerec_cli.faces.extraction import Extractor
 from facerec_cli.gallery.health import examine
 from facerec_cli.gallery.opening import open_gallery, shown_location
 from facerec_cli.parallel import usable_cores
-from facerec_cli.runtime import new_session
 from facerec_cli.words import count
 
 PACKAGES = (
@@ -80,8 +79,7 @@ def diagnose(bundle: Bundle, database: str) -> Diagnosis:
     found.parts["models"] = dict(_models(found.problems))
     found.parts["database"] = _database(database, bundle, found.problems)
     graph = bundle.encoder_bytes()
-    load_encoder(bundle)  # which says in words why it cannot be
-    on_cpu = run_on_cpu(new_session(graph))
+    on_cpu = load_encoder(bundle).run
     trials = {name: tried(name, graph, on_cpu) for name in worth_trying(AUTO, None)}
     found.parts["devices"] = _devices(trials)
     runs = {CPU: on_cpu, **{name: trial.run for name, trial in trials.items() if trial.run and not trial.trouble}}
@@ -124,10 +122,14 @@ def _models(problems: list[str]) -> Iterator[tuple[str, str]]:
             bundle.encoder_bytes()
             bundle.others()
         except FacerecError as error:
-            problems.append(f"{error}: {error.remedy}" if error.remedy else str(error))
+            problems.append(_told(error))
             yield name, "damaged"
             continue
         yield name, f"{bundle.digest[:16]}, whole, {'calibrated' if bundle.stored_calibration else 'not calibrated'}"
+
+
+def _told(error: FacerecError) -> str:
+    return f"{error}: {error.remedy}" if error.remedy else str(error)
 
 
 def _database(location: str, bundle: Bundle, problems: list[str]) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def _database(location: str, bundle: Bundle, problems: list[str]) -> dict[str, A
     except NoDatabaseError:
         return {**about, "state": "there is none"}
     except FacerecError as error:
-        problems.append(f"{error}: {error.remedy}" if error.remedy else str(error))
+        problems.append(_told(error))
         return {**about, "state": "it cannot be used"}
     if health.lost:
         lost = count(health.lost, "chip")

@@ -48,7 +48,7 @@ class Recognizer:
 
         Args:
             model: a bundle, its folder, or a name found in ./models or among the bundled models.
-            device: what embeds: ``cpu``, one of ``defaults.DEVICES``, or ``auto``; faces are found on the CPU.
+            device: what embeds: ``cpu``, one of ``defaults.DEVICE_NAMES``, or ``auto``; faces are found on the CPU.
             faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
