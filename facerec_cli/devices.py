@@ -8,9 +8,10 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,7 +30,8 @@ BATCH = 16
 """Chips that an accelerator is given at once: fewer leave it idle, and more wait for each other."""
 
 Run = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-"""A chip, uint8 [1, 112, 112, 3] RGB, to what the graph makes of it, float32 [1, d]; may be called by many threads."""
+"""Chips, uint8 [n, 112, 112, 3] RGB, to what the graph makes of them, float32 [n, d]; may be called by many threads.
+What it makes of one never depends, not even in its last bit, on the others."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ def worth_trying(wish: str, faces: int | None) -> list[str]:
 
 
 def run_on_cpu(session: Any) -> Run:
-    """A session of ONNX Runtime's as what is run."""
+    """A session of ONNX Runtime's on the CPU, where a batch is no faster: 13.7 ms a chip alone, 13.6 ms in fours."""
+    return _one_by_one(_as_batch(session))
+
+
+def _as_batch(session: Any) -> Run:
     name = session.get_inputs()[0].name
 
     def run(chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -91,6 +97,10 @@ def run_on_cpu(session: Any) -> Run:
         return embeddings
 
     return run
+
+
+def _one_by_one(run: Run) -> Run:
+    return lambda chips: np.concatenate([run(chips[row : row + 1]) for row in range(len(chips))])
 
 
 def _on_openvino(graph: bytes) -> Run:
@@ -109,7 +119,7 @@ def _on_openvino(graph: bytes) -> Run:
         "ENABLE_CPU_PINNING": False,
     }
     model = core.read_model(model=graph)
-    return _Pool(lambda: core.compile_model(model, "CPU", settings).create_infer_request())
+    return _one_by_one(_Pool(lambda: core.compile_model(model, "CPU", settings).create_infer_request()))
 
 
 class _Pool:
@@ -165,7 +175,7 @@ def by_provider(provider: str) -> Callable[[bytes], Run]:
         session = new_session(graph, provider)
         if session.get_providers()[0] != provider:  # what is installed, and finds no driver
             raise RuntimeError(f"{provider} could not start")
-        return Gathered(run_on_cpu(session))
+        return Gathered(_as_batch(session))
 
     return opened
 
@@ -179,10 +189,11 @@ class Gathered:
 
     def __init__(self, run: Run, batch: int = BATCH) -> None:
         """Gather for something that is quicker on many chips at once."""
-        self._run, self._batch = run, batch
-        self._waiting: queue.SimpleQueue[tuple[npt.NDArray[np.uint8], Future[npt.NDArray[np.float32]]]]
-        self._waiting = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="facerec-batches", daemon=True).start()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        arguments = (self._waiting, run, batch)
+        threading.Thread(target=_run_gathered, args=arguments, name="facerec-batches", daemon=True).start()
+        # The thread knows nothing of this object, so that it ends, and what runs is freed, when nobody needs it.
+        weakref.finalize(self, self._waiting.put, None)
 
     @property
     def waiting(self) -> int:
@@ -190,33 +201,48 @@ class Gathered:
         return self._waiting.qsize()
 
     def __call__(self, chips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run a chip, in company if there is some.
+        """Run chips, in company if there is some.
 
         Raises:
-            ValueError: it is no chip.
+            ValueError: they are no chips.
         """
-        if chips.shape[0] != 1 or chips.dtype != np.uint8:
-            raise ValueError(f"{chips.dtype} {list(chips.shape)} is no chip")
-        coming: Future[npt.NDArray[np.float32]] = Future()
-        self._waiting.put((chips, coming))
-        return coming.result()
+        if chips.ndim != 4 or not len(chips) or chips.dtype != np.uint8:
+            raise ValueError(f"{chips.dtype} {list(chips.shape)} is no chips")
+        waiting = [_Waiting(chip) for chip in chips]
+        for one in waiting:
+            self._waiting.put(one)
+        return np.stack([one.embedding.result() for one in waiting])
 
-    def _work(self) -> None:
-        while True:
-            gathered = [self._waiting.get()]
-            while len(gathered) < self._batch and self.waiting:
-                gathered.append(self._waiting.get())
-            try:
-                chips = np.zeros((self._batch, *gathered[0][0].shape[1:]), np.uint8)
-                for row, (chip, _) in enumerate(gathered):
-                    chips[row] = chip[0]
-                embeddings = self._run(chips)
-            except Exception as error:  # of any kind: it is raised where the chips came from
-                for _, coming in gathered:
-                    coming.set_exception(error)
-            else:
-                for row, (_, coming) in enumerate(gathered):
-                    coming.set_result(embeddings[row : row + 1].copy())
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A chip, uint8 [112, 112, 3] RGB, and what will come of it, float32 [d]."""
+
+    chip: npt.NDArray[np.uint8]
+    embedding: Future[npt.NDArray[np.float32]] = field(default_factory=Future)
+
+
+def _run_gathered(coming: queue.SimpleQueue[_Waiting | None], run: Run, batch: int) -> None:
+    """Run what comes, as many at once as there are, until nobody is left who could send more."""
+    while (first := coming.get()) is not None:
+        gathered = [first]
+        while len(gathered) < batch and not coming.empty():
+            another = coming.get()
+            if another is None:
+                coming.put(None)
+                break
+            gathered.append(another)
+        try:
+            chips = np.zeros((batch, *first.chip.shape), np.uint8)
+            for row, one in enumerate(gathered):
+                chips[row] = one.chip
+            embeddings = run(chips)
+        except Exception as error:  # of any kind: it is raised where the chips came from
+            for one in gathered:
+                one.embedding.set_exception(error)
+        else:
+            for row, one in enumerate(gathered):
+                one.embedding.set_result(embeddings[row].copy())
 
 
 def _provider(what: str, remedy: str, provider: str) -> Device:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -101,12 +103,48 @@ def test_every_batch_has_as_many_chips() -> None:
     assert sizes == [4, 4, 4]
 
 
+def test_all_chips_of_a_call_are_run_together() -> None:
+    sizes: list[int] = []
+
+    def run(chips: Chips) -> npt.NDArray[np.float32]:
+        sizes.append(int((chips.reshape(len(chips), -1) > 0).any(axis=1).sum()))
+        return sums(chips)
+
+    gathered = Gathered(run, batch=4)
+    chips = np.concatenate([chip(number) for number in range(1, 8)])
+    np.testing.assert_array_equal(gathered(chips)[:, 0], [12.0 * number for number in range(1, 8)])
+    assert sum(sizes) == 7
+    assert max(sizes) <= 4
+
+
+def test_what_nobody_needs_any_more_ends_its_thread_and_is_freed() -> None:
+    class Session:
+        def __call__(self, chips: Chips) -> npt.NDArray[np.float32]:
+            return sums(chips)
+
+    session = Session()
+    held, before = weakref.ref(session), set(threading.enumerate())
+    gathered = Gathered(session)
+    del session
+    assert gathered(chip(1)) == 12
+    (thread,) = set(threading.enumerate()) - before
+    del gathered
+    thread.join(60)
+    assert not thread.is_alive()
+    gc.collect()
+    assert held() is None
+
+
 def test_what_is_no_chip_is_refused_and_holds_up_nobody() -> None:
     gathered = Gathered(sums, batch=4)
     gathered(chip(1))
-    wrongs: list[Any] = [np.zeros((2, 2, 2, 3), np.uint8), np.zeros((1, 2, 2, 3), np.float32)]
+    wrongs: list[Any] = [
+        np.zeros((2, 2, 3), np.uint8),
+        np.zeros((0, 2, 2, 3), np.uint8),
+        np.zeros((1, 2, 2, 3), np.float32),
+    ]
     for wrong in wrongs:
-        with pytest.raises(ValueError, match="is no chip"):
+        with pytest.raises(ValueError, match="is no chips"):
             gathered(wrong)
     assert gathered(chip(2)) == 24
 

@@ -75,6 +75,7 @@ def fill(
     asked, digest = Photos(named, recursive=True), recognizer.bundle.digest
     photos = list(asked)
     survey = collection.survey(photos, digest)
+    recognizer.expect(len(survey.missing))
     with Reporter("Indexing", len(survey.missing)) as reporter:
         for error in (error for found in asked.searched for error in found.refused):
             reporter.error(error)

@@ -23,11 +23,10 @@ def command(database: str, model: str, output_format: str) -> int:
     It takes ten seconds and changes nothing. Its output is what a report of a fault should contain; it names the
     database's place, and nobody who is enrolled.
     """
-    from facerec_cli.encoders.bundle import resolve_bundle
     from facerec_cli.recognition.diagnosis import diagnose
 
     with Reporter("Looking and measuring", output_format=output_format) as reporter:
-        found = diagnose(resolve_bundle(model), database)
+        found = diagnose(model, database)
     with Results(output_format, ("part", "field", "value")) as results:
         rows = [
             {"part": part, "field": field.replace("_", " "), "value": "" if value is None else str(value)}

@@ -334,6 +334,7 @@ def show_embedding(recognizer: Recognizer, gallery: Gallery) -> int:
     pending = gallery.snapshot().pending_count(recognizer.comparison.digest)
     if not pending:
         return 0
+    recognizer.expect(pending)
     with Reporter(f"Embedding for {recognizer.bundle.name}", pending) as reporter:
         embedded = embed_pending(recognizer, gallery, reporter.update)
         for lost in embedded.lost:

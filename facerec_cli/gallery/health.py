@@ -18,24 +18,24 @@ class Health:
     Attributes:
         people: enrolled.
         photos: of theirs.
-        pending: photos that a model has not embedded yet.
+        pending: photos that a model has not embedded yet; None where no model was named.
         lost: how many chips the index names that are not there.
         strays: how many things among the chips nobody is known by.
     """
 
     people: int
     photos: int
-    pending: int
+    pending: int | None
     lost: int = 0
     strays: int = 0
 
 
-def examine(gallery: Gallery, digest: str) -> Health:
+def examine(gallery: Gallery, digest: str | None) -> Health:
     """Look at a gallery; of a folder's chips at the names alone.
 
     Args:
         gallery: which.
-        digest: of the comparison whose embeddings are asked about.
+        digest: of the comparison whose embeddings are asked about, if any are.
 
     Raises:
         DatabaseError: it is damaged, or cannot be read.
@@ -43,20 +43,20 @@ def examine(gallery: Gallery, digest: str) -> Health:
     snapshot = gallery.snapshot()
     counts = snapshot.photo_counts()
     people, photos = sum(counts.values()), sum(photos * number for photos, number in counts.items())
-    pending = snapshot.pending_count(digest)
+    pending = None if digest is None else snapshot.pending_count(digest)
     if not isinstance(gallery, Hdf5Gallery) or not (photos or gallery.chips.faces.exists()):
         return Health(people, photos, pending)
-    named = _chips(snapshot, digest)
+    named = _chips(snapshot)
     try:
         kept, odd = gallery.chips.all_keys()
     except OSError as error:
         problem = f"{gallery.chips.faces} cannot be read, {refusal(error).reason}"
         raise DatabaseRefusedError(problem, "restore that folder") from error
     # What a writer brings or takes away meanwhile is neither lost nor a stray.
-    later, noted = _chips(gallery.snapshot(), digest), set(UnfinishedChips(gallery.folder).noted())
+    later, noted = _chips(gallery.snapshot()), set(UnfinishedChips(gallery.folder).noted())
     lost, strays = (named & later) - set(kept), set(kept) - named - later - noted
     return Health(people, photos, pending, len(lost), len(strays) + len(odd))
 
 
-def _chips(snapshot: Snapshot, digest: str) -> set[str]:
-    return {record.face.chip for record in snapshot.records(digest)}
+def _chips(snapshot: Snapshot) -> set[str]:
+    return {record.face.chip for record in snapshot.records("")}

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facerec_cli.defaults import CPU, DEFAULT_MODEL, WORKING_SIZE
+from facerec_cli.defaults import AUTO, CPU, DEFAULT_MODEL, WORKING_SIZE
 from facerec_cli.encoders.bundle import Bundle, resolve_bundle
 from facerec_cli.encoders.encoder import enrolling
 from facerec_cli.errors import PhotoError
@@ -49,7 +49,8 @@ class Recognizer:
         Args:
             model: a bundle, its folder, or a name found in ./models or among the bundled models.
             device: what embeds: ``cpu``, one of ``defaults.DEVICE_NAMES``, or ``auto``; faces are found on the CPU.
-            faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
+            faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many. See
+                ``expect``.
             detection_size: bound on a photo's longer side at detection, pixels; None to have it chosen by the photo.
             thorough: embed photos that are asked about as those enrolled are, with the mirror image, in twice the time;
                 and look twice at more of their faces.
@@ -68,9 +69,14 @@ class Recognizer:
             self._load()
 
     def __reduce__(self) -> tuple[Callable[[Bundle], Recognizer], tuple[Bundle]]:
-        """Pickled for another machine, it loads anew there."""
+        """Pickled for another machine, it loads anew there; all have the CPU, so that is what ``auto`` chooses."""
+        device = CPU if self._device == AUTO else self._device
         made = partial(Recognizer, detection_size=self._detection_size, thorough=self._thorough, quick=self._quick)
-        return partial(made, device=self._device, faces=self._faces), (self.bundle,)
+        return partial(made, device=device), (self.bundle,)
+
+    def expect(self, faces: int) -> None:
+        """Say about how many faces are to be embedded, before it loads: ``auto`` goes by that."""
+        self._faces = faces
 
     def _load(self) -> tuple[Future[Encoder], Extractor]:
         """What embeds and what finds faces, loading from the first call on."""

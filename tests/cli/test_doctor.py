@@ -70,6 +70,19 @@ def test_a_damaged_model_is_told(facerec: Run, tmp_path: Path) -> None:
     assert "Error: models/mine/model.json is damaged" in done.stderr
 
 
+def test_a_damaged_model_that_is_named_leaves_the_rest_to_be_told(facerec: Run, enrolled: Path) -> None:
+    model = enrolled.with_name("mine")
+    model.mkdir()
+    (model / "model.json").write_text("{")
+    done = facerec("doctor", "-m", model, "--format", "json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert len(found["problems"]) == 1 and "model.json is damaged" in found["problems"][0]
+    assert found["database"]["people"] == 1
+    assert found["database"]["not_embedded_yet"] is None
+    assert found["speed"]["photos_searched_per_second"] > 0
+
+
 # ------------------------------------------------------------------ --device
 
 

@@ -92,6 +92,12 @@ def imported_by(*arguments: str | Path, cwd: Path) -> set[str]:
     return set(done.stdout.rsplit("MODULES ", 1)[1].split())
 
 
+def formats(command: click.Command) -> list[str]:
+    """What a command can be asked to write."""
+    kinds = (option.type for option in command.params if option.name == "output_format")
+    return [str(choice) for kind in kinds if isinstance(kind, click.Choice) for choice in kind.choices]
+
+
 SERVER = {"psycopg", "psycopg_pool", "pgvector", "facerec_cli.gallery.postgres.store", "ray"}
 """What a gallery on a server, or a cluster, needs, and a folder does not."""
 
@@ -143,12 +149,15 @@ def test_json_is_what_the_schema_says(facerec: Run, samples: Path, tmp_path: Pat
         "watch": ["watch", write_video(tmp_path / "film.mp4", pan(samples / "barack_obama.jpg"))],
         "people list": ["people", "list"],
         "people show": ["people", "show", "barack_obama"],
+        "people lookalikes": ["people", "lookalikes"],
         "people check": ["people", "check"],
         "people export": ["people", "export"],
         "models list": ["models", "list"],
         "models show": ["models", "show"],
+        "doctor": ["doctor"],
     }
-    assert set(runs) == {option["$ref"].removeprefix("#/$defs/") for option in schema["anyOf"]}
+    writers = {name for name, command in commands() if "json" in formats(command)}
+    assert set(runs) == writers == {option["$ref"].removeprefix("#/$defs/") for option in schema["anyOf"]}
     for name, arguments in runs.items():
         lines = facerec(*arguments, "--format", "json").stdout.splitlines()
         assert lines, name
