@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from facerec_cli.defaults import AUTO, CPU
 from facerec_cli.devices import DEVICES, Run, worth_trying
-from facerec_cli.encoders.synthetic import synthetic_chips
 from facerec_cli.errors import DeviceWarning
 
 AGREEMENT = 0.999
@@ -55,6 +54,9 @@ def tried(name: str, graph: bytes, on_cpu: Run) -> Trial:
         graph: encoder.onnx.
         on_cpu: it, on the CPU.
     """
+    # Not above: it imports OpenCV, and beside that an encoder is to be loading.
+    from facerec_cli.encoders.synthetic import synthetic_chips  # noqa: PLC0415
+
     chips = synthetic_chips()
     try:
         run = DEVICES[name].open(graph)

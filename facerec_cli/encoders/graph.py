@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from facerec_cli.encoders.bundle import ENCODER, Bundle
 from facerec_cli.errors import DamagedModelError
 
 _INNER: Mapping[str, Mapping[int, str]] = {
@@ -29,6 +30,17 @@ _STANDARD = {b"", b"ai.onnx", b"ai.onnx.ml"}
 _DEEPEST = 100
 _ORT = b"ORTM"
 """Where ONNX Runtime's own format has it, a file is none of ONNX."""
+
+
+def read_graph(bundle: Bundle) -> bytes:
+    """A model's encoder.onnx, which is what model.json describes, and what a model may be.
+
+    Raises:
+        DamagedModelError: it is missing, or something else.
+    """
+    graph = bundle.encoder_bytes()
+    check_graph(graph, bundle.folder / ENCODER)
+    return graph
 
 
 def check_graph(graph: bytes, path: Path) -> None:

@@ -14,7 +14,7 @@ from facerec_cli.devices import run_on_cpu
 from facerec_cli.encoders.admission import admitted
 from facerec_cli.encoders.bundle import CHIP_INPUT, ENCODER, Bundle
 from facerec_cli.encoders.encoder import Embeddings, Encoder
-from facerec_cli.encoders.graph import check_graph
+from facerec_cli.encoders.graph import read_graph
 from facerec_cli.errors import DamagedModelError, DependencyError
 from facerec_cli.runtime import is_of_a_runtime, new_session
 from facerec_cli.untrusted import plain
@@ -31,7 +31,7 @@ def load_encoder(bundle: Bundle, device: str = CPU, faces: int | None = None) ->
         DamagedModelError: it is missing, is not the one that model.json describes, or cannot be run.
         DependencyError: the device is not installed.
     """
-    return OnnxEncoder(bundle, bundle.encoder_bytes(), device, faces)
+    return OnnxEncoder(bundle, read_graph(bundle), device, faces)
 
 
 class OnnxEncoder(Encoder):
@@ -42,23 +42,22 @@ class OnnxEncoder(Encoder):
         run: the graph there, before the metric scales what it gives.
     """
 
-    def __init__(self, bundle: Bundle, encoder: bytes, device: str = CPU, faces: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, graph: bytes, device: str = CPU, faces: int | None = None) -> None:
         """Load the encoder.
 
         Args:
             bundle: the model.
-            encoder: its ``encoder_bytes()``.
+            graph: its encoder.onnx, from ```read_graph``.
             device: what it is to run on: ``cpu``, a key of ``devices.DEVICES``, or ``auto``.
             faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
 
         Raises:
-            DamagedModelError: it is not a graph that ONNX Runtime can run, or needs more than its own file.
+            DamagedModelError: it is not a graph that ONNX Runtime can run.
             DependencyError: the device is not installed.
         """
         self._bundle, self._path = bundle, bundle.folder / ENCODER
-        check_graph(encoder, self._path)
         with self._understood("loaded"):
-            session = new_session(encoder)
+            session = new_session(graph)
         taken, given = session.get_inputs(), session.get_outputs()
         contract = [(one.type, list(one.shape[1:])) for one in (*taken, *given[:1])]
         if contract != [("tensor(uint8)", CHIP_INPUT["shape"]), ("tensor(float)", [bundle.embedding_size])]:
@@ -68,7 +67,7 @@ class OnnxEncoder(Encoder):
             )
         self._metric = bundle.load_metric()
         with self._understood("run"):
-            self.device, self.run = admitted(encoder, run_on_cpu(session), device, faces)
+            self.device, self.run = admitted(graph, run_on_cpu(session), device, faces)
         self.size = bundle.embedding_size
 
     def encode(self, chips: Sequence[Chip]) -> Embeddings:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from facerec_cli.defaults import AUTO, CPU, DEFAULT_MODEL, WORKING_SIZE
 from facerec_cli.encoders.bundle import Bundle, resolve_bundle
 from facerec_cli.encoders.encoder import enrolling
+from facerec_cli.encoders.graph import read_graph
 from facerec_cli.errors import PhotoError
 from facerec_cli.parallel import ordered_map
 from facerec_cli.recognition.results import EmbeddedPhoto
@@ -88,17 +89,17 @@ class Recognizer:
     def _begin_to_load(self) -> tuple[Future[Encoder], Extractor]:
         # ONNX Runtime and OpenCV are imported below, not above: beside each import the model's loading goes on.
         loader = ThreadPoolExecutor(1, thread_name_prefix="facerec-load")
-        reading = loader.submit(self.bundle.encoder_bytes)
+        reading = loader.submit(read_graph, self.bundle)
         from facerec_cli.encoders.onnx_encoder import OnnxEncoder
 
         begun = threading.Event()
 
         def load() -> Encoder:
             try:
-                encoder = reading.result()
+                graph = reading.result()
             finally:
                 begun.set()
-            return OnnxEncoder(self.bundle, encoder, self._device, self._faces)
+            return OnnxEncoder(self.bundle, graph, self._device, self._faces)
 
         encoder = loader.submit(load)
         loader.shutdown(wait=False)

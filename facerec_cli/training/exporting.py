@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from facerec_cli.encoders.bundle import ENCODER, Bundle
-from facerec_cli.encoders.graph import check_graph
+from facerec_cli.encoders.bundle import Bundle
+from facerec_cli.encoders.graph import read_graph
 from facerec_cli.errors import ExportPlaceError
 from facerec_cli.files import refusal, write_file
 
@@ -31,9 +31,7 @@ def export_model(bundle: Bundle, file_format: ExportFormat, out: Path) -> None:
     place = check_place(file_format, out)
     try:
         if file_format == "onnx":
-            encoder = bundle.encoder_bytes()
-            check_graph(encoder, bundle.folder / ENCODER)
-            write_file(place, encoder)
+            write_file(place, read_graph(bundle))
         else:
             from facerec_cli.training.formats import write_litert, write_savedmodel  # noqa: PLC0415 - imports Keras
 

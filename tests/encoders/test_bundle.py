@@ -32,7 +32,7 @@ from facerec_cli.encoders.bundle import (
 from facerec_cli.encoders.calibration import Calibration, Curve
 from facerec_cli.encoders.cohort import Prior
 from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
-from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+from facerec_cli.encoders.onnx_encoder import load_encoder
 from facerec_cli.errors import ModelError, UnknownModelError
 from facerec_cli.recognition.recognizer import Recognizer
 from tests.calibrations import SOURCE, calibrated
@@ -415,7 +415,7 @@ def test_a_changed_encoder_is_one_sentence(tmp_path: Path) -> None:
 def test_an_encoder_that_is_no_graph_is_one_sentence_even_with_the_right_digest(garbage: bytes, tmp_path: Path) -> None:
     bundle = write(tmp_path / "mine", garbage)
     with pytest.raises(ModelError, match="cannot be loaded") as raised:
-        OnnxEncoder(bundle, bundle.encoder_bytes())
+        load_encoder(bundle)
     assert str(tmp_path / "mine" / "encoder.onnx") in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "Traceback" not in str(raised.value)

@@ -13,7 +13,7 @@ import pytest
 
 from facerec_cli.encoders.bundle import resolve_bundle, write_bundle
 from facerec_cli.encoders.metric import Cosine
-from facerec_cli.encoders.onnx_encoder import OnnxEncoder
+from facerec_cli.encoders.onnx_encoder import OnnxEncoder, load_encoder
 from facerec_cli.errors import ModelError
 from facerec_cli.recognition.recognizer import Recognizer
 
@@ -36,7 +36,7 @@ SAMPLES = [
 @pytest.fixture(scope="module")
 def encoder() -> OnnxEncoder:
     bundle = resolve_bundle("pretrained")
-    return OnnxEncoder(bundle, bundle.encoder_bytes())
+    return load_encoder(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_chip_has_the_same_bits_alone_in_a_batch_and_on_threads(encoder: OnnxE
 
 def test_two_encoders_of_one_bundle_give_the_same_bits(encoder: OnnxEncoder, chips: dict[str, Chip]) -> None:
     bundle = resolve_bundle("pretrained")
-    another = OnnxEncoder(bundle, bundle.encoder_bytes())
+    another = load_encoder(bundle)
     assert another.encode(list(chips.values())).tobytes() == encoder.encode(list(chips.values())).tobytes()
 
 
@@ -172,7 +172,7 @@ def graph(*, size: int = 3, kind: str = "uint8", pixels: int = 112) -> bytes:
 def encoder_of(folder: Path, encoder: bytes, embedding_size: int = 3) -> OnnxEncoder:
     settings: dict[str, Any] = {"metric": Cosine(), "calibration": None, "about": {}, "others": {}}
     bundle = write_bundle(folder, encoder, embedding_size=embedding_size, **settings)
-    return OnnxEncoder(bundle, bundle.encoder_bytes())
+    return load_encoder(bundle)
 
 
 def test_any_graph_from_chips_to_embeddings_is_a_model(tmp_path: Path) -> None:
