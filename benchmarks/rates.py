@@ -62,7 +62,7 @@ def enroll(photos: list[Path]) -> float:
 
 
 def bare(photos: list[Path]) -> float:
-    """Decode, detect, align, encode the largest face; keep nothing."""
+    """Decode, detect, align, encode the largest face as enrolment does, with its mirror image; keep nothing."""
     from concurrent.futures import ThreadPoolExecutor
 
     from facerec_cli import Recognizer
@@ -70,7 +70,7 @@ def bare(photos: list[Path]) -> float:
     recognizer = Recognizer()
 
     def one(photo: Path) -> None:
-        recognizer.embed([recognizer.extract(photo).faces[0].chip])
+        recognizer.embed_enrolled([recognizer.extract(photo).faces[0].chip])
 
     def work(chosen: list[Path]) -> None:
         with ThreadPoolExecutor(2) as threads:

@@ -102,7 +102,7 @@ def build_sampler(recipe: Recipe, source: PhotosByPerson | Triplets) -> Sampler:
             return PairSampler(source, recipe.pairs, recipe.composites)
         return PeopleSampler(source, recipe.people, recipe.photos, recipe.composites, recipe.singles)
     if reads == "pairs":
-        return TripletPairSampler(source, recipe.pairs // 2)
+        return TripletPairSampler(source, max(1, recipe.batch // 4))
     if reads == "triplets":
         return TripletSampler(source, max(1, recipe.people * recipe.photos // 3))
     raise RecipeError(

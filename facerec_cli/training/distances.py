@@ -30,7 +30,7 @@ def unit_length(embeddings: Tensor) -> Tensor:
 
 
 def absolute_difference(one: Tensor, other: Tensor) -> Tensor:
-    """The L1 distance before its sum, |a - b|: float [n, d] twice to float [n, d]."""
+    """The L1 distance before its sum, |a - b|: float [..., d] twice, which broadcast, to float [..., d]."""
     return ops.abs(one - other)
 
 

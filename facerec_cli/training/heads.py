@@ -12,7 +12,7 @@ from keras import ops
 
 from facerec_cli.encoders.metric import Cosine, LearnedL1, Metric
 from facerec_cli.training.distances import Tensor, absolute_difference, euclidean, safe_sqrt, unit_length
-from facerec_cli.training.losses import binary_cross_entropy, mean_absolute_error, pairs
+from facerec_cli.training.losses import all_pairs_cross_entropy, binary_cross_entropy, mean_absolute_error, pairs
 
 Shape = tuple[int | None, ...]
 
@@ -64,13 +64,26 @@ class L1Head(Head):
 
     def call(self, embeddings: Tensor, people: Tensor) -> Tensor:
         one, other, same = pairs(embeddings, people)
-        logits = ops.sum(absolute_difference(one, other) * self.weight, axis=-1) + self.bias
-        return binary_cross_entropy(logits, same)
+        return binary_cross_entropy(self.logits(one, other), same)
+
+    def logits(self, one: Tensor, other: Tensor) -> Tensor:
+        """Of faces showing one person; float [..., d] twice, which broadcast, to float [...]."""
+        return ops.sum(absolute_difference(one, other) * self.weight, axis=-1) + self.bias
 
     @property
     def metric(self) -> Metric:
         weight, bias = map(ops.convert_to_numpy, (self.weight, self.bias))
         return LearnedL1(weight, float(bias))
+
+
+class L1BatchAllHead(L1Head):
+    """The same of all pairs of a batch, whatever their order: a network that learns slowly sees so many more.
+
+    It takes n² · d numbers of memory: 17 MB for 32 photos and Koch's 4096.
+    """
+
+    def call(self, embeddings: Tensor, people: Tensor) -> Tensor:
+        return all_pairs_cross_entropy(self.logits(embeddings[:, None], embeddings[None, :]), people)
 
 
 class EuclideanHead(Head):

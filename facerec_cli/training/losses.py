@@ -128,15 +128,26 @@ def binary_cross_entropy(logits: Tensor, same: Tensor) -> Tensor:
     return ops.mean(ops.softplus(logits) - same * logits)
 
 
+def all_pairs_cross_entropy(logits: Tensor, people: Tensor) -> Tensor:
+    """Binary cross-entropy of all pairs of a batch, genuine and impostor pairs with half of the weight each.
+
+    Args:
+        logits: float [n, n], of each row and every other showing one person.
+        people: int [n].
+    """
+    genuine, impostor = _relations(logits, people)
+    return (_mean(ops.softplus(-logits), genuine) + _mean(ops.softplus(logits), impostor)) / 2
+
+
 def mean_absolute_error(probability: Tensor, same: Tensor) -> Tensor:
     """The mean of |probability - same|; float [n] each."""
     return ops.mean(ops.abs(probability - same))
 
 
-def _relations(embeddings: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
-    """Which rows are positives and which negatives of each row: 1 or 0, float [n, n] each."""
-    same = ops.cast(people[:, None] == people[None, :], embeddings.dtype)
-    return same - ops.eye(ops.shape(people)[0], dtype=embeddings.dtype), 1 - same
+def _relations(floats: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows are positives and which negatives of each row: 1 or 0, [n, n] each, of the type of the floats."""
+    same = ops.cast(people[:, None] == people[None, :], floats.dtype)
+    return same - ops.eye(ops.shape(people)[0], dtype=floats.dtype), 1 - same
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ class ObjectiveSpec:
 
 OBJECTIVES: Mapping[str, ObjectiveSpec] = {
     "l1": ObjectiveSpec("pairs", "L1Head", is_head=True, takes_any_length=True),
+    "l1-batch-all": ObjectiveSpec("people", "L1BatchAllHead", is_head=True, takes_any_length=True, on_triplets="l1"),
     "euclidean": ObjectiveSpec("pairs", "EuclideanHead", is_head=True),
     "contrastive": ObjectiveSpec("pairs", "contrastive"),
     "triplet": ObjectiveSpec("people", "triplet_semi_hard", on_triplets="given-triplets"),

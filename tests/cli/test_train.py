@@ -191,7 +191,9 @@ def test_koch_is_searched_with_its_learned_distance(facerec: Run, folder: Path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["triplet", "contrastive"])
+@pytest.mark.parametrize(
+    "recipe", ['base = "triplet"', 'base = "contrastive"', 'base = "triplet"\nobjective = "l1-batch-all"']
+)
 def test_triplet_folders_train(recipe: str, facerec: Run, folder: Path, tmp_path: Path) -> None:
     for number in range(12):
         for name, source in (
@@ -202,7 +204,7 @@ def test_triplet_folders_train(recipe: str, facerec: Run, folder: Path, tmp_path
             (tmp_path / "triplets" / name).mkdir(parents=True, exist_ok=True)
             os.link(folder / source, tmp_path / "triplets" / name / f"{number}.jpg")
     short = tmp_path / "short.toml"
-    short.write_text(f'base = "{recipe}"\nsteps_per_epoch = 2\n[options]\nsize = 32\nunit = true\n', encoding="utf-8")
+    short.write_text(f"{recipe}\nsteps_per_epoch = 2\n[options]\nsize = 32\nunit = true\n", encoding="utf-8")
     done = facerec("train", "--recipe", short, "--data", "triplets", "-m", "three", *FAST)
     assert done.returncode == 0, done.stderr
     assert "pairs of the triplets held out" in done.stderr

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from facerec_cli.encoders.metric import Cosine, LearnedL1
-from facerec_cli.training.heads import ArcFaceHead, CosFaceHead, EuclideanHead, L1Head, LossHead
+from facerec_cli.training.heads import ArcFaceHead, CosFaceHead, EuclideanHead, L1BatchAllHead, L1Head, LossHead
 from facerec_cli.training.losses import contrastive
 
 Rows = npt.NDArray[Any]
@@ -23,6 +23,7 @@ PEOPLE = np.array([0, 0, 1, 2, 1, 1, 0, 3], np.int32)
 def heads(**kwargs: Any) -> list[Any]:
     return [
         L1Head(**kwargs),
+        L1BatchAllHead(**kwargs),
         EuclideanHead(**kwargs),
         EuclideanHead("mae", **kwargs),
         CosFaceHead(6, scale=4, **kwargs),
@@ -52,6 +53,19 @@ def test_l1_by_hand() -> None:
     assert float(head(rows, np.array([7, 7]))) == pytest.approx(math.log(1 + math.e))
     # Not genuine: log(1 + 1 / e).
     assert float(head(rows, np.array([7, 8]))) == pytest.approx(math.log(1 + 1 / math.e))
+
+
+def test_l1_of_all_pairs_by_hand() -> None:
+    head = L1BatchAllHead()
+    head.build((None, 1), (None,))
+    head.set_weights([np.array([-1.0]), np.array(0.5)])
+    rows, people = np.array([[0.0], [1.0], [3.0]]), np.array([7, 7, 8])
+    # Logits: -0.5 of the genuine pair, -2.5 and -1.5 of the others; each pair counts twice, once from either side.
+    genuine = math.log(1 + math.exp(0.5))
+    impostor = (math.log(1 + math.exp(-2.5)) + math.log(1 + math.exp(-1.5))) / 2
+    assert float(head(rows, people)) == pytest.approx((genuine + impostor) / 2)
+    assert float(head(rows[::-1].copy(), people[::-1].copy())) == pytest.approx((genuine + impostor) / 2)
+    assert float(head(rows[:2], people[:2])) == pytest.approx(genuine / 2)
 
 
 def test_euclidean_by_hand() -> None:
