@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -495,3 +496,34 @@ def test_an_endless_stream_of_photos_is_identified_as_it_comes(
     frame = pixels(samples / "jacinda_ardern_2022.jpg")
     results = Identifier(recognizer, gallery).identify_all(frames())  # type: ignore[arg-type]
     assert [result.faces[0].name for result in islice(results, 20)] == ["Jacinda Ardern"] * 20
+
+
+# ------------------------------------------------------------------ devices
+
+
+def test_auto_goes_by_what_is_expected_when_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int | None]] = []
+
+    def worth_trying(wish: str, faces: int | None) -> list[str]:
+        asked.append((wish, faces))
+        return []
+
+    monkeypatch.setattr("facerec_cli.encoders.admission.worth_trying", worth_trying)
+    recognizer = Recognizer("pretrained", device="auto", at_once=False)
+    recognizer.expect(3)
+    recognizer.embed([])
+    assert asked == [("auto", 3)]
+
+
+def test_on_another_machine_auto_is_the_cpu_and_a_wish_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes: list[str] = []
+
+    def worth_trying(wish: str, faces: int | None) -> list[str]:
+        wishes.append(wish)
+        return []
+
+    monkeypatch.setattr("facerec_cli.encoders.admission.worth_trying", worth_trying)
+    for device in ("auto", "openvino"):
+        there = pickle.loads(pickle.dumps(Recognizer("pretrained", device=device, at_once=False)))
+        there.embed([])
+    assert wishes == ["cpu", "openvino"]
