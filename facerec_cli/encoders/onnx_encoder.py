@@ -47,7 +47,7 @@ class OnnxEncoder(Encoder):
 
         Args:
             bundle: the model.
-            graph: its encoder.onnx, from ```read_graph``.
+            graph: its encoder.onnx, from ``read_graph``.
             device: what it is to run on: ``cpu``, a key of ``devices.DEVICES``, or ``auto``.
             faces: about how many are to be embedded, which ``auto`` goes by; None for nobody knows how many.
 
