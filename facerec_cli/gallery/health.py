@@ -59,4 +59,5 @@ def examine(gallery: Gallery, digest: str | None) -> Health:
 
 
 def _chips(snapshot: Snapshot) -> set[str]:
+    # Of no model: which chips there are depends on none.
     return {record.face.chip for record in snapshot.records("")}

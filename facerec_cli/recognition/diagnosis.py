@@ -89,7 +89,7 @@ def diagnose(model: str, database: str) -> Diagnosis:
         if (told := _told(error)) not in found.problems:
             found.problems.append(told)
     found.parts["database"] = _database(database, digest, found.problems)
-    found.parts["devices"] = _devices(trials)
+    found.parts["devices"] = _devices(trials if runs else None)
     found.parts["speed"] = {"model": model, **_speed(runs)}
     return found
 
@@ -164,12 +164,13 @@ def _database(location: str, digest: str | None, problems: list[str]) -> dict[st
     return about
 
 
-def _devices(trials: dict[str, Trial]) -> dict[str, Any]:
-    chosen = [name for name, trial in trials.items() if not trial.trouble and trial.is_faster]
+def _devices(trials: dict[str, Trial] | None) -> dict[str, Any]:
+    """What there is; without trials the model could be run nowhere."""
+    chosen = [name for name, trial in (trials or {}).items() if not trial.trouble and trial.is_faster]
     auto = f"{chosen[0]}, from {WORTH} faces on; {CPU} for fewer" if chosen else CPU
-    about: dict[str, Any] = {AUTO: auto, CPU: "ONNX Runtime"}
+    about: dict[str, Any] = {AUTO: "not measured" if trials is None else auto, CPU: "ONNX Runtime"}
     for name, device in DEVICES.items():
-        trial = trials.get(name)
+        trial = (trials or {}).get(name)
         if trial is None:
             about[name] = "installed, and not tried" if device.is_installed() else "not installed"
         elif trial.trouble:

@@ -80,6 +80,7 @@ def test_a_damaged_model_that_is_named_leaves_the_rest_to_be_told(facerec: Run, 
     assert len(found["problems"]) == 1 and "model.json is damaged" in found["problems"][0]
     assert found["database"]["people"] == 1
     assert found["database"]["not_embedded_yet"] is None
+    assert found["devices"][AUTO] == "not measured"
     assert found["speed"]["photos_searched_per_second"] > 0
 
 
