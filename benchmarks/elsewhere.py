@@ -5,7 +5,7 @@
 FOLDER has a sub-folder a person. Its photos are looked at as they are, and altered: tight crops around the face, small,
 strongly compressed, grey, turned, dark. In draws, half of the people with two photos are enrolled with one photo each;
 their others are probes, a photo of everybody else is a stranger, and the threshold is the model's own for 1 % of
-strangers. Whoever a model has seen, by name, is left out.
+strangers. Whoever a model has seen, by name, is left out, and so is a photo of LFW that is under a wrong name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from facerec_cli.datasets.chips import ChipSet, load_chips
 from facerec_cli.datasets.folder import search
+from facerec_cli.datasets.lfw import mislabelled
 from facerec_cli.encoders.bundle import CALIBRATION_PEOPLE, TRAINING_PEOPLE, Bundle, resolve_bundle
 from facerec_cli.evaluation.evaluating import embed_rows
 from facerec_cli.evaluation.known import known_people
@@ -114,8 +115,11 @@ def main() -> None:
     bundles = [resolve_bundle(name) for name in arguments.models]
     seen = {person for one in bundles for part in (TRAINING_PEOPLE, CALIBRATION_PEOPLE) for person in one.people(part)}
     photos: dict[str, list[Path]] = {}
+    wrong = mislabelled()
     for path in search(arguments.folder).photos:
-        photos.setdefault(path.relative_to(arguments.folder).parts[0], []).append(path)
+        within = path.relative_to(arguments.folder)
+        if within.as_posix() not in wrong:
+            photos.setdefault(within.parts[0], []).append(path)
     # Whoever has two photos first: they can be enrolled and found.
     unseen = sorted(photos.keys() - seen, key=lambda person: (len(photos[person]) < 2, person))[: arguments.people]
     chosen = {person: photos[person][:5] for person in unseen}
