@@ -217,7 +217,7 @@ class Projection(layers.Layer):  # type: ignore[misc]
         return config | {"size": self.size}
 
 
-def fisher_network(dictionary: Dictionary) -> keras.Model:
+def fisher_network(dictionary: Dictionary, name: str = "fisher") -> keras.Model:
     """Chips to the embeddings of a dictionary, which is to be fitted yet: see ``fisher``.
 
     A chip's descriptors and its mirror image's are one set, so that both have the same embedding.
@@ -231,4 +231,4 @@ def fisher_network(dictionary: Dictionary) -> keras.Model:
     compressed.places.assign(np.concatenate([describe.places for _, describe in scales] * 2))
     x = FisherVector(dictionary.words, name="fisher_vector")(x)
     x = Projection(dictionary.size, name="projection")(x)
-    return keras.Model(chips, UnitLength(name="embedding")(x), name="fisher")
+    return keras.Model(chips, UnitLength(name="embedding")(x), name=name)

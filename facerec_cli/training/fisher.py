@@ -38,7 +38,14 @@ _TO_A_COMPONENT = 4
 _BATCH = 64
 
 
-def fit(dictionary: Dictionary, chips: Chips, rows: Rows, people: npt.NDArray[np.integer], seed: int) -> keras.Model:
+def fit(
+    dictionary: Dictionary,
+    chips: Chips,
+    rows: Rows,
+    people: npt.NDArray[np.integer],
+    seed: int,
+    name: str = "fisher",
+) -> keras.Model:
     """Fit a dictionary.
 
     Args:
@@ -47,6 +54,7 @@ def fit(dictionary: Dictionary, chips: Chips, rows: Rows, people: npt.NDArray[np
         rows: int64 [n], the photos to fit to.
         people: int [n], who each of them shows; somebody has two.
         seed: of everything random.
+        name: of the network; those side by side in one have names of their own.
 
     Returns:
         Chips to embeddings of unit length, float32 [n, size].
@@ -54,7 +62,7 @@ def fit(dictionary: Dictionary, chips: Chips, rows: Rows, people: npt.NDArray[np
     Raises:
         DataError: the photos are too few.
     """
-    network = fisher_network(dictionary)
+    network = fisher_network(dictionary, name)
     _fit_words(network, chips, rows, seed)
     gathered = keras.Model(network.input, network.get_layer("fisher_vector").output)
     order = np.random.default_rng(seed).permutation(len(rows))

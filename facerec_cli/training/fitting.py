@@ -31,9 +31,9 @@ def fitted_dictionaries(
     """
     networks = []
     for number, dictionary in enumerate(recipe.dictionaries, start=1):
-        path = work / f"dictionary-{number}.weights.h5"
+        path, name = work / f"dictionary-{number}.weights.h5", f"dictionary_{number}"
         if path.exists():
-            network = fisher_network(dictionary)
+            network = fisher_network(dictionary, name)
             try:
                 network.load_weights(path)
             except (OSError, ValueError, KeyError) as error:
@@ -44,7 +44,7 @@ def fitted_dictionaries(
                 f"Fitting dictionary {number} of {len(recipe.dictionaries)} to {counted(len(photos), 'photo')}: "
                 f"{counted(dictionary.words, 'visual word')}, and what of them tells people apart."
             )
-            network = fit(dictionary, data.chips.chips, photos, people, seed)
+            network = fit(dictionary, data.chips.chips, photos, people, seed, name)
             try:
                 work.mkdir(parents=True, exist_ok=True)
                 save_weights(network, path)

@@ -48,8 +48,9 @@ def test_a_resumed_training_with_dropout_and_a_head_is_the_unbroken_one(tmp_path
     assert outcome(resumed.history) == outcome(whole.history)
 
 
-def test_a_training_goes_on_with_the_dictionary_that_it_fitted(tmp_path: Path) -> None:
-    recipe = replace(TINY, dictionaries=(Dictionary(cell=12, step=12, words=4, size=8),))
+def test_a_training_goes_on_with_the_dictionaries_that_it_fitted(tmp_path: Path) -> None:
+    dictionary = Dictionary(cell=12, step=12, words=4, size=8)
+    recipe = replace(TINY, dictionaries=(dictionary, replace(dictionary, words=8)))
     whole = train(recipe, DATA, tmp_path / "whole", Unwatched())
     train(recipe, DATA, tmp_path / "broken", Unwatched(), minutes=1e-9)
     told = Noting()
@@ -57,7 +58,7 @@ def test_a_training_goes_on_with_the_dictionary_that_it_fitted(tmp_path: Path) -
     assert outcome(resumed.history) == outcome(whole.history) and not any("words" in line for line in told.told)
     one, other = (trained.encoder.predict_on_batch(CHIPS[:4]) for trained in (whole, resumed))
     np.testing.assert_array_equal(one, other)
-    assert one.shape == (4, 128 + 8)
+    assert one.shape == (4, 128 + 8 + 8)
     (tmp_path / "broken" / "dictionary-1.weights.h5").write_bytes(b"half")
     with pytest.raises(DamagedCheckpointError, match="is damaged"):
         train(recipe, DATA, tmp_path / "broken", Unwatched())
