@@ -221,6 +221,13 @@ def fisher_network(dictionary: Dictionary, name: str = "fisher") -> keras.Model:
     """Chips to the embeddings of a dictionary, which is to be fitted yet: see ``fisher``.
 
     A chip's descriptors and its mirror image's are one set, so that both have the same embedding.
+
+    Args:
+        dictionary: which.
+        name: of the network; those side by side in one have names of their own.
+
+    Returns:
+        Chips, uint8 [n, 112, 112, 3] RGB, to embeddings of unit length, float32 [n, size].
     """
     chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
     grey = Grey()(chips)
