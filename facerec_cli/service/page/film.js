@@ -16,7 +16,7 @@ export function filmStage(path, remove) {
   let ended = null;
   let url = null;
 
-  const image = h("img", { class: "photo", alt: "", hidden: true });
+  let image = h("img", { class: "photo", alt: "", hidden: true });
   const blank = h("p", { class: "blank" }, icon("live", "large"), words.noPicture);
   const frame = h("div", { class: "frame not-shown" }, image, blank);
   const name = h("h2", { class: "photo-name" });
@@ -70,9 +70,12 @@ export function filmStage(path, remove) {
       number = Number(response.headers.get("Picture-Number"));
       const before = url;
       url = URL.createObjectURL(await response.blob());
-      image.src = url;
-      await image.decode();
-      image.hidden = false;
+      // An image has no size while it loads another picture: one of its own takes its place when it can be seen.
+      const next = h("img", { class: "photo", src: url });
+      await next.decode();
+      next.alt = image.alt;
+      image.replaceWith(next);
+      image = next;
       frame.classList.remove("not-shown");
       if (before) URL.revokeObjectURL(before);
     }
