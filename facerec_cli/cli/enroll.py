@@ -182,7 +182,7 @@ def _people(asked: Photos, reporter: Reporter) -> tuple[list[tuple[str, Path]], 
         if os.path.exists(folder) and not is_folder(folder):  # noqa: PTH110 - Path.exists raises where a parent refuses
             raise click.UsageError(f"Whose photo is {folder}? Say it with --name, or give a folder of people.")
         found = asked.search(folder)
-        if found.photos == [folder]:
+        if next(iter(found.photos), None) == folder:
             raise click.UsageError(f"Whose photo is {folder}? Say it with --name, or give a folder of people.")
         for error in found.refused:
             reporter.error(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -41,6 +42,22 @@ class LeftOut(Enum):
 
 
 @dataclass(frozen=True, eq=False)
+class _Photos(Collection[Path]):
+    """The names of photos, by folder; a path is made when it is asked for, since a hundred thousand take 25 MB."""
+
+    names: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.names.values()))
+
+    def __iter__(self) -> Iterator[Path]:
+        return (place / name for folder, names in self.names.items() for place in [Path(folder)] for name in names)
+
+    def __contains__(self, photo: object) -> bool:
+        return any(photo == one for one in self)
+
+
+@dataclass(frozen=True, eq=False)
 class Found:
     """What a folder holds.
 
@@ -54,7 +71,7 @@ class Found:
     """
 
     folder: Path
-    photos: list[Path]
+    photos: Collection[Path]
     refused: list[PhotoError]
     left_out: dict[LeftOut, list[Path]]
 
@@ -125,10 +142,10 @@ class _Walk:
         while self._links:
             self._descend(self._links.popleft())
 
-    def photos(self) -> list[Path]:
-        """All, sorted by folder."""
-        folders = sorted(self._photos, key=lambda folder: folder.split(os.sep))  # noqa: PTH206
-        return [place / name for folder in folders for place in [Path(folder)] for name in self._photos[folder]]
+    def photos(self) -> _Photos:
+        """All, sorted by folder, each before those in it and these before those beside it."""
+        folders = sorted(self._photos, key=lambda folder: folder.replace(os.sep, "\0"))
+        return _Photos({folder: self._photos[folder] for folder in folders})
 
     def left_out(self) -> dict[LeftOut, list[Path]]:
         """What is left out, sorted."""

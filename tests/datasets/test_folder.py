@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ def touched(folder: Path, *names: str) -> Path:
     return folder
 
 
-def below(folder: Path, paths: list[Path]) -> list[str]:
+def below(folder: Path, paths: Iterable[Path]) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in paths]
 
 
@@ -239,7 +239,7 @@ def test_a_folder_of_folders_may_be_several_people(names: list[str], holder: str
 
 def test_a_folder_without_a_photo_is_an_error_that_names_it(tmp_path: Path) -> None:
     found = search(touched(tmp_path, "Ada/notes.txt"))
-    assert found.photos == []
+    assert not found.photos
     (error,) = found.refused
     assert isinstance(error, NoPhotosError)
     assert str(tmp_path) in str(error)
