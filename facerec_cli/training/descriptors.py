@@ -16,12 +16,18 @@ from keras import layers, ops
 
 from facerec_cli.training.dictionary import CELLS, SIZES, Dictionary
 from facerec_cli.training.distances import Tensor, unit_length
-from facerec_cli.training.networks import CHIP_SHAPE, Grey, Mirror, Resize, Shape, UnitLength
+from facerec_cli.training.networks import CHIP_SHAPE, Grey, Resize, Shape, UnitLength
 
 DIRECTIONS = 8
 LENGTH = CELLS * CELLS * DIRECTIONS
 COMPRESSED = 64
 """Numbers that are left of a descriptor."""
+MIRRORED = (
+    np.arange(LENGTH)
+    .reshape(CELLS, CELLS, DIRECTIONS)[:, ::-1, (DIRECTIONS // 2 - np.arange(DIRECTIONS)) % DIRECTIONS]
+    .ravel()
+)
+"""Where the numbers of a descriptor stand that a mirror image has in its place."""
 _FAINT = 16.0
 """Added to the sum of a descriptor's gradients, in levels of grey: noise is no texture."""
 _LEVELS = 127
@@ -60,11 +66,13 @@ class DenseSift(layers.Layer):  # type: ignore[misc]
         pixels = np.arange(size)
         self._slope = ((pixels[None] == np.minimum(pixels + 1, size - 1)[:, None]) * 1.0).astype(np.float32)
         self._slope -= pixels[None] == np.maximum(pixels - 1, 0)[:, None]
-        # Triangles: a gradient belongs to the cells around it by how near it is to their centres.
-        centres = (self.cell - 1) / 2 + self.step * np.arange((size - self.cell) // self.step + 1)
+        # Triangles: a gradient belongs to the cells around it by how near it is to their centres. The grid lies in the
+        # middle, so that a mirror image has the same descriptors but for their order.
+        start = (size - self.cell) % self.step / 2
+        centres = start + (self.cell - 1) / 2 + self.step * np.arange((size - self.cell) // self.step + 1)
         self._pool = np.maximum(0, 1 - np.abs(pixels - centres[:, None]) / self.cell).astype(np.float32)
         self.side = len(centres) - (CELLS - 1) * self.cell // self.step
-        middles = (CELLS * self.cell - 1) / 2 + self.step * np.arange(self.side)
+        middles = start + (CELLS * self.cell - 1) / 2 + self.step * np.arange(self.side)
         x, y = np.meshgrid(middles, middles)
         self.places = np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32) / (size - 1) - 0.5
 
@@ -95,7 +103,9 @@ class DenseSift(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="facerec")
 class Compressed(layers.Layer):  # type: ignore[misc]
-    """Descriptors without what says little, and with their places; float [n, p, d] to float [n, p, size + 2].
+    """Descriptors, and a mirror image's, without what says little, and with their places.
+
+    Float [n, p, d] to float [n, 2 p, size + 2].
 
     Attributes:
         mean: float [d].
@@ -115,8 +125,14 @@ class Compressed(layers.Layer):  # type: ignore[misc]
         self.places = self.add_weight(shape=(count, 2), initializer="zeros", trainable=False, name="places")
 
     def call(self, descriptors: Tensor) -> Tensor:
-        reduced = ops.matmul(descriptors - self.mean, self.basis)
-        return ops.concatenate([reduced, ops.zeros_like(reduced[..., :2]) + self.places], axis=-1)
+        bases, places = (self.basis, ops.take(self.basis, MIRRORED, axis=0)), (self.places, self.places * (-1, 1))
+        both = ops.matmul(descriptors, ops.concatenate(bases, axis=1))
+        offset = ops.matmul(self.mean[None], self.basis)
+        placed = [
+            ops.concatenate([reduced - offset, ops.zeros_like(reduced[..., :2]) + place], axis=-1)
+            for reduced, place in zip(ops.split(both, 2, axis=-1), places, strict=True)
+        ]
+        return ops.concatenate(placed, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
@@ -231,11 +247,10 @@ def fisher_network(dictionary: Dictionary, name: str = "fisher") -> keras.Model:
     """
     chips = keras.Input(CHIP_SHAPE, dtype="uint8", name="chips")
     grey = Grey()(chips)
-    scales = [(Resize(size), DenseSift(dictionary.cell, dictionary.step)) for size in SIZES]
-    views = [describe(resize(view)) for view in (grey, Mirror()(grey)) for resize, describe in scales]
+    scales = [(Resize(size, dictionary.region), DenseSift(dictionary.cell, dictionary.step)) for size in SIZES]
     compressed = Compressed(COMPRESSED, name="compressed")
-    x = compressed(layers.concatenate(views, axis=1))
-    compressed.places.assign(np.concatenate([describe.places for _, describe in scales] * 2))
+    x = compressed(layers.concatenate([describe(resize(grey)) for resize, describe in scales], axis=1))
+    compressed.places.assign(np.concatenate([describe.places for _, describe in scales]))
     x = FisherVector(dictionary.words, name="fisher_vector")(x)
     x = Projection(dictionary.size, name="projection")(x)
     return keras.Model(chips, UnitLength(name="embedding")(x), name=name)

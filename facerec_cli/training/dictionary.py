@@ -23,9 +23,11 @@ class Dictionary:
         step: pixels from a descriptor to the next.
         words: how many.
         size: of its embedding.
+        region: of the chip, left, top, right and bottom in pixels, as far from its left side as from its right one.
     """
 
     cell: Count
     step: Count
     words: Count = 256
     size: Count = 128
+    region: tuple[int, int, int, int] = (0, 0, 112, 112)

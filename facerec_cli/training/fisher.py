@@ -85,7 +85,7 @@ def _fit_words(network: keras.Model, chips: Chips, rows: Rows, seed: int) -> Non
     generator = np.random.default_rng(seed)
     compressed, words = network.get_layer("compressed"), network.get_layer("fisher_vector")
     chosen = np.sort(generator.permutation(rows)[:_PHOTOS])
-    count = compressed.input.shape[1] // 2  # the rest is the mirror image's
+    count = compressed.input.shape[1]
     if len(chosen) * count < max(COMPRESSED, words.words):
         raise DataError(
             f"{counted(len(chosen), 'photo')} give {len(chosen) * count:,} descriptors, and a dictionary of "

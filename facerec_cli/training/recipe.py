@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from facerec_cli.errors import ColourRecipeError, RecipeError, UntrainedRecipeError
+from facerec_cli.faces.alignment import CHIP_SIZE
 from facerec_cli.training.architectures import NETWORKS, NetworkSpec
 from facerec_cli.training.augmentation import Augmentation, Share
 from facerec_cli.training.dictionary import CELLS, SIZES, Count, Dictionary
@@ -239,4 +240,7 @@ def _misfit(recipe: Recipe) -> str | None:
             return f"a dictionary's cell, {dictionary.cell}, must be a multiple of its step, {dictionary.step}"
         if CELLS * dictionary.cell > min(SIZES):
             return f"{CELLS} cells of {dictionary.cell} pixels are more than the {min(SIZES)} of the smallest scale"
+        left, top, right, bottom = dictionary.region
+        if not (0 <= left < right == CHIP_SIZE - left and 0 <= top < bottom <= CHIP_SIZE):
+            return f"a dictionary's region, {list(dictionary.region)}, must lie in the middle between left and right"
     return None

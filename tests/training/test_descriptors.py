@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 
 from facerec_cli.encoders.onnx_encoder import run_graph
 from facerec_cli.errors import DataError
-from facerec_cli.training.descriptors import DIRECTIONS, DenseSift, FisherVector, Projection
+from facerec_cli.training.descriptors import DIRECTIONS, MIRRORED, DenseSift, FisherVector, Projection
 from facerec_cli.training.dictionary import CELLS, Dictionary
 from facerec_cli.training.export import round_to_half, to_onnx
 from facerec_cli.training.fisher import fit
@@ -74,6 +74,14 @@ def test_a_cell_is_a_multiple_of_the_step() -> None:
         DenseSift(6, 4)
 
 
+def test_a_mirror_image_has_the_same_descriptors_in_another_order() -> None:
+    image = np.asarray(CHIPS[0, :79, :79], np.float64).mean(axis=2)
+    found, others = described(image), described(image[:, ::-1])
+    side = math.isqrt(len(found))
+    back = others.reshape(side, side, -1)[:, ::-1].reshape(found.shape)
+    np.testing.assert_allclose(back, found[:, MIRRORED], atol=1e-5)
+
+
 def test_a_fisher_vector_is_the_gradient_of_the_mixtures_likelihood() -> None:
     generator = np.random.default_rng(0)
     found = generator.normal(size=(500, 3)) + np.repeat(np.eye(3) * 4, [200, 200, 100], axis=0)
@@ -110,11 +118,22 @@ def test_a_projection_is_kept_in_eight_bits() -> None:
     assert str(layer.kernel.dtype) == "int8"
 
 
-def test_a_chip_and_its_mirror_image_have_the_same_embedding(network: keras.Model) -> None:
+@pytest.mark.parametrize("region", [(0, 0, 112, 112), (16, 26, 96, 106)])
+def test_a_chip_and_its_mirror_image_have_the_same_embedding(region: tuple[int, int, int, int]) -> None:
+    network = fit(Dictionary(cell=6, step=6, words=4, size=8, region=region), CHIPS, ROWS, PEOPLE, seed=0)
     flipped = np.ascontiguousarray(CHIPS[:8, :, ::-1])
     one, other = (network.predict_on_batch(chips) for chips in (CHIPS[:8], flipped))
     np.testing.assert_allclose(one, other, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
+
+
+def test_a_dictionary_sees_its_region_alone() -> None:
+    network = fit(Dictionary(cell=6, step=6, words=4, size=8, region=(16, 26, 96, 106)), CHIPS, ROWS, PEOPLE, seed=0)
+    covered = CHIPS[:8].copy()
+    covered[:, :26], covered[:, :, :16] = 0, 0
+    np.testing.assert_allclose(network.predict_on_batch(covered), network.predict_on_batch(CHIPS[:8]), atol=1e-5)
+    covered[:, 60:70] = 0
+    assert np.abs(network.predict_on_batch(covered) - network.predict_on_batch(CHIPS[:8])).max() > 0.01
 
 
 def test_the_same_seed_fits_the_same(network: keras.Model) -> None:

@@ -124,6 +124,14 @@ def test_classifiers_take_no_composites(objective: str, tmp_path: Path) -> None:
         ("[[dictionaries]]\ncell = 6\nstep = 3\nletters = 9", r"nothing is called dictionaries\.letters"),
         ("[[dictionaries]]\ncell = 6\nstep = 4", "a dictionary's cell, 6, must be a multiple of its step, 4"),
         ("[[dictionaries]]\ncell = 15\nstep = 5", "4 cells of 15 pixels are more than the 56"),
+        (
+            "[[dictionaries]]\ncell = 6\nstep = 3\nregion = [10, 0, 112, 112]",
+            "must lie in the middle between left and right",
+        ),
+        (
+            "[[dictionaries]]\ncell = 6\nstep = 3\nregion = [-8, 0, 120, 112]",
+            "must lie in the middle between left and right",
+        ),
         ('base = "koch"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
         ('base = "finetune"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
     ],
