@@ -156,8 +156,8 @@ def test_too_few_descriptors_for_the_words_are_one_sentence() -> None:
 
 
 def test_beside_a_network_it_is_exported_and_saved_as_it_is(network: keras.Model, tmp_path: Path) -> None:
-    another = fit(replace(TINY, words=8), CHIPS, ROWS, PEOPLE, seed=0, name="another")
-    encoder = joined([mirrored(plain(size=32, unit=True)), network, another])
+    middle = fit(replace(TINY, region=(16, 26, 96, 106)), CHIPS, ROWS, PEOPLE, seed=0, name="middle")
+    encoder = joined([mirrored(plain(size=32, unit=True)), network, middle])
     round_to_half(encoder)
     graph = to_onnx(encoder, CHIPS[:4])  # which holds it against Keras
     kernel = network.get_layer("projection").kernel

@@ -49,8 +49,8 @@ def test_a_resumed_training_with_dropout_and_a_head_is_the_unbroken_one(tmp_path
 
 
 def test_a_training_goes_on_with_the_dictionaries_that_it_fitted(tmp_path: Path) -> None:
-    dictionary = Dictionary(cell=12, step=12, words=4, size=8)
-    recipe = replace(TINY, dictionaries=(dictionary, replace(dictionary, words=8)))
+    whole_face = Dictionary(cell=12, step=12, words=4, size=8)
+    recipe = replace(TINY, dictionaries=(whole_face, replace(whole_face, region=(16, 26, 96, 106))))
     whole = train(recipe, DATA, tmp_path / "whole", Unwatched())
     train(recipe, DATA, tmp_path / "broken", Unwatched(), minutes=1e-9)
     told = Noting()
