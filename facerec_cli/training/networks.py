@@ -98,7 +98,8 @@ class Mirror(layers.Layer):  # type: ignore[misc]
     """Chips seen in a mirror; [n, h, w, c] to the same."""
 
     def call(self, chips: Tensor) -> Tensor:
-        return ops.flip(chips, axis=2)
+        # ONNX has no flip; what stands for it takes thrice as long as to gather the columns.
+        return ops.take(chips, np.arange(chips.shape[2])[::-1], axis=2)
 
 
 def koch(grey: bool = False, weight_decay: float = 0.0) -> keras.Model:

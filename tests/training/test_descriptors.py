@@ -162,7 +162,7 @@ def test_beside_a_network_it_is_exported_and_saved_as_it_is(network: keras.Model
     graph = to_onnx(encoder, CHIPS[:4])  # which holds it against Keras
     kernel = network.get_layer("projection").kernel
     constants = onnx.load_from_string(graph).graph.initializer
-    assert tuple(kernel.shape) in [tuple(one.dims) for one in constants if one.data_type == onnx.TensorProto.INT8]
+    assert tuple(kernel.shape)[::-1] in [tuple(one.dims) for one in constants if one.data_type == onnx.TensorProto.INT8]
     encoder.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras")
     np.testing.assert_allclose(loaded.predict_on_batch(CHIPS[:4]), run_graph(graph, list(CHIPS[:4])), atol=1e-5)
