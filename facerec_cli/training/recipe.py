@@ -242,5 +242,6 @@ def _misfit(recipe: Recipe) -> str | None:
             return f"{CELLS} cells of {dictionary.cell} pixels are more than the {min(SIZES)} of the smallest scale"
         left, top, right, bottom = dictionary.region
         if not (0 <= left < right == CHIP_SIZE - left and 0 <= top < bottom <= CHIP_SIZE):
-            return f"a dictionary's region, {list(dictionary.region)}, must lie in the middle between left and right"
+            region = list(dictionary.region)
+            return f"a dictionary's region, {region}, must lie within the chip, as far from its left as its right"
     return None

@@ -126,11 +126,11 @@ def test_classifiers_take_no_composites(objective: str, tmp_path: Path) -> None:
         ("[[dictionaries]]\ncell = 15\nstep = 5", "4 cells of 15 pixels are more than the 56"),
         (
             "[[dictionaries]]\ncell = 6\nstep = 3\nregion = [10, 0, 112, 112]",
-            "must lie in the middle between left and right",
+            "must lie within the chip, as far from its left as its right",
         ),
         (
             "[[dictionaries]]\ncell = 6\nstep = 3\nregion = [-8, 0, 120, 112]",
-            "must lie in the middle between left and right",
+            "must lie within the chip, as far from its left as its right",
         ),
         ('base = "koch"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
         ('base = "finetune"\n[[dictionaries]]\ncell = 6\nstep = 3', "there must be no dictionaries"),
